@@ -1,0 +1,3 @@
+module github.com/keyreach/keyreach
+
+go 1.26
