@@ -9,15 +9,19 @@ import (
 // characters (none included) and ? for exactly one character. Everything else
 // stands for itself; letter case counts.
 // See https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html.
-func Glob(pattern, s string) bool {
+func Glob(pattern, s string) bool { return GlobWith(pattern, s, '*', '?') }
+
+// GlobWith is Glob with other bytes for the two wildcards, so that a caller
+// who has * or ? as plain text can say so.
+func GlobWith(pattern, s string, many, one byte) bool {
 	p, i := 0, 0
-	star, mark := -1, 0 // where to go on after the last * took one character more
+	star, mark := -1, 0 // where to go on after the last star took one character more
 	for i < len(s) {
 		switch {
-		case p < len(pattern) && pattern[p] == '*':
+		case p < len(pattern) && pattern[p] == many:
 			star, mark = p, i
 			p++
-		case p < len(pattern) && pattern[p] == '?':
+		case p < len(pattern) && pattern[p] == one:
 			p++
 			i += width(s[i:])
 		case p < len(pattern) && pattern[p] == s[i]:
@@ -30,7 +34,7 @@ func Glob(pattern, s string) bool {
 			return false
 		}
 	}
-	for p < len(pattern) && pattern[p] == '*' {
+	for p < len(pattern) && pattern[p] == many {
 		p++
 	}
 	return p == len(pattern)
@@ -51,20 +55,20 @@ func width(s string) int {
 // than six parts that ends in * stands for any remaining parts (assumed; AWS
 // documents only six-part patterns).
 // See https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html#Conditions_ARN.
-func Like(pattern, s string) bool {
-	for part := range 6 {
+func Like(pattern, s string) bool { return LikeWith(pattern, s, '*', '?') }
+
+// LikeWith is Like with other bytes for the two wildcards.
+func LikeWith(pattern, s string, many, one byte) bool {
+	for range 5 {
 		pp, prest, pmore := strings.Cut(pattern, ":")
-		sp, srest, smore := strings.Cut(s, ":")
-		if part == 5 {
-			return Glob(pattern, s)
-		}
 		if !pmore {
-			return part < 5 && strings.HasSuffix(pattern, "*") && Glob(pattern, s)
+			return pattern != "" && pattern[len(pattern)-1] == many && GlobWith(pattern, s, many, one)
 		}
-		if !smore || !Glob(pp, sp) {
+		sp, srest, smore := strings.Cut(s, ":")
+		if !smore || !GlobWith(pp, sp, many, one) {
 			return false
 		}
 		pattern, s = prest, srest
 	}
-	return false
+	return GlobWith(pattern, s, many, one)
 }
