@@ -46,8 +46,9 @@ type Caller struct {
 	Bounded bool
 }
 
-// grade returns how p names the caller, and whether it does.
-func (p *principal) grade(c *Caller) (Grade, bool) {
+// GradeOf returns how the name p names the caller, and whether it does. It is
+// the rule for policies and for grants alike.
+func GradeOf(p *arn.Principal, c *Caller) (Grade, bool) {
 	switch p.Kind {
 	case arn.Everyone:
 		return ByEveryone, true
@@ -62,11 +63,11 @@ func (p *principal) grade(c *Caller) (Grade, bool) {
 	case arn.User:
 		return ByUser, c.Kind == arn.User && c.Text == p.Text
 	case arn.Role:
-		return ByRole, c.SameRole(p.Principal)
+		return ByRole, c.SameRole(*p)
 	case arn.AssumedRole, arn.FederatedUser:
 		return BySession, c.Kind == p.Kind && c.Text == p.Text
 	case arn.UniqueID:
-		return p.gradeID(c)
+		return gradeID(p, c)
 	case arn.Service, arn.Federated, arn.Canonical:
 		return ByService, c.Kind == p.Kind && c.Text == p.Text
 	}
@@ -76,7 +77,7 @@ func (p *principal) grade(c *Caller) (Grade, bool) {
 // gradeID matches a stored unique id: what AWS keeps behind an ARN, and shows
 // in its place once the user or role is gone.
 // See https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html.
-func (p *principal) gradeID(c *Caller) (Grade, bool) {
+func gradeID(p *arn.Principal, c *Caller) (Grade, bool) {
 	if c.ID == "" {
 		return 0, false
 	}
@@ -134,7 +135,7 @@ func (s *statement) names(c *Caller) (sure, maybe Grades) {
 		p := &s.principals[i]
 		if p.vague {
 			maybe |= p.maybe(c)
-		} else if g, ok := p.grade(c); ok {
+		} else if g, ok := GradeOf(&p.Principal, c); ok {
 			sure |= g.set()
 		}
 	}

@@ -1,0 +1,130 @@
+package route
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/keyreach/keyreach/access"
+	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/usage"
+)
+
+// findings reports what is wrong on the way: blocked steps under their rule,
+// preconditions that do not hold, statements about the route's keys that can
+// never do what they look like, and documents that are not in force.
+func findings(r *Route, kinds []StepKind, p *Proof, e *estate.Estate) []finding.Finding {
+	var fs []finding.Finding
+	for i := range p.Steps {
+		fs = append(fs, stepFindings(&p.Steps[i], kinds[i].Rule)...)
+	}
+	for _, key := range r.keys() {
+		fs = append(fs, keyFindings(key, r, e)...)
+	}
+	finding.Sort(fs)
+	return slices.Compact(fs)
+}
+
+// keys returns the keys that the route names, each once.
+func (r *Route) keys() []arn.ARN {
+	var keys []arn.ARN
+	for _, p := range r.Kind.Parties {
+		if a, err := arn.Parse(r.Parties[p.Name].Key); err == nil && !slices.Contains(keys, a) {
+			keys = append(keys, a)
+		}
+	}
+	return keys
+}
+
+func stepFindings(s *StepProof, rule string) []finding.Finding {
+	var fs []finding.Finding
+	for _, c := range s.Preconditions {
+		if c.Verdict == Blocked && c.Rule != "" {
+			fs = append(fs, finding.Finding{
+				Rule: c.Rule, Severity: finding.Critical, Subject: s.Account,
+				Text: "step " + s.Name + " needs that " + c.Text + "; found " + c.Found,
+			})
+		}
+	}
+	if rule == "" {
+		return fs
+	}
+	for _, g := range Groups(s.Requests) {
+		if g.Verdict == Blocked && g.Use.Need == usage.Required {
+			fs = append(fs, finding.Finding{
+				Rule: rule, Severity: finding.Critical, Subject: g.Key,
+				Text: g.Caller + " lacks " + g.Use.Asks() + " on " + g.Key,
+			})
+		}
+	}
+	return fs
+}
+
+// keyFindings looks at every document of the estate that speaks of the key.
+func keyFindings(key arn.ARN, r *Route, e *estate.Estate) []finding.Finding {
+	var fs []finding.Finding
+	if k := e.Key(key.String()); k != nil && k.Policy != nil && k.Policy.Source != nil {
+		fs = append(fs, access.Inert(k.Policy.Source, key, k.ARN)...)
+	}
+	for i := range e.Principals {
+		p := &e.Principals[i]
+		a, err := arn.ParsePrincipal(p.ARN)
+		if err != nil || !r.hasAccount(a.Account) {
+			continue
+		}
+		for _, n := range p.NotAttached {
+			fs = append(fs, notInForce(p, a, &n, key)...)
+		}
+		for _, at := range p.Policies {
+			if at.Document != nil && at.Document.Source != nil && speaksOf(at.Document, key) {
+				fs = append(fs, access.Inert(at.Document.Source, key, p.ARN)...)
+			}
+		}
+	}
+	return fs
+}
+
+func (r *Route) hasAccount(id string) bool {
+	for _, p := range r.Parties {
+		if p.Account == id {
+			return true
+		}
+	}
+	return false
+}
+
+// speaksOf reports whether a statement of the document names the key, with or
+// without wildcards, other than by "*".
+func speaksOf(d *estate.Document, key arn.ARN) bool {
+	for _, s := range d.Source.Statements {
+		if s.Resource == nil {
+			continue
+		}
+		for _, v := range s.Resource.Values {
+			if strings.HasPrefix(v.Text, "arn:") && arn.Glob(v.Text, key.String()) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// notInForce reports a document that AWS does not take, and what would be
+// wrong with it even if it did.
+func notInForce(p *estate.Principal, a arn.Principal, n *estate.NotAttached, key arn.ARN) []finding.Finding {
+	f := finding.Finding{
+		Rule: "KEY020", Severity: finding.Error, Subject: p.ARN,
+		Text: "the policy " + n.Name + " is not in force: " + n.Reason,
+	}
+	if a.IsServiceLinked() {
+		f.Rule, f.Severity = "KEY010", finding.Critical
+		f.Text = "the policy " + n.Name + " was meant for " + a.Name + ", a service-linked role, which takes no policy; it is not in force (" + n.Reason + ")"
+		f.Fix = "give the right by the key policy or a grant, or to a role that you can change"
+	}
+	if n.Document == nil || n.Document.Source == nil {
+		return []finding.Finding{f}
+	}
+	f.Position = n.Document.Source.Position(n.Document.Source.Pos)
+	return append([]finding.Finding{f}, access.Inert(n.Document.Source, key, p.ARN)...)
+}

@@ -1,0 +1,167 @@
+package route
+
+import (
+	"embed"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/keyreach/keyreach/internal/source"
+	"github.com/keyreach/keyreach/usage"
+)
+
+// Kind is a way by which encrypted data travels, as data: who takes part and
+// which AWS operations happen in which order. Texts may hold {name} and
+// {party.member}, which a declared route fills in.
+type Kind struct {
+	FormatVersion int         `json:"format_version"`
+	Name          string      `json:"kind"`
+	About         string      `json:"about"`
+	Source        string      `json:"source"`
+	Parties       []PartyKind `json:"parties"`
+	Steps         []StepKind  `json:"steps"`
+}
+
+// PartyKind is one participant that routes of a kind name.
+type PartyKind struct {
+	Name     string `json:"name"`
+	About    string `json:"about"`
+	Required bool   `json:"required,omitempty"`
+	// Key and Actor are required, optional, or empty when the party has none.
+	Key   string `json:"key,omitempty"`
+	Actor string `json:"actor,omitempty"`
+}
+
+// StepKind is one AWS operation of a kind.
+type StepKind struct {
+	Name  string `json:"name"`
+	About string `json:"about"`
+	// Party is where the step happens: its account and Region.
+	Party string `json:"party"`
+	// When and Unless name a party, or a member of one, that the route must or
+	// must not have for the step to be part of it.
+	When   string `json:"when,omitempty"`
+	Unless string `json:"unless,omitempty"`
+	// Actor is the principal that KMS sees.
+	Actor string `json:"actor"`
+	// Operation and Scenario choose the rows of package usage.
+	Operation string `json:"operation"`
+	Scenario  string `json:"scenario,omitempty"`
+	// Keys says which key plays which part in the operation.
+	Keys          map[string]string `json:"keys,omitempty"`
+	Preconditions []PreconditionRow `json:"preconditions,omitempty"`
+	// Rule is the id of the finding when a required use of the step is blocked.
+	Rule string `json:"rule,omitempty"`
+}
+
+// PreconditionRow is a fact that a step needs and that is no permission.
+type PreconditionRow struct {
+	Check      string            `json:"check"`
+	Args       map[string]string `json:"args"`
+	Text       string            `json:"text"`
+	Rule       string            `json:"rule,omitempty"`
+	Confidence usage.Confidence  `json:"confidence,omitempty"` // documented unless said
+	Source     string            `json:"source,omitempty"`
+}
+
+//go:embed kinds/*.yaml
+var kindFiles embed.FS
+
+// kinds reads the embedded kinds once. Tests validate them, so reading cannot
+// fail in a build that passed.
+var kinds = sync.OnceValue(func() []Kind {
+	entries, err := kindFiles.ReadDir("kinds")
+	if err != nil {
+		panic(fmt.Sprintf("route: listing the embedded kinds: %v", err))
+	}
+	var ks []Kind
+	for _, e := range entries {
+		k, err := readKind(path.Join("kinds", e.Name()))
+		if err != nil {
+			panic(fmt.Sprintf("route: %v", err))
+		}
+		ks = append(ks, k)
+	}
+	return ks
+})
+
+func readKind(name string) (Kind, error) {
+	var k Kind
+	data, err := kindFiles.ReadFile(name)
+	if err != nil {
+		return k, fmt.Errorf("reading %s: %w", name, err)
+	}
+	n, _, err := source.Parse(data)
+	if err == nil {
+		err = source.Decode(n, &k)
+	}
+	if err != nil {
+		return k, fmt.Errorf("reading %s: %w", name, err)
+	}
+	return k, nil
+}
+
+// Kinds returns every route kind, by name.
+func Kinds() []Kind { return slices.Clone(kinds()) }
+
+// KindNamed returns the kind with this name.
+func KindNamed(name string) (Kind, bool) {
+	for _, k := range kinds() {
+		if k.Name == name {
+			return k, true
+		}
+	}
+	return Kind{}, false
+}
+
+// Party returns the kind's party with this name.
+func (k *Kind) Party(name string) (PartyKind, bool) {
+	for _, p := range k.Parties {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return PartyKind{}, false
+}
+
+// values are what the braces of a kind's texts stand for in one route.
+type values map[string]string
+
+// has reports whether the route has the party or the member.
+func (v values) has(name string) bool {
+	if !strings.Contains(name, ".") {
+		name += ".account"
+	}
+	return v[name] != ""
+}
+
+// fill replaces every {name}. It reports a name without a value, so that half
+// a name never becomes a question.
+func (v values) fill(text string) (string, error) {
+	var b strings.Builder
+	for {
+		before, rest, ok := strings.Cut(text, "{")
+		b.WriteString(before)
+		if !ok {
+			return b.String(), nil
+		}
+		name, after, ok := strings.Cut(rest, "}")
+		if !ok {
+			return "", fmt.Errorf("filling in %q: a brace is not closed", text)
+		}
+		if v[name] == "" {
+			return "", &MissingError{Name: name}
+		}
+		b.WriteString(v[name])
+		text = after
+	}
+}
+
+// MissingError says that a route lacks something its kind needs.
+type MissingError struct{ Name string }
+
+func (e *MissingError) Error() string {
+	return "the route does not say " + strings.ReplaceAll(e.Name, ".", "'s ")
+}
