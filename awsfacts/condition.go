@@ -86,7 +86,9 @@ func familyPrefix(name string) string {
 // key. It does if AWS lists the key with the action or with the kind of resource
 // the action is authorized on (so kms:KeySpec goes with every action on a key), or
 // if the key is global. The global keys that KMS itself lists action by action
-// (aws:RequestTag, aws:ResourceTag, aws:TagKeys) follow KMS's list.
+// (aws:RequestTag, aws:ResourceTag, aws:TagKeys) follow KMS's list. AWS lists the
+// encryption context with kms:RetireGrant too, so it counts as carried there,
+// although the request has none.
 //
 // A condition on a key that is never carried makes the action dead in an Allow
 // statement, unless its operator accepts absence. Known is false, and nothing must

@@ -27,8 +27,11 @@ func load[T any](name string) T {
 	return table
 }
 
-// index finds values by a name in any letter case; the spelling it was given is
-// found without allocating.
+// maxName is longer than any name in the tables.
+const maxName = 64
+
+// index finds values by a name in any letter case, without allocating. Names are
+// ASCII; only ASCII letters have two cases here, as in IAM.
 type index[V any] struct {
 	exact, folded map[string]V
 }
@@ -38,16 +41,27 @@ func newIndex[V any]() index[V] {
 }
 
 func (x index[V]) add(name string, value V) {
+	if len(name) > maxName {
+		panic("awsfacts: a name of the tables is too long: " + name)
+	}
 	x.exact[name] = value
 	x.folded[strings.ToLower(name)] = value
 }
 
-func (x index[V]) find(name string) (V, bool) {
-	if v, ok := x.exact[name]; ok {
-		return v, true
+func (x index[V]) find(name string) (value V, ok bool) {
+	if value, ok = x.exact[name]; ok || len(name) > maxName {
+		return value, ok
 	}
-	v, ok := x.folded[strings.ToLower(name)]
-	return v, ok
+	var folded [maxName]byte
+	for i := range len(name) {
+		c := name[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		folded[i] = c
+	}
+	value, ok = x.folded[string(folded[:len(name)])]
+	return value, ok
 }
 
 // origin is the head of a generated table.

@@ -17,10 +17,10 @@
 //
 // # Use
 //
-// Look-ups take names in any letter case. A name in AWS's own spelling is found
-// without allocating, so look-ups are fit for an evaluation loop. Returned slices
-// and pointers are shared and must not be changed, except where a function says
-// that it returns a copy.
+// Look-ups take names of actions and condition keys in any letter case and do not
+// allocate, so they are fit for an evaluation loop. Returned slices and pointers are
+// shared and must not be changed, except where a function says that it returns a
+// copy.
 //
 // The package knows no policy and decides nothing: whether a request is allowed is
 // not its business.

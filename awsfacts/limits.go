@@ -1,6 +1,7 @@
 package awsfacts
 
 import (
+	"bytes"
 	"encoding/json"
 	"sync"
 )
@@ -68,7 +69,9 @@ var (
 			panic("awsfacts: limits: " + err.Error())
 		}
 		var table LimitTable
-		if err := json.Unmarshal(text, &table); err != nil {
+		decoder := json.NewDecoder(bytes.NewReader(text))
+		decoder.DisallowUnknownFields()
+		if err := decoder.Decode(&table); err != nil {
 			panic("awsfacts: limits: " + err.Error())
 		}
 		return table

@@ -21,8 +21,10 @@ const (
 	GrantToken
 )
 
-// identifiers are the members in the order of their bits, by their name in the data.
-var identifiers = [...]string{"key-id", "key-arn", "alias-name", "alias-arn", "grant-token"}
+// identifierNames are the members in the order of their bits, as the data names them.
+func identifierNames() []string {
+	return []string{"key-id", "key-arn", "alias-name", "alias-arn", "grant-token"}
+}
 
 // Has reports whether the set holds all members of other.
 func (i Identifier) Has(other Identifier) bool { return i&other == other }
@@ -30,7 +32,7 @@ func (i Identifier) Has(other Identifier) bool { return i&other == other }
 // String lists the members, as "key-id key-arn".
 func (i Identifier) String() string {
 	var names []string
-	for bit, name := range identifiers {
+	for bit, name := range identifierNames() {
 		if i.Has(1 << bit) {
 			names = append(names, name)
 		}
@@ -111,9 +113,9 @@ var operations = sync.OnceValue(func() operationTable {
 		op := rows[name].operation(name)
 		op.states = states[name]
 		table.add(name, op)
-		table.add(prefix+name, op)
+		table.add(kmsPrefix+name, op)
 		for _, action := range op.Actions {
-			half := strings.TrimPrefix(action, prefix)
+			half := strings.TrimPrefix(action, kmsPrefix)
 			table.add(half, op)
 			table.add(action, op)
 			if op.GrantOperation {
@@ -125,8 +127,8 @@ var operations = sync.OnceValue(func() operationTable {
 	return table
 })
 
-// prefix is the service prefix of KMS actions.
-const prefix = "kms:"
+// kmsPrefix is the service prefix of KMS actions.
+const kmsPrefix = "kms:"
 
 func (r operationRow) operation(name string) *Operation {
 	op := &Operation{
@@ -136,10 +138,10 @@ func (r operationRow) operation(name string) *Operation {
 		Actions: r.Actions, Note: r.Note, Source: r.Source,
 	}
 	if op.Actions == nil {
-		op.Actions = []string{prefix + name}
+		op.Actions = []string{kmsPrefix + name}
 	}
 	for _, text := range r.Identifiers {
-		bit := slices.Index(identifiers[:], text)
+		bit := slices.Index(identifierNames(), text)
 		if bit < 0 {
 			panic("awsfacts: " + name + ": unknown identifier " + text)
 		}

@@ -132,13 +132,13 @@ func loadStates() map[string]*stateRules {
 
 // InState reports whether a key in this state lets an operation through, given as
 // in [KMSOperation]. Authorization is another question: KMS asks it as well.
-// Operations that work on no key are not hindered by any state. A state or an
-// operation that is unknown is refused with no exceptions, a note saying so and
-// [Assumed] confidence.
+// Operations that work on no key are not hindered by any state. An unknown operation
+// passes on an enabled key only; it, and an unknown state, are otherwise refused
+// without exceptions, with a note saying so and [Assumed] confidence.
 func InState(action string, s KeyState) StateRule {
 	op, ok := KMSOperation(action)
 	if !ok {
-		return StateRule{Note: "the operation is not one this version knows", Confidence: Assumed}
+		return StateRule{OK: s == Enabled, Note: "the operation is not one this version knows", Confidence: Assumed}
 	}
 	if op.states == nil {
 		return StateRule{OK: true, Note: "works on no key", Confidence: Documented}

@@ -1,7 +1,6 @@
 package estate
 
 import (
-	"bytes"
 	_ "embed" // for the two schemas
 	"encoding/json"
 	"errors"
@@ -181,7 +180,10 @@ func (l *loader) explain(root *source.Node, e *jsonschema.ValidationError) {
 		return
 	}
 	part := estateSchema().part(e.SchemaURL)
-	node := find(root, e.InstanceLocation)
+	node := root.At(e.InstanceLocation)
+	if node == nil {
+		node = root
+	}
 	what := label(e.InstanceLocation)
 	switch k := e.ErrorKind.(type) {
 	case *kind.Required:
@@ -225,24 +227,6 @@ func (l *loader) unknownMember(node *source.Node, name string, part map[string]a
 			return
 		}
 	}
-}
-
-// find returns the node at a path. A path that leads nowhere gives the node
-// where it ended.
-func find(n *source.Node, path []string) *source.Node {
-	for _, name := range path {
-		var next *source.Node
-		if i, err := strconv.Atoi(name); n.Kind == source.List && err == nil && i < len(n.Items) {
-			next = &n.Items[i]
-		} else if n.Kind == source.Map {
-			next = n.Field(name)
-		}
-		if next == nil {
-			return n
-		}
-		n = next
-	}
-	return n
 }
 
 // label names the value at a path for a message.
@@ -334,9 +318,4 @@ func alternatives(causes []*jsonschema.ValidationError) []string {
 		}
 	}
 	return names
-}
-
-// indent sets every line of a text off from the left.
-func indent(text string) string {
-	return string(bytes.ReplaceAll([]byte("    "+text), []byte("\n"), []byte("\n    ")))
 }

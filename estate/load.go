@@ -1,0 +1,361 @@
+package estate
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/source"
+)
+
+// FileError says all that is wrong with a file.
+type FileError struct {
+	File     string
+	Problems []Problem // in the order of the file; never empty
+}
+
+// Problem is one thing that keeps a file from being read.
+type Problem struct {
+	Position finding.Position
+	Text     string // what is wrong
+	Hint     string // what to do; empty when the text says it
+	Excerpt  string // the line with a caret below the place
+}
+
+// String returns the problem over several lines: place and text, the line of
+// the file, the hint.
+func (p *Problem) String() string {
+	var b strings.Builder
+	if at := p.Position.String(); at != "" {
+		b.WriteString(at + ": ")
+	}
+	b.WriteString(p.Text)
+	if p.Excerpt != "" {
+		b.WriteString("\n" + p.Excerpt)
+	}
+	if p.Hint != "" {
+		b.WriteString("\n  " + p.Hint)
+	}
+	return b.String()
+}
+
+// shown is how many problems a message tells; nobody mends more at once.
+const shown = 20
+
+func (e *FileError) Error() string {
+	var b strings.Builder
+	for i := range e.Problems[:min(shown, len(e.Problems))] {
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		b.WriteString(e.Problems[i].String())
+	}
+	if more := len(e.Problems) - shown; more > 0 {
+		fmt.Fprintf(&b, "\nand %d more", more)
+	}
+	return b.String()
+}
+
+// maxProblems is how many problems of one file are kept.
+const maxProblems = 1000
+
+// loader gathers the problems of one text.
+type loader struct {
+	file     string
+	data     []byte
+	skipped  int32 // lines of the file before data, which positions count in
+	problems []Problem
+}
+
+func (l *loader) position(at source.Pos) finding.Position {
+	if at.Line == 0 {
+		return finding.Position{File: l.file}
+	}
+	return finding.Position{File: l.file, Line: int(at.Line), Column: int(at.Column)}
+}
+
+func (l *loader) add(at source.Pos, text, hint string) {
+	if len(l.problems) < maxProblems {
+		l.problems = append(l.problems, Problem{Position: l.position(at), Text: text, Hint: hint, Excerpt: l.excerpt(at)})
+	}
+}
+
+// excerpt returns the line at a position. Where data is one line of a file,
+// its number there is put in place of the one it has in data.
+func (l *loader) excerpt(at source.Pos) string {
+	e := source.Excerpt(l.data, source.Pos{Line: at.Line - l.skipped, Column: at.Column})
+	if l.skipped == 0 || e == "" {
+		return e
+	}
+	line, caret, _ := strings.Cut(e, "\n")
+	_, line, _ = strings.Cut(line, "| ")
+	_, caret, _ = strings.Cut(caret, "| ")
+	number := fmt.Sprintf("%5d ", at.Line)
+	return number + "| " + line + "\n" + strings.Repeat(" ", len(number)) + "| " + caret
+}
+
+// addOnce adds a problem unless its place already has one: a later check that
+// stumbles over what an earlier one told has nothing new to say.
+func (l *loader) addOnce(at source.Pos, text, hint string) {
+	p := l.position(at)
+	if !slices.ContainsFunc(l.problems, func(q Problem) bool { return q.Position == p }) {
+		l.add(at, text, hint)
+	}
+}
+
+// err returns all problems as one error, or nil.
+func (l *loader) err() error {
+	if len(l.problems) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(l.problems, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.Position.Line, b.Position.Line), cmp.Compare(a.Position.Column, b.Position.Column))
+	})
+	return &FileError{File: l.file, Problems: l.problems}
+}
+
+// LoadFile reads the estate file at path.
+func LoadFile(path string) (*Estate, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading estate: %w", err)
+	}
+	return Load(path, data)
+}
+
+// Load reads an estate from the text of an estate file, in JSON or YAML; file
+// is its name for messages. The estate is ready for Bind. An error about what
+// the text says is a *FileError with everything that is wrong.
+//
+// A policy that the reader of policies finds odd is no error: see Findings.
+func Load(file string, data []byte) (*Estate, error) {
+	l := &loader{file: file, data: data}
+	root, _, err := source.Parse(data)
+	if err != nil {
+		var syntax *source.SyntaxError
+		if errors.As(err, &syntax) {
+			l.add(syntax.Pos, syntax.Text, "")
+			return nil, l.err()
+		}
+		return nil, fmt.Errorf("reading %s: %w", file, err)
+	}
+	if !l.version(root) {
+		return nil, l.err()
+	}
+	l.validate(root)
+	l.check(root)
+	e := new(Estate)
+	l.decode(root, e)
+	if err := l.err(); err != nil {
+		return nil, err
+	}
+	if err := e.Index(); err != nil {
+		l.add(root.Pos, err.Error(), "")
+		return nil, l.err()
+	}
+	return e, nil
+}
+
+// version reports whether the text is of the form that this package reads. Of
+// another form nothing else is said, because it may be right in that one.
+func (l *loader) version(root *source.Node) bool {
+	if root.Kind != source.Map {
+		l.add(root.Pos, "an estate is a map with format_version and the rest; this is "+kindWord(root.Kind), "")
+		return false
+	}
+	v := root.Field("format_version")
+	switch {
+	case v == nil && root.Field("request") != nil:
+		l.add(root.Pos, "this is a case, not an estate", "give a case file with --cases")
+		return false
+	case v == nil:
+		l.add(root.Pos, "the estate has no format_version", fmt.Sprintf(`begin it with "format_version": %d`, FormatVersion))
+	case v.Kind == source.Number && v.Text == "1":
+	case v.Kind == source.Number:
+		l.add(v.Pos, fmt.Sprintf("the estate is of format_version %s, and this program reads %d", v.Text, FormatVersion), "read it with the program that wrote it, or collect it again")
+		return false
+	default:
+		l.add(v.Pos, "format_version is "+written(v), fmt.Sprintf(`write "format_version": %d`, FormatVersion))
+	}
+	return true
+}
+
+// check looks for what no schema can say: what stands twice, what points at
+// nothing, principals that are none. It looks at the tree, so that it can say
+// where.
+func (l *loader) check(root *source.Node) {
+	l.unique(items(root, "accounts"), "id", "account")
+	l.unique(items(root, "endpoints"), "id", "endpoint")
+	l.unique(items(root, "principals"), "arn", "principal")
+	l.unique(items(root, "keys"), "arn", "key")
+	keys := items(root, "keys")
+	for i := range keys {
+		grants := items(&keys[i], "grants")
+		for j := range grants {
+			l.checkGrant(&grants[j])
+		}
+	}
+	if o := root.Field("organization"); o != nil && o.Kind == source.Map {
+		w := unitWalk{loader: l, policies: map[string]bool{"FullAWSAccess": true, "RCPFullAWSAccess": true}, placed: map[string]source.Pos{}}
+		if p := o.Field("policies"); p != nil {
+			for i := range p.Fields {
+				w.policies[p.Fields[i].Name] = true
+			}
+		}
+		if r := o.Field("root"); r != nil {
+			w.unit(r)
+		}
+	}
+}
+
+// items returns the members of a list that is a member of n.
+func items(n *source.Node, name string) []source.Node {
+	if m := n.Field(name); m != nil && m.Kind == source.List {
+		return m.Items
+	}
+	return nil
+}
+
+// text returns a text that is a member of n, or nil when it is none or empty.
+func text(n *source.Node, name string) *source.Node {
+	if m := n.Field(name); m != nil && m.Kind == source.String && m.Text != "" {
+		return m
+	}
+	return nil
+}
+
+// unique tells the members of a list that have the same name as an earlier one.
+func (l *loader) unique(list []source.Node, name, what string) {
+	first := make(map[string]source.Pos, len(list))
+	for i := range list {
+		n := text(&list[i], name)
+		if n == nil {
+			continue
+		}
+		if at, twice := first[n.Text]; twice {
+			l.addOnce(n.Pos, fmt.Sprintf("%s %s is listed twice", what, n.Text), fmt.Sprintf("the first time was on line %d; keep one of the two", at.Line))
+			continue
+		}
+		first[n.Text] = n.Pos
+	}
+}
+
+func (l *loader) checkGrant(g *source.Node) {
+	for _, name := range []string{"grantee_principal", "retiring_principal"} {
+		n := text(g, name)
+		if n == nil {
+			continue
+		}
+		switch p, err := arn.ParsePrincipal(n.Text); {
+		case err != nil:
+			l.addOnce(n.Pos, fmt.Sprintf("%q: %s", name, reason(err)), "name a user, role, session, federated user, account or service, or a unique id (AROA…)")
+		case p.Kind == arn.Everyone:
+			l.addOnce(n.Pos, fmt.Sprintf("%q is everyone, and a grant has one principal", name), "")
+		}
+	}
+	if n := text(g, "issuing_account"); n != nil {
+		if p, err := arn.ParsePrincipal(n.Text); err != nil || p.Kind != arn.AccountRoot || !arn.IsAccount(p.Account) {
+			l.addOnce(n.Pos, fmt.Sprintf("\"issuing_account\" is %q, which is not an account", n.Text), "write its number, or its root ARN as ListGrants shows it")
+		}
+	}
+}
+
+// reason is why a text is no ARN or principal, with the text itself.
+func reason(err error) string {
+	var parse *arn.ParseError
+	if errors.As(err, &parse) {
+		return fmt.Sprintf("%q: %s", parse.Text, parse.Reason)
+	}
+	return err.Error()
+}
+
+// unitWalk goes down the organization.
+type unitWalk struct {
+	*loader
+	policies map[string]bool
+	placed   map[string]source.Pos // accounts and units met so far
+}
+
+func (w *unitWalk) unit(u *source.Node) {
+	w.place(u)
+	w.attached(u)
+	accounts, units := items(u, "accounts"), items(u, "units")
+	for i := range accounts {
+		w.place(&accounts[i])
+		w.attached(&accounts[i])
+	}
+	for i := range units {
+		w.unit(&units[i])
+	}
+}
+
+func (w *unitWalk) place(n *source.Node) {
+	id := text(n, "id")
+	if id == nil {
+		return
+	}
+	if at, twice := w.placed[id.Text]; twice {
+		w.addOnce(id.Pos, id.Text+" stands twice in the organization", fmt.Sprintf("the first time was on line %d; an account or unit has one place", at.Line))
+		return
+	}
+	w.placed[id.Text] = id.Pos
+}
+
+func (w *unitWalk) attached(target *source.Node) {
+	for _, kind := range []string{"scps", "rcps"} {
+		names := items(target, kind)
+		for i := range names {
+			n := &names[i]
+			if n.Kind != source.String || w.policies[n.Text] {
+				continue
+			}
+			hint := suggest(n.Text, slices.Sorted(maps.Keys(w.policies)))
+			w.addOnce(n.Pos, fmt.Sprintf("organization.policies has no policy called %q", n.Text), cmp.Or(hint, "add it there, or write {\"unreadable\": \"why\"} for it"))
+		}
+	}
+}
+
+// Findings returns what the reader noticed in the policies of the estate,
+// with the ARN or id of the owner of each policy as the subject, sorted.
+func (e *Estate) Findings() []finding.Finding {
+	var fs []finding.Finding
+	note := func(owner string, d *Document) {
+		if d == nil {
+			return
+		}
+		for _, f := range d.Findings {
+			f.Subject = owner
+			fs = append(fs, f)
+		}
+	}
+	if o := e.Organization; o != nil {
+		for _, name := range slices.Sorted(maps.Keys(o.Policies)) {
+			note(o.ID+"/"+name, o.Policies[name])
+		}
+	}
+	for i := range e.Principals {
+		p := &e.Principals[i]
+		for j := range p.Policies {
+			note(p.ARN, p.Policies[j].Document)
+		}
+		for j := range p.NotAttached {
+			note(p.ARN, p.NotAttached[j].Document)
+		}
+		note(p.ARN, p.Boundary)
+		note(p.ARN, p.Trust)
+	}
+	for i := range e.Keys {
+		note(e.Keys[i].ARN, e.Keys[i].Policy)
+	}
+	for i := range e.Endpoints {
+		note(e.Endpoints[i].ID, e.Endpoints[i].Policy)
+	}
+	finding.Sort(fs)
+	return fs
+}
