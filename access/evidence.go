@@ -72,6 +72,8 @@ func (m Miss) String() string {
 		return fmt.Sprintf("%s not known (%s asks for %s)", subject, m.Operator, list(m.Expected))
 	case m.Key != "":
 		return fmt.Sprintf("%s is %s (%s asks for %s)", subject, list(m.Actual), m.Operator, list(m.Expected))
+	case m.Element == policy.StoredPrincipal:
+		return fmt.Sprintf("the principal's unique id: AWS stored %s, which is gone, and the one of that name now is %s (KEY117)", list(m.Expected), list(m.Actual))
 	case len(m.Expected) == 0:
 		return subject + " is missing"
 	}

@@ -192,6 +192,9 @@ func askResource(c *estate.Case, r *recorder, q *policy.Query) policy.Outcome {
 	}
 	q.Context = (*resourceView)(c)
 	q.NoResource = isRole(c)
+	if c.Key != nil {
+		q.StoredIDs = c.Key.PrincipalIDs
+	}
 	o := r.ask(resourceLayer(c), c.Resource, q)
 	if isRetire(c) {
 		o.Allowed, o.MaybeAllowed = 0, 0

@@ -23,7 +23,6 @@ type statement struct {
 	notResource  bool
 	hasResource  bool
 	conditions   []condition
-	// unused condition: nil conditions hold always
 }
 
 type effect uint8
@@ -136,7 +135,7 @@ func compilePrincipal(v *Value, group string) principal {
 		p.Principal = arn.Principal{Kind: arn.Federated, Text: v.Text, Name: v.Text}
 	case "CanonicalUser":
 		p.Principal = arn.Principal{Kind: arn.Canonical, Text: v.Text, Name: v.Text}
-	default:
+	case "AWS":
 		// What is no principal matches nobody; AWS would refuse the policy.
 		if parsed, err := arn.ParsePrincipal(v.Text); err == nil && parsed.Kind != arn.Service {
 			p.Principal = parsed

@@ -173,6 +173,9 @@ func compileConditions(s *Statement, variables bool) []condition {
 		for j := range s.Conditions[i].Keys {
 			k := &s.Conditions[i].Keys[j]
 			c := condition{op: op, key: strings.ToLower(k.Name), source: k, operator: &s.Conditions[i]}
+			if strings.ContainsAny(k.Name, "${<") && hasPlaceholder(k.Name) {
+				c.key = "" // which key is meant is not known
+			}
 			for v := range k.Values.Values {
 				c.operands = append(c.operands, compileOperand(op, &k.Values.Values[v], variables))
 			}

@@ -23,6 +23,8 @@ type Document struct {
 	// Extra holds members that the policy language does not know, such as a
 	// misspelt element. They have no effect, and are kept for the printer.
 	Extra []Element
+
+	order order
 }
 
 // Form is how the statements were written.
@@ -33,6 +35,7 @@ const (
 	StatementList   Form = iota // "Statement": [ … ]
 	SingleStatement             // "Statement": { … }
 	BareStatements              // [ … ] without an object around it
+	NoStatement                 // a document without the element
 )
 
 // Statement is one statement of a policy.
@@ -53,6 +56,8 @@ type Statement struct {
 	// Opaque is set when the whole statement is a template expression (a bare
 	// Fn::If, say): what it will say is not known. Its source is in Extra.
 	Opaque bool
+
+	order order
 }
 
 // PrincipalElement is a Principal or NotPrincipal: either one text ("*") or a

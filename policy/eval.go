@@ -11,6 +11,9 @@ type Query struct {
 	// resource policies, trust policies, resource control policies, endpoint
 	// policies. For the others a Principal element is passed over.
 	Names bool
+	// StoredIDs are the unique ids that AWS keeps behind the ARNs of users and
+	// roles in the document, where they are known.
+	StoredIDs map[string]string
 	// NoResource is set for trust policies, whose statements need no Resource.
 	NoResource bool
 }
@@ -125,9 +128,9 @@ func (s *statement) matchPrincipal(q *Query) (sure, maybe Grades) {
 		return 0, 0
 	}
 	if !s.notPrincipal {
-		return s.names(q.Caller)
+		return s.names(q)
 	}
-	switch s.excepts(q.Caller) {
+	switch s.excepts(q) {
 	case False:
 		return ByEveryone.set(), 0
 	case Unknown:

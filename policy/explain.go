@@ -26,7 +26,7 @@ type Report struct {
 
 // Miss is one element that did not match, or may not.
 type Miss struct {
-	Element  string // Principal, Action, Resource, Condition
+	Element  string // Principal, Action, Resource, Condition, Statement, or StoredPrincipal
 	Operator string // of a condition, as written
 	Key      string // of a condition, as written
 	Expected []string
@@ -54,6 +54,9 @@ func (p *Policy) Explain(q *Query) (Outcome, []Report) {
 		o.add(s.effect, sure, maybe)
 		r := Report{Document: p.Document, Statement: s.source, Index: i, Deny: s.effect == deny}
 		switch {
+		case s.effect == eitherEffect && sure|maybe != 0:
+			r.Applies, r.Grade = Unknown, (sure | maybe).strongest()
+			r.Misses = append(s.misses(q), s.effectMiss()...)
 		case sure != 0:
 			r.Applies, r.Grade = True, sure.strongest()
 			r.Until = s.until()
@@ -155,6 +158,15 @@ func (s *statement) misses(q *Query) []Miss {
 	return ms
 }
 
+// effectMiss is the effect that a placeholder keeps open.
+func (s *statement) effectMiss() []Miss {
+	if s.source.Opaque {
+		return nil // the statement as a whole is told
+	}
+	v := s.source.Effect
+	return []Miss{{Element: "Effect", Expected: []string{v.Text}, Truth: Unknown, Placeholder: true, Pos: v.Pos}}
+}
+
 func listMiss(element string, list, notList *List, actual string, t Truth) Miss {
 	m := Miss{Element: element, Actual: One(actual), Truth: t, Placeholder: t == Unknown}
 	if list == nil {
@@ -178,6 +190,12 @@ func (s *statement) principalMiss(q *Query, t Truth) Miss {
 		return m
 	}
 	m.Pos = e.Pos
+	if p := s.deadName(q); p != nil && t == False {
+		return Miss{
+			Element: StoredPrincipal, Pos: p.source.Pos, Truth: False,
+			Expected: []string{q.StoredIDs[p.Text]}, Actual: One(q.Caller.ID),
+		}
+	}
 	if e.Text != nil {
 		m.Expected = []string{e.Text.Text}
 	}
@@ -185,6 +203,22 @@ func (s *statement) principalMiss(q *Query, t Truth) Miss {
 		m.Expected = append(m.Expected, texts(e.Groups[i].Names.Values)...)
 	}
 	return m
+}
+
+// StoredPrincipal is the Element of a Miss where the ARN is the caller's and
+// the unique id that AWS stored for it is not.
+const StoredPrincipal = "Principal id"
+
+// deadName returns the name that is the caller's but for the unique id.
+func (s *statement) deadName(q *Query) *principal {
+	for i := range s.principals {
+		if p := &s.principals[i]; !p.vague && q.dead(&p.Principal) {
+			if _, ok := GradeOf(&p.Principal, q.Caller); ok {
+				return p
+			}
+		}
+	}
+	return nil
 }
 
 func (c *condition) miss(ctx Context, t Truth) Miss {

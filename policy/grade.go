@@ -1,6 +1,10 @@
 package policy
 
-import "github.com/keyreach/keyreach/arn"
+import (
+	"strings"
+
+	"github.com/keyreach/keyreach/arn"
+)
 
 // Grade says how a statement names the caller. The difference matters: a
 // statement that names the account only lets the account's own policies
@@ -128,14 +132,27 @@ func (p *principal) maybe(c *Caller) Grades {
 	return s
 }
 
+// dead reports whether AWS stored another unique id behind the user's or
+// role's ARN than the caller has: the one that was meant is gone, and the
+// statement does not name its successor.
+// See https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html.
+func (q *Query) dead(p *arn.Principal) bool {
+	if len(q.StoredIDs) == 0 || q.Caller.ID == "" || p.Kind != arn.User && p.Kind != arn.Role {
+		return false
+	}
+	stored := q.StoredIDs[p.Text]
+	id, _, _ := strings.Cut(q.Caller.ID, ":")
+	return stored != "" && stored != id
+}
+
 // names returns the grades by which the statement surely names the caller and
 // those by which it may.
-func (s *statement) names(c *Caller) (sure, maybe Grades) {
+func (s *statement) names(q *Query) (sure, maybe Grades) {
 	for i := range s.principals {
 		p := &s.principals[i]
 		if p.vague {
-			maybe |= p.maybe(c)
-		} else if g, ok := GradeOf(&p.Principal, c); ok {
+			maybe |= p.maybe(q.Caller)
+		} else if g, ok := GradeOf(&p.Principal, q.Caller); ok && !q.dead(&p.Principal) {
 			sure |= g.set()
 		}
 	}
@@ -148,13 +165,13 @@ func (s *statement) names(c *Caller) (sure, maybe Grades) {
 // so a list that names the caller but not all of these leaves the answer
 // unknown. A caller with a permissions boundary is never left out.
 // See https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notprincipal.html.
-func (s *statement) excepts(c *Caller) Truth {
-	if c.Bounded {
+func (s *statement) excepts(q *Query) Truth {
+	if q.Caller.Bounded {
 		return False
 	}
-	sure, maybe := s.names(c)
-	result := exceptionIn(sure, c.Kind)
-	if exceptionIn(sure|maybe, c.Kind) > result {
+	sure, maybe := s.names(q)
+	result := exceptionIn(sure, q.Caller.Kind)
+	if exceptionIn(sure|maybe, q.Caller.Kind) > result {
 		return Unknown
 	}
 	return result
