@@ -106,7 +106,8 @@ func TestRetireGrant(t *testing.T) {
 	run(t, []row{
 		{"the retiring principal", pageRetire, retire(sess, with(plain, "retiring_principal", role)), access.Allow, ""},
 		{"the grantee with RetireGrant", pageRetire, retire(sess, grant(sess, "RetireGrant")), access.Allow, ""},
-		{"the grantee without it", pageRetire, retire(sess, grant(sess, "Decrypt")), access.ImplicitDeny, "grant"},
+		{"the grantee without it, as one of the issuing account's principals, needs IAM", pageRetire, retire(sess, grant(sess, "Decrypt")), access.ImplicitDeny, "identity"},
+		{"the grantee without it, from another account", pageRetire, retire(xsess, grant(xsess, "Decrypt")), access.ImplicitDeny, "grant"},
 		{"the issuing account's root user", pageRetire, retire(root, plain), access.Allow, ""},
 		{"somebody else; a key policy cannot give it", pageRetire, retire(xsess, plain), access.ImplicitDeny, "grant"},
 		{"an exact session under a silent session policy", recorded, silent(retire(sess, with(grant(sess, "RetireGrant"), "retiring_principal", sess))), access.Allow, ""},

@@ -132,6 +132,7 @@ func look(c *estate.Case, r *recorder) layers {
 		l.endpoint = askOne(r, EndpointPolicy, c.Endpoint, &q)
 	}
 	l.resource = askResource(c, r, &q)
+	l.grants.need = noPath
 	if isKMSKey(c) {
 		l.grants = askGrants(c, r, &l)
 	}

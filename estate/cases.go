@@ -7,10 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"slices"
-	"strings"
 
-	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/finding"
 	"github.com/keyreach/keyreach/internal/source"
 	"github.com/keyreach/keyreach/policy"

@@ -264,16 +264,20 @@ func (r *caseReader) grants(c *Case, n *source.Node) {
 }
 
 var grantMembers = members[*Grant]{
-	"grant_id":                  func(r *caseReader, g *Grant, n *source.Node) { g.GrantID = r.text(n, "grant_id") },
-	"name":                      func(r *caseReader, g *Grant, n *source.Node) { g.Name = r.text(n, "name") },
-	"token":                     func(r *caseReader, g *Grant, n *source.Node) { g.Token = r.text(n, "token") },
-	"grantee_principal":         func(r *caseReader, g *Grant, n *source.Node) { g.GranteePrincipal = r.text(n, "grantee_principal") },
-	"grantee_principal_id":      func(r *caseReader, g *Grant, n *source.Node) { g.GranteePrincipalID = r.text(n, "grantee_principal_id") },
-	"grantee_service_principal": func(r *caseReader, g *Grant, n *source.Node) { g.GranteeServicePrincipal = r.text(n, "grantee_service_principal") },
-	"retiring_principal":        func(r *caseReader, g *Grant, n *source.Node) { g.RetiringPrincipal = r.text(n, "retiring_principal") },
-	"operations":                func(r *caseReader, g *Grant, n *source.Node) { g.Operations = r.operations(n) },
-	"issuing_account":           func(r *caseReader, g *Grant, n *source.Node) { g.IssuingAccount = r.text(n, "issuing_account") },
-	"created_at":                func(r *caseReader, g *Grant, n *source.Node) { g.CreatedAt = r.time(n, "created_at") },
+	"grant_id":          func(r *caseReader, g *Grant, n *source.Node) { g.GrantID = r.text(n, "grant_id") },
+	"name":              func(r *caseReader, g *Grant, n *source.Node) { g.Name = r.text(n, "name") },
+	"token":             func(r *caseReader, g *Grant, n *source.Node) { g.Token = r.text(n, "token") },
+	"grantee_principal": func(r *caseReader, g *Grant, n *source.Node) { g.GranteePrincipal = r.text(n, "grantee_principal") },
+	"grantee_principal_id": func(r *caseReader, g *Grant, n *source.Node) {
+		g.GranteePrincipalID = r.text(n, "grantee_principal_id")
+	},
+	"grantee_service_principal": func(r *caseReader, g *Grant, n *source.Node) {
+		g.GranteeServicePrincipal = r.text(n, "grantee_service_principal")
+	},
+	"retiring_principal": func(r *caseReader, g *Grant, n *source.Node) { g.RetiringPrincipal = r.text(n, "retiring_principal") },
+	"operations":         func(r *caseReader, g *Grant, n *source.Node) { g.Operations = r.operations(n) },
+	"issuing_account":    func(r *caseReader, g *Grant, n *source.Node) { g.IssuingAccount = r.text(n, "issuing_account") },
+	"created_at":         func(r *caseReader, g *Grant, n *source.Node) { g.CreatedAt = r.time(n, "created_at") },
 	"constraints": func(r *caseReader, g *Grant, n *source.Node) {
 		var c GrantConstraints
 		readMembers(r, n, "constraints", &c, constraintMembers)
@@ -313,6 +317,7 @@ var (
 )
 
 var keyMembers = members[*Key]{
+	"arn":           func(*caseReader, *Key, *source.Node) {}, // it is the resource
 	"state":         func(r *caseReader, k *Key, n *source.Node) { k.State = r.oneOf(n, "state", keyStates) },
 	"manager":       func(r *caseReader, k *Key, n *source.Node) { k.Manager = r.oneOf(n, "manager", keyManagers) },
 	"spec":          func(r *caseReader, k *Key, n *source.Node) { k.Spec = r.text(n, "spec") },

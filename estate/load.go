@@ -325,7 +325,7 @@ func (w *unitWalk) attached(target *source.Node) {
 // with the ARN or id of the owner of each policy as the subject, sorted.
 func (e *Estate) Findings() []finding.Finding {
 	var fs []finding.Finding
-	note := func(owner string, d *Document) {
+	e.documents(func(owner string, d *Document) {
 		if d == nil {
 			return
 		}
@@ -333,29 +333,7 @@ func (e *Estate) Findings() []finding.Finding {
 			f.Subject = owner
 			fs = append(fs, f)
 		}
-	}
-	if o := e.Organization; o != nil {
-		for _, name := range slices.Sorted(maps.Keys(o.Policies)) {
-			note(o.ID+"/"+name, o.Policies[name])
-		}
-	}
-	for i := range e.Principals {
-		p := &e.Principals[i]
-		for j := range p.Policies {
-			note(p.ARN, p.Policies[j].Document)
-		}
-		for j := range p.NotAttached {
-			note(p.ARN, p.NotAttached[j].Document)
-		}
-		note(p.ARN, p.Boundary)
-		note(p.ARN, p.Trust)
-	}
-	for i := range e.Keys {
-		note(e.Keys[i].ARN, e.Keys[i].Policy)
-	}
-	for i := range e.Endpoints {
-		note(e.Endpoints[i].ID, e.Endpoints[i].Policy)
-	}
+	})
 	finding.Sort(fs)
 	return fs
 }

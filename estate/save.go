@@ -5,9 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
-	"strings"
 
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/policy"
@@ -49,7 +46,7 @@ func (e *Estate) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
-// line is a case in the order in which it is written.
+// caseLine is a case in the order in which it is written.
 type caseLine struct {
 	FormatVersion int          `json:"format_version"`
 	ID            string       `json:"id"`
@@ -58,4 +55,131 @@ type caseLine struct {
 	Grants        []any        `json:"grants,omitempty"`
 	Key           *Key         `json:"key,omitempty"`
 	Expect        string       `json:"expect,omitempty"`
+}
+
+type requestLine struct {
+	Principal        string         `json:"principal"`
+	PrincipalAccount string         `json:"principal_account,omitempty"`
+	PrincipalID      string         `json:"principal_id,omitempty"`
+	RoleARN          string         `json:"role_arn,omitempty"`
+	Action           string         `json:"action"`
+	Resource         string         `json:"resource"`
+	ResourceAccount  string         `json:"resource_account,omitempty"`
+	Context          map[string]any `json:"context,omitempty"`
+	GrantTokens      []string       `json:"grant_tokens,omitempty"`
+}
+
+type policiesLine struct {
+	Identity []any     `json:"identity,omitempty"`
+	Boundary *Document `json:"boundary,omitempty"`
+	Session  []any     `json:"session,omitempty"`
+	Resource *Document `json:"resource,omitempty"`
+	Endpoint *Document `json:"endpoint,omitempty"`
+	SCP      []any     `json:"scp,omitempty"`
+	RCP      []any     `json:"rcp,omitempty"`
+}
+
+// AppendCase appends the case as one line of a case file, without its end.
+// ReadCases reads the same question back; what was derived from an estate (the
+// place in an organization, the tags of the caller) is not part of a line
+// unless the request gives it.
+func AppendCase(dst []byte, c *Case) ([]byte, error) {
+	line := caseLine{
+		FormatVersion: FormatVersion, ID: c.ID, Request: lineOfRequest(&c.Request), Key: c.Key, Expect: c.Expect,
+		Policies: policiesLine{
+			Identity: unreadOr(listOf(c.Identity), c.IdentityUnread), Session: listOf(c.Session),
+			Boundary: documentOr(c.Boundary, c.BoundaryUnread), Resource: documentOr(c.Resource, c.ResourceUnread),
+			Endpoint: documentOr(c.Endpoint, ""),
+			SCP:      unreadOr(levelsOf(c.SCP), c.SCPUnread), RCP: unreadOr(levelsOf(c.RCP), c.RCPUnread),
+		},
+	}
+	for i := range c.Grants {
+		line.Grants = append(line.Grants, &c.Grants[i])
+	}
+	line.Grants = unreadOr(line.Grants, c.GrantsUnread)
+	if c.Key != nil && (c.Key.Policy != nil || len(c.Key.Grants) > 0) {
+		plain := *c.Key // its policy and grants stand in their own places
+		plain.Policy, plain.Grants = nil, nil
+		line.Key = &plain
+	}
+	b := bytes.NewBuffer(dst)
+	enc := json.NewEncoder(b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(&line); err != nil {
+		return dst, fmt.Errorf("writing case %s: %w", c.ID, err)
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'}), nil
+}
+
+func lineOfRequest(r *Request) requestLine {
+	line := requestLine{
+		Principal: r.Caller.Text, PrincipalID: r.Caller.ID, Action: r.Action, Resource: r.Resource, GrantTokens: r.GrantTokens,
+	}
+	if r.Caller.Kind == arn.AssumedRole && r.Caller.PathKnown {
+		line.RoleARN = r.Caller.RoleARN
+	}
+	if p, err := arn.ParsePrincipal(r.Caller.Text); err != nil || p.Account != r.Caller.Account {
+		line.PrincipalAccount = r.Caller.Account
+	}
+	if own := r.Target.Account; own != r.ResourceAccount && (own != "" || r.ResourceAccount != r.Caller.Account) {
+		line.ResourceAccount = r.ResourceAccount
+	}
+	for i := range r.Context {
+		if line.Context == nil {
+			line.Context = make(map[string]any, len(r.Context))
+		}
+		line.Context[r.Context[i].Name] = plainValue(r.Context[i].Value)
+	}
+	return line
+}
+
+// plainValue is a context value as a case writes it: null for one that nobody
+// knows, a list for a multivalued one.
+func plainValue(v policy.ContextValue) any {
+	switch {
+	case v.Presence != policy.Present:
+		return nil
+	case v.Multi && v.Many == nil:
+		return []string{}
+	case v.Multi:
+		return v.Many
+	}
+	return v.One
+}
+
+func listOf(ns []Named) []any {
+	var list []any
+	for i := range ns {
+		list = append(list, ns[i].Document)
+	}
+	return list
+}
+
+func levelsOf(levels [][]Named) []any {
+	var list []any
+	for _, level := range levels {
+		documents := listOf(level)
+		if documents == nil {
+			documents = []any{}
+		}
+		list = append(list, documents)
+	}
+	return list
+}
+
+func unreadOr(list []any, why string) []any {
+	if why != "" {
+		list = append(list, &Document{Unreadable: why})
+	}
+	return list
+}
+
+func documentOr(n *Named, why string) *Document {
+	switch {
+	case n != nil && n.Document != nil:
+		return n.Document
+	case why != "":
+		return &Document{Unreadable: why}
+	}
+	return nil
 }
