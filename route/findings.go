@@ -14,16 +14,33 @@ import (
 // findings reports what is wrong on the way: blocked steps under their rule,
 // preconditions that do not hold, statements about the route's keys that can
 // never do what they look like, and documents that are not in force.
-func findings(r *Route, kinds []StepKind, p *Proof, e *estate.Estate) []finding.Finding {
+func findings(r *Route, p *Proof, e *estate.Estate) []finding.Finding {
 	var fs []finding.Finding
 	for i := range p.Steps {
-		fs = append(fs, stepFindings(&p.Steps[i], kinds[i].Rule)...)
+		fs = append(fs, stepFindings(&p.Steps[i])...)
 	}
 	for _, key := range r.keys() {
 		fs = append(fs, keyFindings(key, r, e)...)
 	}
 	finding.Sort(fs)
 	return slices.Compact(fs)
+}
+
+// Says reports whether a blocked step or an unmet precondition already tells
+// what a finding of this rule repeats for programs.
+func (p *Proof) Says(rule string) bool {
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		if s.Rule == rule && s.Verdict == Blocked {
+			return true
+		}
+		for j := range s.Preconditions {
+			if s.Preconditions[j].Rule == rule && s.Preconditions[j].Verdict == Blocked {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // keys returns the keys that the route names, each once.
@@ -37,7 +54,7 @@ func (r *Route) keys() []arn.ARN {
 	return keys
 }
 
-func stepFindings(s *StepProof, rule string) []finding.Finding {
+func stepFindings(s *StepProof) []finding.Finding {
 	var fs []finding.Finding
 	for _, c := range s.Preconditions {
 		if c.Verdict == Blocked && c.Rule != "" {
@@ -47,13 +64,13 @@ func stepFindings(s *StepProof, rule string) []finding.Finding {
 			})
 		}
 	}
-	if rule == "" {
+	if s.Rule == "" {
 		return fs
 	}
 	for _, g := range Groups(s.Requests) {
 		if g.Verdict == Blocked && g.Use.Need == usage.Required {
 			fs = append(fs, finding.Finding{
-				Rule: rule, Severity: finding.Critical, Subject: g.Key,
+				Rule: s.Rule, Severity: finding.Critical, Subject: g.Key,
 				Text: g.Caller + " lacks " + g.Use.Asks() + " on " + g.Key,
 			})
 		}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/usage"
 )
 
 // Precondition is how a fact that a step needs came out.
@@ -15,6 +16,14 @@ type Precondition struct {
 	Found string
 	// Settle says how to find out when it is not known.
 	Settle string
+}
+
+// Sure says how sure it is that the step needs the fact.
+func (r *PreconditionRow) Sure() usage.Confidence {
+	if r.Confidence == "" {
+		return usage.Documented
+	}
+	return r.Confidence
 }
 
 // check judges one kind of fact. It returns Proven, OpenIf or Blocked and what
@@ -30,8 +39,6 @@ func checkNamed(name string) (check, bool) {
 		return customerKey, true
 	case "attribute":
 		return attribute, true
-	case "not-attribute":
-		return notAttribute, true
 	case "resource-key":
 		return resourceKey, true
 	case "principal":
@@ -126,15 +133,6 @@ func attribute(args map[string]string, e *estate.Estate) (Verdict, string) {
 		return OpenIf, fmt.Sprintf("the estate holds no %s of %s in %s", args["type"], args["account"], args["region"])
 	}
 	return Proven, args["value"]
-}
-
-func notAttribute(args map[string]string, e *estate.Estate) (Verdict, string) {
-	for _, r := range resources(args, e) {
-		if r.Attributes[args["attribute"]] == args["value"] {
-			return Blocked, fmt.Sprintf("%s %s has %s %s", r.Type, r.ID, args["attribute"], args["value"])
-		}
-	}
-	return Proven, "none known"
 }
 
 func resourceKey(args map[string]string, e *estate.Estate) (Verdict, string) {

@@ -76,11 +76,13 @@ type Proof struct {
 type StepProof struct {
 	Name, About         string
 	Operation, Scenario string
-	Actor               string
-	Account, Region     string
-	Verdict             Verdict
-	Preconditions       []Precondition
-	Requests            []RequestProof
+	// Rule is the id of the finding when a required use is blocked.
+	Rule            string
+	Actor           string
+	Account, Region string
+	Verdict         Verdict
+	Preconditions   []Precondition
+	Requests        []RequestProof
 }
 
 // RequestProof is the outcome of one key use of a step.
@@ -106,7 +108,7 @@ func Prove(r *Route, e *estate.Estate, at time.Time) (Proof, error) {
 		}
 		p.add(s)
 	}
-	p.Findings = findings(r, steps, &p, e)
+	p.Findings = findings(r, &p, e)
 	return p, nil
 }
 
@@ -149,7 +151,7 @@ func (r *Route) values() values {
 
 func proveStep(k *StepKind, r *Route, v values, e *estate.Estate, at time.Time) (StepProof, error) {
 	s := StepProof{
-		Name: k.Name, About: k.About, Operation: k.Operation, Scenario: k.Scenario,
+		Name: k.Name, About: k.About, Operation: k.Operation, Scenario: k.Scenario, Rule: k.Rule,
 		Account: v[k.Party+".account"], Region: v[k.Party+".region"],
 	}
 	var err error

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// streams are where a command reads and writes: data goes to out, talk to err.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// run is the program without the process: it returns the exit code.
+func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
+	s := &streams{in: in, out: out, err: errs}
+	root := newRoot(s)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	var exit *exitError
+	if !errors.As(err, &exit) {
+		// What cobra refuses before a command runs is a matter of usage.
+		exit = misuse(err)
+	}
+	if exit.err != nil {
+		fmt.Fprintln(errs, "keyreach: "+exit.err.Error())
+	}
+	if exit.hint != "" {
+		fmt.Fprintln(errs, "  "+strings.ReplaceAll(exit.hint, "\n", "\n  "))
+	}
+	return exit.code
+}
+
+func newRoot(s *streams) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "keyreach",
+		Short: "Prove who can open encrypted AWS data before the day it matters",
+		Long: `Keyreach proves beforehand that the right account can open encrypted AWS data,
+and says exactly who lacks what on which key, and why.
+
+Exit codes: 0 done, proven, allowed · 1 error · 3 blocked, denied, unknown or
+open-if, or findings · 4 usage or configuration · 130 interrupted.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetOut(s.out)
+	root.SetErr(s.err)
+	root.SetIn(s.in)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return misuse(err).hinting("see " + c.CommandPath() + " --help")
+	})
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(newCheck(s), newCan(s), newVersion(s))
+	return root
+}

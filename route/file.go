@@ -1,0 +1,205 @@
+package route
+
+import (
+	"cmp"
+	_ "embed" // for the schema
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/source"
+)
+
+// FileName is the name under which a file of routes is looked for.
+const FileName = "keyreach.yaml"
+
+// FileSchema is the JSON Schema of the file, which docs/ publishes.
+//
+//go:embed keyreach.schema.json
+var FileSchema string
+
+// File is keyreach.yaml: the accounts, how to get into them and who acts
+// there, and the routes that have to stand.
+type File struct {
+	Path     string
+	Estate   string // path of the estate file as written; empty when not said
+	Accounts map[string]Account
+	Routes   []Route
+}
+
+// Account is one account of the file.
+type Account struct {
+	ID     string
+	Region string
+	Access Access
+	Actor  Actor
+}
+
+// Access says how to get into an account: with a profile, or by assuming a
+// role, from another account of the file when Via names one.
+type Access struct {
+	Profile    string `json:"profile,omitempty"`
+	RoleARN    string `json:"role_arn,omitempty"`
+	ExternalID string `json:"external_id,omitempty"`
+	Via        string `json:"via,omitempty"`
+}
+
+// LoadFile reads the file at path.
+func LoadFile(path string) (*File, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading routes: %w", err)
+	}
+	return Load(path, data)
+}
+
+// Load reads the text of a file; path is its name for messages. An error about
+// what the text says is an *estate.FileError with everything that is wrong.
+func Load(path string, data []byte) (*File, error) {
+	r := fileReader{path: path, data: data, file: &File{Path: path, Accounts: map[string]Account{}}}
+	root, problems, err := source.Parse(data)
+	if err != nil {
+		var syntax *source.SyntaxError
+		if errors.As(err, &syntax) {
+			r.add(syntax.Pos, syntax.Text, "")
+			return nil, r.err()
+		}
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	r.root = root
+	for _, p := range problems {
+		if p.Kind == source.DuplicateKey {
+			r.add(p.Pos, fmt.Sprintf("%q stands twice in this map", p.Text), "keep one of the two")
+		}
+	}
+	r.read()
+	if err := r.err(); err != nil {
+		return nil, err
+	}
+	return r.file, nil
+}
+
+// EstatePath returns the path of the estate file that belongs to the routes:
+// the one the file names, or estate.json beside it.
+func (f *File) EstatePath() string {
+	name := cmp.Or(f.Estate, "estate.json")
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(filepath.Dir(f.Path), name)
+}
+
+// fileReader turns the tree into a File and gathers what is wrong.
+type fileReader struct {
+	path     string
+	data     []byte
+	root     *source.Node
+	file     *File
+	problems []estate.Problem
+}
+
+func (r *fileReader) position(at source.Pos) finding.Position {
+	return finding.Position{File: r.path, Line: int(at.Line), Column: int(at.Column)}
+}
+
+func (r *fileReader) add(at source.Pos, text, hint string) {
+	p := estate.Problem{Position: r.position(at), Text: text, Hint: hint, Excerpt: source.Excerpt(r.data, at)}
+	if !slices.ContainsFunc(r.problems, func(q estate.Problem) bool { return q.Position == p.Position }) {
+		r.problems = append(r.problems, p)
+	}
+}
+
+// addDecode tells what did not fit.
+func (r *fileReader) addDecode(n *source.Node, err error) {
+	var many *source.DecodeErrors
+	switch {
+	case err == nil:
+	case errors.As(err, &many):
+		for _, p := range many.Problems {
+			text := p.Text
+			if p.Path != "" {
+				text = p.Path + ": " + text
+			}
+			r.add(p.Pos, text, p.Hint)
+		}
+	default:
+		r.add(n.Pos, err.Error(), "")
+	}
+}
+
+func (r *fileReader) err() error {
+	if len(r.problems) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(r.problems, func(a, b estate.Problem) int {
+		return cmp.Or(cmp.Compare(a.Position.Line, b.Position.Line), cmp.Compare(a.Position.Column, b.Position.Column))
+	})
+	return &estate.FileError{File: r.path, Problems: r.problems}
+}
+
+// written is the outside of the file; accounts and routes are read from the
+// tree, because messages about them need places.
+type written struct {
+	FormatVersion int                        `json:"format_version"`
+	Estate        string                     `json:"estate"`
+	Accounts      map[string]*writtenAccount `json:"accounts"`
+	Routes        []writtenRoute             `json:"routes"`
+}
+
+func (r *fileReader) read() {
+	if r.root.Kind != source.Map {
+		r.add(r.root.Pos, "the file is a map with accounts and routes; this is "+r.root.Kind.String(), "")
+		return
+	}
+	w := written{FormatVersion: estate.FormatVersion}
+	r.addDecode(r.root, source.Decode(r.root, &w))
+	if v := r.root.Field("format_version"); v != nil && w.FormatVersion != estate.FormatVersion {
+		r.add(v.Pos, fmt.Sprintf("the file is of format_version %s, and this program reads %d", v.Text, estate.FormatVersion), "use the program that it was written for")
+		return
+	}
+	r.file.Estate = w.Estate
+	for name, a := range w.Accounts {
+		if a != nil {
+			r.account(name, a)
+		}
+	}
+	r.chains(w.Accounts)
+	if len(w.Routes) == 0 && len(r.problems) == 0 {
+		r.add(r.root.Pos, "the file declares no route", "add routes: with a name and a kind ("+strings.Join(kindNames(), ", ")+")")
+	}
+	seen := map[string]bool{}
+	for i := range w.Routes {
+		if route := r.route(&w.Routes[i]); route != nil {
+			if seen[route.Name] {
+				r.add(w.Routes[i].at("name"), fmt.Sprintf("there are two routes called %q", route.Name), "give each a name of its own")
+			}
+			seen[route.Name] = true
+			r.file.Routes = append(r.file.Routes, *route)
+		}
+	}
+}
+
+func kindNames() []string {
+	var names []string
+	for _, k := range Kinds() {
+		names = append(names, k.Name)
+	}
+	return names
+}
+
+// near is a hint at the name that was most likely meant, or a list of all.
+func near(name string, known []string) string {
+	if n := source.Suggest(name, known); n != "" {
+		return "did you mean " + n + "?"
+	}
+	if len(known) == 0 {
+		return ""
+	}
+	slices.Sort(known)
+	return "there is " + strings.Join(known, ", ")
+}

@@ -1,0 +1,307 @@
+package route
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/awsfacts"
+	"github.com/keyreach/keyreach/internal/source"
+)
+
+// accountID is an account number, in quotes or without.
+type accountID string
+
+func (a *accountID) UnmarshalNode(n *source.Node) error {
+	*a = accountID(n.Text)
+	if (n.Kind != source.String && n.Kind != source.Number) || !arn.IsAccount(n.Text) {
+		return &source.DecodeErrors{Problems: []source.DecodeError{{
+			Pos: n.Pos, Text: fmt.Sprintf("%q is no account number", n.Text), Hint: "it has twelve digits; put it in quotes",
+		}}}
+	}
+	return nil
+}
+
+// writtenAccount is an account as it stands in the file.
+type writtenAccount struct {
+	ID     accountID     `json:"id"`
+	Region string        `json:"region"`
+	Access Access        `json:"access"`
+	Actor  *writtenActor `json:"actor"`
+	node   *source.Node
+}
+
+func (a *writtenAccount) UnmarshalNode(n *source.Node) error {
+	type plain writtenAccount
+	err := source.Decode(n, (*plain)(a))
+	a.node = n
+	return err
+}
+
+// at returns the place of a member, or of the whole when it is not there.
+func (a *writtenAccount) at(path ...string) source.Pos { return placeOf(a.node, path...) }
+
+func placeOf(n *source.Node, path ...string) source.Pos {
+	for len(path) > 0 {
+		if m := n.At(path); m != nil {
+			return m.Pos
+		}
+		path = path[:len(path)-1]
+	}
+	return n.Pos
+}
+
+// writtenActor is who acts: a role or a user, by name or ARN.
+type writtenActor struct {
+	Role           string            `json:"role"`
+	User           string            `json:"user"`
+	SessionTags    map[string]string `json:"session_tags"`
+	SourceIdentity string            `json:"source_identity"`
+}
+
+// writtenRoute is a route as it stands in the file: name, kind and the parties
+// that the kind has.
+type writtenRoute struct {
+	Name, Kind string
+	parties    map[string]*writtenParty
+	node       *source.Node
+}
+
+func (w *writtenRoute) UnmarshalNode(n *source.Node) error {
+	w.node, w.parties = n, map[string]*writtenParty{}
+	if n.Kind != source.Map {
+		return fmt.Errorf("a route is a map with name and kind; this is %s", n.Kind)
+	}
+	var all source.DecodeErrors
+	for _, f := range n.Distinct() {
+		var into any
+		switch f.Name {
+		case "name":
+			into = &w.Name
+		case "kind":
+			into = &w.Kind
+		default:
+			w.parties[f.Name] = &writtenParty{at: f.Pos}
+			into = w.parties[f.Name]
+		}
+		if many, ok := source.Decode(&f.Value, into).(*source.DecodeErrors); ok {
+			for _, p := range many.Problems {
+				p.Path = strings.TrimSuffix(f.Name+"."+p.Path, ".")
+				all.Problems = append(all.Problems, p)
+			}
+		}
+	}
+	if len(all.Problems) > 0 {
+		return &all
+	}
+	return nil
+}
+
+func (w *writtenRoute) at(path ...string) source.Pos { return placeOf(w.node, path...) }
+
+// writtenParty is a party as it stands in the file: the name of an account, or
+// a map with more.
+type writtenParty struct {
+	Account string        `json:"account"`
+	Region  string        `json:"region"`
+	Key     string        `json:"key"`
+	Actor   *writtenActor `json:"actor"`
+	at      source.Pos
+	node    *source.Node
+}
+
+func (p *writtenParty) UnmarshalNode(n *source.Node) error {
+	p.node = n
+	if n.Kind == source.String {
+		p.Account = n.Text
+		return nil
+	}
+	type plain writtenParty
+	return source.Decode(n, (*plain)(p))
+}
+
+func (r *fileReader) account(name string, w *writtenAccount) {
+	a := Account{ID: string(w.ID), Region: w.Region, Access: w.Access}
+	if w.ID == "" {
+		r.add(w.at(), fmt.Sprintf("account %s has no id", name), `add id: "111122223333"`)
+		return
+	}
+	r.region(w.at("region"), w.Region)
+	if role := w.Access.RoleARN; role != "" {
+		p, err := arn.ParsePrincipal(role)
+		switch {
+		case err != nil || p.Kind != arn.Role:
+			r.add(w.at("access", "role_arn"), fmt.Sprintf("%q is not the ARN of a role", role), "it looks like arn:aws:iam::"+a.ID+":role/NAME")
+		case p.Account != a.ID:
+			r.add(w.at("access", "role_arn"), fmt.Sprintf("the role is in account %s, and %s is %s", p.Account, name, a.ID), "name a role of account "+a.ID)
+		}
+		if w.Access.Profile != "" && w.Access.Via != "" {
+			r.add(w.at("access", "via"), "access says both profile and via", "keep the one from which the role is assumed")
+		}
+	}
+	a.Actor = r.actor(w.Actor, a.ID, partitionOf(a.Region), w.at("actor", "role"))
+	r.file.Accounts[name] = a
+}
+
+func partitionOf(region string) string {
+	if p, ok := awsfacts.PartitionOf(region); ok {
+		return p.Name
+	}
+	return "aws"
+}
+
+func (r *fileReader) region(at source.Pos, region string) {
+	if region != "" && !awsfacts.KnownRegion(region) {
+		r.add(at, fmt.Sprintf("%q is no Region that Keyreach knows", region), "it looks like us-east-1")
+	}
+}
+
+// actor reads who acts in an account.
+func (r *fileReader) actor(w *writtenActor, account, partition string, at source.Pos) Actor {
+	if w == nil {
+		return Actor{}
+	}
+	kind, name := "role", w.Role
+	if name == "" {
+		kind, name = "user", w.User
+	}
+	if name == "" || w.Role != "" && w.User != "" {
+		r.add(at, "an actor has either a role or a user", "write role: NAME, or its ARN")
+		return Actor{}
+	}
+	if kind == "user" && (len(w.SessionTags) > 0 || w.SourceIdentity != "") {
+		r.add(at, "a user has neither session_tags nor a source_identity", "remove them, or name a role")
+	}
+	if !strings.HasPrefix(name, "arn:") {
+		name = "arn:" + partition + ":iam::" + account + ":" + kind + "/" + strings.TrimPrefix(name, kind+"/")
+	}
+	p, err := arn.ParsePrincipal(name)
+	switch {
+	case err != nil || p.Kind != arn.Role && p.Kind != arn.User && p.Kind != arn.AssumedRole:
+		r.add(at, fmt.Sprintf("%q is no role or user", name), "write its name or its ARN")
+	case p.Account != account:
+		r.add(at, fmt.Sprintf("the actor %s is not in account %s", name, account), "name one of that account")
+	}
+	return Actor{Principal: name, SessionTags: w.SessionTags, SourceIdentity: w.SourceIdentity}
+}
+
+// chains checks that via names an account of the file and leads somewhere.
+func (r *fileReader) chains(accounts map[string]*writtenAccount) {
+	for name, a := range accounts {
+		if a == nil || a.Access.Via == "" {
+			continue
+		}
+		at := a.at("access", "via")
+		if accounts[a.Access.Via] == nil {
+			r.add(at, fmt.Sprintf("there is no account called %q", a.Access.Via), near(a.Access.Via, slices.Collect(maps.Keys(accounts))))
+			continue
+		}
+		next := a.Access.Via
+		for range accounts {
+			if next == name {
+				r.add(at, "via leads back to the account itself", "give one of the accounts a profile")
+				break
+			}
+			if b := accounts[next]; b != nil && b.Access.Via != "" {
+				next = b.Access.Via
+			}
+		}
+	}
+}
+
+func (r *fileReader) route(w *writtenRoute) *Route {
+	if w.node == nil || w.node.Kind != source.Map {
+		return nil
+	}
+	if w.Name == "" {
+		r.add(w.at(), "the route has no name", "add name:")
+	}
+	kind, ok := KindNamed(w.Kind)
+	if !ok {
+		if w.Kind == "" {
+			r.add(w.at(), "the route has no kind", "add kind: "+strings.Join(kindNames(), " or "))
+		} else {
+			r.add(w.at("kind"), fmt.Sprintf("there is no kind of route called %q", w.Kind), near(w.Kind, kindNames()))
+		}
+		return nil
+	}
+	route := &Route{Name: w.Name, Kind: kind, Parties: map[string]Party{}, Position: r.position(w.at())}
+	names := make([]string, len(kind.Parties))
+	for i := range kind.Parties {
+		names[i] = kind.Parties[i].Name
+	}
+	for name, p := range w.parties {
+		pk, ok := kind.Party(name)
+		if !ok {
+			r.add(p.at, fmt.Sprintf("%q is no member of a route of kind %s", name, kind.Name), near(name, append([]string{"name", "kind"}, names...)))
+			continue
+		}
+		if party, ok := r.party(p, &pk); ok {
+			route.Parties[name] = party
+		}
+	}
+	for _, pk := range kind.Parties {
+		if pk.Required && w.parties[pk.Name] == nil {
+			r.add(w.at(), fmt.Sprintf("the route does not say who is %s: %s", pk.Name, pk.About), "add "+pk.Name+": with an account")
+		}
+	}
+	return route
+}
+
+func (r *fileReader) party(w *writtenParty, kind *PartyKind) (Party, bool) {
+	if w.node == nil {
+		return Party{}, false
+	}
+	at := func(path ...string) source.Pos {
+		if w.node.Kind != source.Map {
+			return w.node.Pos
+		}
+		return placeOf(w.node, path...)
+	}
+	a, ok := r.file.Accounts[w.Account]
+	if !ok {
+		if len(r.problems) == 0 || r.root.At([]string{"accounts", w.Account}) == nil {
+			r.add(at("account"), fmt.Sprintf("there is no account called %q", w.Account), near(w.Account, slices.Collect(maps.Keys(r.file.Accounts))))
+		}
+		return Party{}, false
+	}
+	p := Party{Account: a.ID, Name: w.Account, Region: a.Region, Key: w.Key, Actor: a.Actor}
+	if w.Region != "" {
+		p.Region = w.Region
+		r.region(at("region"), w.Region)
+	}
+	if p.Region == "" {
+		r.add(at("account"), fmt.Sprintf("the Region of %s is not said", w.Account), "add region: to the account or here")
+	}
+	if w.Actor != nil {
+		p.Actor = r.actor(w.Actor, a.ID, partitionOf(p.Region), at("actor", "role"))
+	}
+	r.key(w, kind, at("key"))
+	if kind.Actor == "required" && p.Actor.Principal == "" {
+		r.add(at("actor"), fmt.Sprintf("who acts as %s is not said", kind.Name), "add actor: {role: NAME} to the account or here")
+	}
+	return p, true
+}
+
+func (r *fileReader) key(w *writtenParty, kind *PartyKind, at source.Pos) {
+	switch {
+	case w.Key == "":
+		if kind.Key == "required" {
+			r.add(at, fmt.Sprintf("the key of %s is not said", kind.Name), "add key: with its ARN")
+		}
+		return
+	case kind.Key == "":
+		r.add(at, kind.Name+" has no key on a route of this kind", "remove it")
+		return
+	}
+	key, err := arn.Parse(w.Key)
+	if err != nil || !key.IsKMSKey() {
+		hint := "it looks like arn:aws:kms:us-east-1:111122223333:key/…"
+		if err == nil && key.IsKMSAlias() {
+			hint = "an alias can move to another key; write the ARN of the key behind it"
+		}
+		r.add(at, fmt.Sprintf("%q is not the ARN of a KMS key", w.Key), hint)
+	}
+}
