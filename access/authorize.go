@@ -131,11 +131,18 @@ func (w *writer) missing() {
 func (w *writer) add(layer Layer, owner, text string) {
 	b := Blocker{Layer: layer, Owner: owner, Text: text}
 	for i := range w.d.NearMisses {
-		if e := &w.d.NearMisses[i]; e.Layer == layer && e.Effect == "Allow" {
+		if e := &w.d.NearMisses[i]; e.Effect == "Allow" && (e.Layer == layer || w.couldCure(e.Layer, layer)) {
 			b.NearMisses = append(b.NearMisses, *e)
 		}
 	}
 	w.d.Blockers = append(w.d.Blockers, b)
+}
+
+// couldCure reports whether a statement of one layer would make up for the
+// missing Allow of another: inside one account a policy that names the caller
+// does for an identity policy, and so does a grant.
+func (w *writer) couldCure(statement, missing Layer) bool {
+	return missing == Identity && w.c.SameAccount() && (statement == resourceLayer(w.c) || statement == GrantLayer)
 }
 
 func (w *writer) who() string {
@@ -163,16 +170,29 @@ func (w *writer) resourceText() string {
 func (w *writer) identityText() string {
 	caller := &w.c.Request.Caller
 	text := "no identity policy of " + w.who() + " allows " + w.c.Request.Action + " on " + w.c.Request.Resource
+	if isKMSKey(w.c) && w.c.SameAccount() {
+		text = "the key policy names the account, not " + w.who() + ", for this, and " + text
+	}
 	if caller.IsServiceLinked() {
-		if role, ok := awsfacts.ServiceLinkedRoleFor(caller.Name); ok && !role.KMSUse {
-			return text + "; a service-linked role takes no policy, and " + role.ManagedPolicy + " has no rights to use KMS keys"
-		}
-		return text + "; a service-linked role takes no policy of yours"
+		return text + w.serviceLinked()
 	}
 	if !w.c.SameAccount() && w.l.grants.named && strings.EqualFold(w.c.Request.Target.Service, "kms") {
 		text += "; a grant that the key's account issued does not replace it, one issued from account " + caller.Account + " would"
 	}
 	return text
+}
+
+// serviceLinked says what helps a service-linked role, which takes no policy
+// of ours.
+func (w *writer) serviceLinked() string {
+	text := "; a service-linked role takes no policy of yours"
+	if role, ok := awsfacts.ServiceLinkedRoleFor(w.c.Request.Caller.Name); ok && !role.KMSUse {
+		text += ", and its own, " + role.ManagedPolicy + ", has no rights to use keys"
+	}
+	if w.c.SameAccount() {
+		return text + ": name the role in the key policy"
+	}
+	return text + ": make a grant to it from account " + w.c.Request.Caller.Account
 }
 
 // state reports a key state that forbids the operation.

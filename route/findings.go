@@ -26,6 +26,32 @@ func findings(r *Route, p *Proof, e *estate.Estate) []finding.Finding {
 	return slices.Compact(fs)
 }
 
+// fixOf says in one sentence what opens the requests of a group. A Deny has to
+// go first, and is told as a blocker.
+func fixOf(g *Group) string {
+	caller, err := arn.ParsePrincipal(g.Caller)
+	key, keyErr := arn.Parse(g.Key)
+	if err != nil || keyErr != nil || g.Decision.Effect == access.ExplicitDeny {
+		return ""
+	}
+	when := ", with kms:CallerAccount " + caller.Account
+	if g.Use.Via != "" {
+		when += " and kms:ViaService " + usage.ViaService(g.Use.Via, key.Region)
+	}
+	if caller.Account == key.Account {
+		return "name " + caller.Text + " in the key policy for " + g.Use.Asks() + when
+	}
+	var parts []string
+	layers := g.Decision.BlockedBy()
+	if slices.Contains(layers, access.KeyPolicy) {
+		parts = append(parts, "allow account "+caller.Account+" "+g.Use.Asks()+" in the key policy"+when)
+	}
+	if slices.Contains(layers, access.Identity) {
+		parts = append(parts, "allow "+caller.Text+" "+g.Use.Asks()+" on the key in an identity policy")
+	}
+	return strings.Join(parts, ", and ")
+}
+
 // Says reports whether a blocked step or an unmet precondition already tells
 // what a finding of this rule repeats for programs.
 func (p *Proof) Says(rule string) bool {
@@ -72,6 +98,7 @@ func stepFindings(s *StepProof) []finding.Finding {
 			fs = append(fs, finding.Finding{
 				Rule: s.Rule, Severity: finding.Critical, Subject: g.Key,
 				Text: g.Caller + " lacks " + g.Use.Asks() + " on " + g.Key,
+				Fix:  fixOf(&g),
 			})
 		}
 	}

@@ -22,7 +22,7 @@ func (r *report) text(w io.Writer) error {
 		}
 		p.route(&r.file.Routes[r.chosen[i]], &r.proofs[i])
 	}
-	p.findings("In the policies of the estate", r.findings)
+	p.findings("In the policies of", r.findings)
 	p.blank()
 	p.summary()
 	return p.err
@@ -50,7 +50,7 @@ func (p *checkPrinter) route(r *route.Route, proof *route.Proof) {
 	p.blank()
 	for i := range proof.Steps {
 		s := &proof.Steps[i]
-		p.line(2, 0, "%-8s %s", s.Verdict, stepLine(s))
+		p.line(2, 23, "%d. %-8s %-10s %s", i+1, s.Verdict, s.Name, s.About)
 	}
 	for i := range proof.Steps {
 		p.step(&proof.Steps[i], i+1)
@@ -59,11 +59,7 @@ func (p *checkPrinter) route(r *route.Route, proof *route.Proof) {
 		p.blank()
 		p.line(0, 0, "Valid until %s: %s", proof.ValidUntil.Format("2006-01-02 15:04 MST"), proof.ValidWhy)
 	}
-	p.findings("Findings", p.unsaid(proof))
-}
-
-func stepLine(s *route.StepProof) string {
-	return fmt.Sprintf("%-10s %s", s.Name, s.About)
+	p.findings("Findings about", p.unsaid(proof))
 }
 
 // step says what keeps a step from being proven.
@@ -76,11 +72,7 @@ func (p *checkPrinter) step(s *route.StepProof, number int) {
 	for _, c := range s.Preconditions {
 		p.precondition(&c)
 	}
-	for _, g := range route.Groups(s.Requests) {
-		if g.Verdict != route.Proven {
-			p.group(&g)
-		}
-	}
+	p.groups(s)
 }
 
 func (p *checkPrinter) precondition(c *route.Precondition) {
@@ -108,14 +100,37 @@ func tag(rule string) string {
 	return " [" + rule + "]"
 }
 
-// group says who lacks what on which key, and everything that stands against
-// it.
+// groups says who lacks what on which key. What AWS only asks for is told in
+// a line when something that it requires is missing too.
+func (p *checkPrinter) groups(s *route.StepProof) {
+	gs := slices.DeleteFunc(route.Groups(s.Requests), func(g route.Group) bool { return g.Verdict == route.Proven })
+	for i := range gs {
+		if gs[i].Verdict != route.Fragile || s.Verdict <= route.Fragile {
+			p.group(&gs[i])
+		} else if !said(gs, &gs[i]) {
+			p.asked(&gs[i])
+		}
+	}
+}
+
+// said reports whether the same right is missing as a required one.
+func said(gs []route.Group, g *route.Group) bool {
+	return slices.ContainsFunc(gs, func(o route.Group) bool {
+		return o.Verdict != route.Fragile && o.Use.Asks() == g.Use.Asks() && o.Caller == g.Caller && o.Key == g.Key
+	})
+}
+
+func (p *checkPrinter) asked(g *route.Group) {
+	p.line(3, 2, "- AWS asks for %s too, which is missing as well (%s)", g.Use.Asks(), sureness(&g.Use))
+}
+
+// group says what stands against the requests of a group.
 func (p *checkPrinter) group(g *route.Group) {
 	u := &g.Use
-	p.line(3, 2, "- %s", p.lacks(g))
-	p.line(5, 0, "why it is needed: %s%s (%s, %s)", u.About, via(u, g.Key), u.Need, sureness(u))
+	p.line(3, 2, "- %s", lacks(g))
+	p.line(5, 0, "for: %s%s (%s, %s)", u.About, via(u, g.Key), u.Need, sureness(u))
 	for _, r := range reasonsOf(g) {
-		p.put(5, r.lead, r.text)
+		p.put(5+r.indent, r.lead, r.text)
 	}
 	if u.Failure.Text != "" && g.Verdict == route.Blocked {
 		p.line(5, 0, "how it shows: %s%s", prefixed(u.Failure.Code), u.Failure.Text)
@@ -129,16 +144,15 @@ func prefixed(code string) string {
 	return code + ", "
 }
 
-func (p *checkPrinter) lacks(g *route.Group) string {
+func lacks(g *route.Group) string {
 	who := principalName(g.Caller)
-	key := "key " + g.Key
 	switch g.Verdict {
 	case route.OpenIf:
-		return fmt.Sprintf("%s may lack %s on %s", who, g.Use.Asks(), key)
+		return fmt.Sprintf("%s may lack %s on key %s", who, g.Use.Asks(), g.Key)
 	case route.Fragile:
-		return fmt.Sprintf("%s lacks %s on %s; AWS asks for it, and was recorded to work without, or nobody recorded either", who, g.Use.Asks(), key)
+		return fmt.Sprintf("%s lacks %s on key %s, which AWS asks for; it was recorded to work without, or nobody recorded it", who, g.Use.Asks(), g.Key)
 	}
-	return fmt.Sprintf("%s lacks %s on %s", who, g.Use.Asks(), key)
+	return fmt.Sprintf("%s lacks %s on key %s", who, g.Use.Asks(), g.Key)
 }
 
 // principalName is the part of a principal's ARN that people know it by, and
@@ -173,44 +187,54 @@ func sureness(u *usage.Use) string {
 
 // reason is one line below a request.
 type reason struct {
-	lead int
-	text string
+	indent, lead int
+	text         string
 }
 
 // reasonsOf gathers what the requests of a group have against them, each thing
-// once.
+// once. What the line above them has said in full is said short.
 func reasonsOf(g *route.Group) []reason {
 	var rs []reason
-	add := func(lead int, s string) {
-		if !slices.ContainsFunc(rs, func(r reason) bool { return r.text == s }) {
-			rs = append(rs, reason{lead, s})
-		}
-	}
 	for i := range g.Requests {
-		if g.Requests[i].Verdict != route.Proven {
-			reasons(&g.Requests[i].Decision, add)
+		q := &g.Requests[i]
+		if q.Verdict == route.Proven {
+			continue
+		}
+		short := strings.NewReplacer(g.Key, "the key", g.Caller, shortName(g.Caller), q.Use.Action, g.Use.Asks())
+		for _, r := range reasons(&q.Decision) {
+			r.text = short.Replace(r.text)
+			if !slices.ContainsFunc(rs, func(s reason) bool { return s.text == r.text }) {
+				rs = append(rs, r)
+			}
 		}
 	}
 	return rs
 }
 
+func shortName(principal string) string {
+	if a, err := arn.Parse(principal); err == nil {
+		return a.Resource
+	}
+	return principal
+}
+
 // reasons says everything that a decision rests on.
-func reasons(d *access.Decision, add func(lead int, s string)) {
+func reasons(d *access.Decision) []reason {
+	var rs []reason
 	for i := range d.Blockers {
 		b := &d.Blockers[i]
 		head := fmt.Sprintf("%s: ", b.Layer)
-		add(len(head), head+b.Text+at(b.Position)+changedBy(b))
+		rs = append(rs, reason{0, len(head), head + b.Text + at(b.Position) + changedBy(b)})
+		for j := range b.NearMisses {
+			e := &b.NearMisses[j]
+			rs = append(rs, reason{2, 6, "near: " + e.String() + at(e.Position)})
+		}
 	}
 	for i := range d.Unknown {
 		u := &d.Unknown[i]
-		add(9, "open if: "+u.Text+"; to settle it: "+cmp.Or(u.Settle, "ask the owner"))
+		rs = append(rs, reason{0, 9, "open if: " + u.Text + "; to settle it: " + cmp.Or(u.Settle, "ask the owner")})
 	}
-	for i := range d.NearMisses {
-		e := &d.NearMisses[i]
-		if e.Effect == "Allow" {
-			add(6, "near: "+e.String()+at(e.Position))
-		}
-	}
+	return rs
 }
 
 func changedBy(b *access.Blocker) string {
@@ -243,21 +267,31 @@ func (p *checkPrinter) unsaid(proof *route.Proof) []finding.Finding {
 	return fs
 }
 
+// findings lists what rules report, together for each thing that they are
+// about.
 func (p *checkPrinter) findings(title string, fs []finding.Finding) {
-	if len(fs) == 0 {
-		return
-	}
-	p.blank()
-	p.line(0, 0, "%s", title)
+	var subjects []string
 	for i := range fs {
-		f := &fs[i]
-		p.line(2, 9, "%-8s %s %s%s", f.Severity, f.Rule, f.Text, at(f.Position))
-		if f.Subject != "" {
-			p.line(11, 4, "in: %s", f.Subject)
+		if !slices.Contains(subjects, fs[i].Subject) {
+			subjects = append(subjects, fs[i].Subject)
 		}
-		if f.Fix != "" {
-			p.line(11, 5, "fix: %s", f.Fix)
+	}
+	for _, subject := range subjects {
+		p.blank()
+		p.line(0, 0, "%s %s", title, subject)
+		for i := range fs {
+			if fs[i].Subject == subject {
+				p.finding(&fs[i])
+			}
 		}
+	}
+}
+
+func (p *checkPrinter) finding(f *finding.Finding) {
+	const lead = len("critical KEY000 ")
+	p.line(2, lead, "%-8s %s %s%s", f.Severity, f.Rule, strings.ReplaceAll(f.Text, f.Subject, "the key"), at(f.Position))
+	if f.Fix != "" {
+		p.line(2+lead, 5, "fix: %s", f.Fix)
 	}
 }
 

@@ -50,7 +50,9 @@ Exit codes: 0 done, proven, allowed · 1 error · 3 blocked, denied, unknown or
 open-if, or findings · 4 usage or configuration · 130 interrupted.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+
+		SuggestionsMinimumDistance: 2,
+		Args:          unknownCommand,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetOut(s.out)
@@ -62,4 +64,16 @@ open-if, or findings · 4 usage or configuration · 130 interrupted.`,
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newCheck(s), newCan(s), newVersion(s))
 	return root
+}
+
+// unknownCommand refuses what is no command, with the one that was meant.
+func unknownCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := "see keyreach --help"
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = "did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return misuse(fmt.Errorf("there is no command %q", args[0])).hinting(hint)
 }
