@@ -76,7 +76,10 @@ type Miss struct {
 type Doubt struct {
 	Layer Layer  `json:"layer"`
 	Key   string `json:"key,omitempty"`
-	Text  string `json:"text"`
+	// If is the assumption under which the request is allowed, where it is one
+	// that can be said.
+	If   string `json:"if,omitempty"`
+	Text string `json:"text"`
 	// Settle says how to find out.
 	Settle string `json:"settle,omitempty"`
 }

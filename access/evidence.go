@@ -182,20 +182,20 @@ func (w *writer) unread() {
 	c := w.c
 	add := func(layer Layer, why, assumption string) {
 		if why != "" {
-			w.d.Unknown = append(w.d.Unknown, Doubt{Layer: layer, Text: assumption + " (" + why + ")", Settle: "collect it, or ask account " + w.owner(layer)})
+			w.d.Unknown = append(w.d.Unknown, Doubt{Layer: layer, If: assumption, Text: why, Settle: "collect it, or ask account " + w.owner(layer)})
 		}
 	}
 	action := c.Request.Action
-	add(Identity, c.IdentityUnread, "if an identity policy of "+w.who()+" allows "+action+" and none denies it")
-	add(Boundary, c.BoundaryUnread, "if the permissions boundary of "+w.who()+" allows "+action)
-	add(resourceLayer(c), c.ResourceUnread, "if the policy of "+c.Request.Resource+" allows "+action+" and does not deny it")
+	add(Identity, c.IdentityUnread, "an identity policy of "+w.who()+" allows "+action+" and none denies it")
+	add(Boundary, c.BoundaryUnread, "the permissions boundary of "+w.who()+" allows "+action)
+	add(resourceLayer(c), c.ResourceUnread, "the policy of "+c.Request.Resource+" allows "+action+" and does not deny it")
 	in := ""
 	if c.Request.Target.Region != "" {
 		in = " in " + c.Request.Target.Region
 	}
-	add(SCP, c.SCPUnread, "if no SCP of the organization denies "+action+in)
-	add(RCP, c.RCPUnread, "if no RCP of the organization denies "+action+in)
-	add(GrantLayer, c.GrantsUnread, "if a grant on the key allows "+action)
+	add(SCP, c.SCPUnread, "no SCP of the organization denies "+action+in)
+	add(RCP, c.RCPUnread, "no RCP of the organization denies "+action+in)
+	add(GrantLayer, c.GrantsUnread, "a grant on the key allows "+action)
 }
 
 // notes adds what the asker should know beside the decision.

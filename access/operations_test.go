@@ -170,7 +170,7 @@ func TestEveryKMSActionCanBeAsked(t *testing.T) {
 	for _, a := range awsfacts.KMSActions() {
 		t.Run(a.Name, func(t *testing.T) {
 			t.Parallel()
-			d := decide(t, question{by: role, do: "kms:" + a.Name, identity: []raw{doc(allow("kms:*"))}, resource: delegates, grants: grants{with(grant("arn:aws:iam::111111111111:role/other", "Decrypt"), "retiring_principal", role)}})
+			d := decide(t, question{by: role, do: a.Name, identity: []raw{doc(allow("kms:*"))}, resource: delegates, grants: grants{with(grant("arn:aws:iam::111111111111:role/other", "Decrypt"), "retiring_principal", role)}})
 			if d.Effect != access.Allow {
 				t.Errorf("%v: %+v", d.Effect, d.Blockers)
 			}

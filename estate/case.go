@@ -70,6 +70,31 @@ func (n *Named) Policy() *policy.Policy {
 	return n.compiled
 }
 
+// Policies returns every policy of the case that could be read.
+func (c *Case) Policies() []Named {
+	var ns []Named
+	add := func(list ...Named) {
+		for _, n := range list {
+			if n.Policy() != nil && n.Source != nil {
+				ns = append(ns, n)
+			}
+		}
+	}
+	add(c.Identity...)
+	add(c.Session...)
+	for _, n := range []*Named{c.Resource, c.Boundary, c.Endpoint} {
+		if n != nil {
+			add(*n)
+		}
+	}
+	for _, levels := range [][][]Named{c.SCP, c.RCP} {
+		for _, level := range levels {
+			add(level...)
+		}
+	}
+	return ns
+}
+
 // KeyState returns the key's state, Enabled unless known otherwise.
 func (c *Case) KeyState() string {
 	if c.Key == nil || c.Key.State == "" {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/keyreach/keyreach/access"
 	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/policy"
 )
 
 // canOptions are the flags of can.
@@ -128,14 +129,34 @@ type contextView struct {
 	Origin string   `json:"origin"`
 }
 
-// contextOf lists the given context and what of it followed from the request.
+// contextOf lists the context values that were given, and those that a policy
+// of the case asks for, with where each came from.
 func contextOf(c *estate.Case) []contextView {
-	var vs []contextView
+	names := map[string]string{} // by lower case
 	for i := range c.Request.Context {
-		e := &c.Request.Context[i]
-		v, origin := c.Describe(e.Name)
-		view := contextView{Key: e.Name, Origin: string(origin)}
-		if view.Values = v.Many; !v.Multi && v.One != "" {
+		name := c.Request.Context[i].Name
+		names[strings.ToLower(name)] = name
+	}
+	for _, n := range c.Policies() {
+		for _, s := range n.Source.Statements {
+			for _, op := range s.Conditions {
+				for _, k := range op.Keys {
+					if fold := strings.ToLower(k.Name); k.Name != "" && names[fold] == "" {
+						names[fold] = k.Name
+					}
+				}
+			}
+		}
+	}
+	var vs []contextView
+	for _, name := range names {
+		v, origin := c.Describe(name)
+		view := contextView{Key: name, Origin: string(origin)}
+		switch {
+		case v.Presence != policy.Present:
+		case v.Multi:
+			view.Values = v.Many
+		default:
 			view.Values = []string{v.One}
 		}
 		vs = append(vs, view)

@@ -43,9 +43,10 @@ func canText(w io.Writer, c *estate.Case, d *access.Decision) error {
 			p.line(2, 2, "%s%s", e.String(), at(e.Position))
 		}
 	})
-	section(p, "Context", len(c.Request.Context), func() {
-		for _, v := range contextOf(c) {
-			p.line(2, 2, "%s = %s (%s)", v.Key, strings.Join(v.Values, ", "), v.Origin)
+	context := contextOf(c)
+	section(p, "Context", len(context), func() {
+		for _, v := range context {
+			p.put(2, 2, v.String())
 		}
 	})
 	section(p, "Notes", len(d.Notes), func() {
@@ -58,6 +59,13 @@ func canText(w io.Writer, c *estate.Case, d *access.Decision) error {
 		p.line(0, 0, "Valid until %s: %s", d.ValidUntil.Format("2006-01-02 15:04 MST"), d.ValidWhy)
 	}
 	return p.err
+}
+
+func (v contextView) String() string {
+	if v.Values == nil {
+		return fmt.Sprintf("%s: %s", v.Key, v.Origin)
+	}
+	return fmt.Sprintf("%s = %s (%s)", v.Key, strings.Join(v.Values, ", "), v.Origin)
 }
 
 func section(p *printer, title string, n int, body func()) {
@@ -84,6 +92,9 @@ func (p *printer) evidence(e *access.Evidence) {
 // loose returns the near misses that no blocker has told.
 func loose(d *access.Decision) []access.Evidence {
 	var es []access.Evidence
+	if d.Effect == access.Unknown {
+		return nil // what is open has been told
+	}
 	for _, e := range d.NearMisses {
 		told := e.Effect == "Deny"
 		for i := range d.Blockers {

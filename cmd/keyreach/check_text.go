@@ -121,7 +121,11 @@ func said(gs []route.Group, g *route.Group) bool {
 }
 
 func (p *checkPrinter) asked(g *route.Group) {
-	p.line(3, 2, "- AWS asks for %s too, which is missing as well (%s)", g.Use.Asks(), sureness(&g.Use))
+	missing := "which is missing as well"
+	if g.Decision.Effect == access.Unknown {
+		missing = "of which as little is known"
+	}
+	p.line(3, 2, "- AWS asks for %s too, %s (%s)", g.Use.Asks(), missing, sureness(&g.Use))
 }
 
 // group says what stands against the requests of a group.
@@ -232,7 +236,11 @@ func reasons(d *access.Decision) []reason {
 	}
 	for i := range d.Unknown {
 		u := &d.Unknown[i]
-		rs = append(rs, reason{0, 9, "open if: " + u.Text + "; to settle it: " + cmp.Or(u.Settle, "ask the owner")})
+		head, text := "not known: ", u.Text
+		if u.If != "" {
+			head, text = "open if: ", u.If+" ("+u.Text+")"
+		}
+		rs = append(rs, reason{0, len(head), head + text + "; to settle it: " + cmp.Or(u.Settle, "ask the owner")})
 	}
 	return rs
 }

@@ -104,8 +104,8 @@ func (q *question) action(s, resource string) (string, error) {
 		hint := "the actions of KMS are on https://docs.aws.amazon.com/service-authorization/latest/reference/list_awskeymanagementservice.html"
 		if near := awsfacts.ActionsMatching("kms:" + name + "*"); len(near) > 0 {
 			hint = "did you mean " + strings.Join(near, " or ") + "?"
-		} else if near := source.Suggest(name, actionNames()); near != "" {
-			hint = "did you mean kms:" + near + "?"
+		} else if near := source.Suggest(s, actionNames()); near != "" {
+			hint = "did you mean " + near + "?"
 		}
 		_, _, date := awsfacts.DataVersion()
 		return "", misuse(fmt.Errorf("KMS has no action %q in the data of %s", s, date)).hinting(hint)

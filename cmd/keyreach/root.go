@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/keyreach/keyreach/estate"
 )
 
 // streams are where a command reads and writes: data goes to out, talk to err.
@@ -30,7 +32,11 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 		// What cobra refuses before a command runs is a matter of usage.
 		exit = misuse(err)
 	}
-	if exit.err != nil {
+	var file *estate.FileError
+	switch {
+	case errors.As(err, &file):
+		fmt.Fprintln(errs, file) // each of its lines has a place of its own
+	case exit.err != nil:
 		fmt.Fprintln(errs, "keyreach: "+exit.err.Error())
 	}
 	if exit.hint != "" {
@@ -52,8 +58,8 @@ open-if, or findings · 4 usage or configuration · 130 interrupted.`,
 		SilenceErrors: true,
 
 		SuggestionsMinimumDistance: 2,
-		Args:          unknownCommand,
-		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+		Args:                       unknownCommand,
+		RunE:                       func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetOut(s.out)
 	root.SetErr(s.err)
