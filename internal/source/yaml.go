@@ -11,6 +11,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 )
@@ -32,7 +33,9 @@ func parseYAML(text string) (n *Node, problems []Problem, failure *SyntaxError) 
 			n, problems, failure = nil, nil, &SyntaxError{Pos: Pos{1, 1}, Text: "the YAML cannot be read: write it in its plain form, or as JSON"}
 		}
 	}()
-	file, err := parser.ParseBytes([]byte(text), 0, parser.AllowDuplicateMapKey())
+	tokens := lexer.Tokenize(text)
+	c.locate(text, tokens)
+	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		return nil, nil, c.syntax(err)
 	}
@@ -67,6 +70,7 @@ func flowTooDeep(text string) (Pos, bool) {
 // converter turns the library's tree into nodes.
 type converter struct {
 	lines    []string
+	places   map[*token.Token]Pos // see locate
 	anchors  map[string]*Node
 	nodes    int
 	problems []Problem
@@ -108,10 +112,40 @@ func (c *converter) document(file *ast.File) (*Node, *SyntaxError) {
 	return root, c.node(root, body, 0)
 }
 
+// locate works out where each token stands. The library's columns are short by
+// one for every tag before them on the line, but the origins of its tokens put
+// together are the text; where they are not, its own positions must do.
+func (c *converter) locate(text string, tokens token.Tokens) {
+	places := make(map[*token.Token]Pos, len(tokens))
+	offset, at := 0, Pos{1, 1}
+	step := func(s string) {
+		if n := strings.Count(s, "\n"); n > 0 {
+			at.Line += int32(n)
+			at.Column = int32(len(s) - strings.LastIndexByte(s, '\n'))
+		} else {
+			at.Column += int32(len(s))
+		}
+	}
+	for _, t := range tokens {
+		if !strings.HasPrefix(text[offset:], t.Origin) {
+			return
+		}
+		offset += len(t.Origin)
+		word := strings.TrimLeft(t.Origin, " \t\r\n")
+		step(t.Origin[:len(t.Origin)-len(word)])
+		places[t] = at
+		step(word)
+	}
+	c.places = places
+}
+
 // pos turns the library's position, which counts characters, into ours.
 func (c *converter) pos(t *token.Token) Pos {
 	if t == nil || t.Position == nil {
 		return Pos{1, 1}
+	}
+	if at, ok := c.places[t]; ok {
+		return at
 	}
 	line, column := t.Position.Line, max(t.Position.Column, 1)
 	if line < 1 || line > len(c.lines) {
@@ -218,19 +252,23 @@ func (c *converter) mapping(n *Node, values []*ast.MappingValueNode, depth int) 
 	if len(values) > 0 {
 		n.Pos = c.pos(values[0].Key.GetToken())
 	}
+	var merged []*Node // what the map has itself goes before
 	for _, v := range values {
 		var f Field
 		if err := c.node(&f.Value, v.Value, depth+1); err != nil {
 			return err
 		}
 		if _, ok := v.Key.(*ast.MergeKeyNode); ok {
-			merge(n, &f.Value)
+			merged = append(merged, &f.Value)
 			continue
 		}
 		f.Name, f.Pos = keyText(v.Key), c.pos(v.Key.GetToken())
 		n.Fields = append(n.Fields, f)
 	}
 	c.problems = repeats(c.problems, n.Fields)
+	for _, m := range merged {
+		merge(n, m)
+	}
 	return nil
 }
 

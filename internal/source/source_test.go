@@ -1,0 +1,369 @@
+package source
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tailscale/hujson"
+)
+
+// show writes a tree on one line, with the place of every value.
+func show(n *Node) string {
+	at := fmt.Sprintf("@%d:%d", n.Pos.Line, n.Pos.Column)
+	switch n.Kind {
+	case List:
+		var parts []string
+		for i := range n.Items {
+			parts = append(parts, show(&n.Items[i]))
+		}
+		return "[" + strings.Join(parts, " ") + "]" + at
+	case Map:
+		var parts []string
+		for i := range n.Fields {
+			f := &n.Fields[i]
+			parts = append(parts, fmt.Sprintf("%s@%d:%d=%s", f.Name, f.Pos.Line, f.Pos.Column, show(&f.Value)))
+		}
+		return "{" + strings.Join(parts, " ") + "}" + at
+	case Intrinsic:
+		inner := ""
+		for i := range n.Items {
+			inner += " " + show(&n.Items[i])
+		}
+		return n.Text + inner + at
+	case String:
+		return fmt.Sprintf("%q%s", n.Text, at)
+	case Null:
+		return "null" + at
+	}
+	return n.Text + at
+}
+
+func TestParseKnowsThePlaceOfEverything(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, text, want string }{
+		{"a JSON map", "{\"a\": 1,\n \"b\": [true, null]}", `{a@1:2=1@1:7 b@2:2=[true@2:8 null@2:14]@2:7}@1:1`},
+		{"columns count bytes", `{"é": "x", "b": 1}`, `{é@1:2="x"@1:8 b@1:13=1@1:18}@1:1`},
+		{"escapes", `["\u00e9\n\"\\\/", "\ud83d\ude00"]`, `["é\n\"\\/"@1:2 "😀"@1:20]@1:1`},
+		{"numbers keep their digits", `[1.50, -0, 1e+3]`, `[1.50@1:2 -0@1:8 1e+3@1:12]@1:1`},
+		{"a byte order mark", "\ufeff[1]", `[1@1:2]@1:1`},
+		{"comments", "/* a\n */ [ // b\n 1 ]", `[1@3:2]@2:5`},
+		{"a JSON string alone", `"x"`, `"x"@1:1`},
+		{"a YAML map", "a: 1\nb:\n  - true\n  - ~\n", `{a@1:1=1@1:4 b@2:1=[true@3:5 null@4:5]@3:3}@1:1`},
+		{"a date stays a text", "Version: 2012-10-17", `{Version@1:1="2012-10-17"@1:10}@1:1`},
+		{"an account with a leading zero stays a text", "id: 012345678901", `{id@1:1="012345678901"@1:5}@1:1`},
+		{"a plain account number", "id: 111122223333", `{id@1:1=111122223333@1:5}@1:1`},
+		{"quoted texts", "a: \"1\"\nb: 'it''s'\n", `{a@1:1="1"@1:4 b@2:1="it's"@2:4}@1:1`},
+		{"a block", "a: |\n  x\n  y\n", `{a@1:1="x\ny\n"@1:4}@1:1`},
+		{"tags of a template language", "a: !Sub x${B}\nb: !GetAtt K.Arn\nc: !Join [':', [x, !Ref Y]]", `{a@1:1=!Sub "x${B}"@1:9@1:4 b@2:1=!GetAtt "K.Arn"@2:12@2:4 c@3:1=!Join [":"@3:11 ["x"@3:17 !Ref "Y"@3:25@3:20]@3:16]@3:10@3:4}@1:1`},
+		{"an anchor and its alias", "a: &x [1]\nb: *x\n", `{a@1:1=[1@1:8]@1:7 b@2:1=[1@1:8]@2:4}@1:1`},
+		{"an alias of nothing", "b: *x\n", `{b@1:1=*x@1:4}@1:1`},
+		{"a merged map", "a: &x {p: 1, q: 2}\nb:\n  <<: *x\n  q: 3\n", `{a@1:1={p@1:8=1@1:11 q@1:14=2@1:17}@1:8 b@2:1={q@4:3=3@4:6 p@1:8=1@1:11}@3:3}@1:1`},
+		{"the tag for a text", "a: !!str 1", `{a@1:1="1"@1:10}@1:1`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			n, _, err := Parse([]byte(tt.text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := show(n); got != tt.want {
+				t.Errorf("\n got %s\nwant %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestParseToleratesAndTells(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, text string
+		want       []Problem
+	}{
+		{"a trailing comma in a list", "[1,\n2,]", []Problem{{Pos{2, 2}, TrailingComma, ""}}},
+		{"a trailing comma in a map", `{"a":1,}`, []Problem{{Pos{1, 7}, TrailingComma, ""}}},
+		{"a comment", "[1] // x", []Problem{{Pos{1, 5}, Comment, ""}}},
+		{"a member twice", `{"a":1,"a":2}`, []Problem{{Pos{1, 8}, DuplicateKey, "a"}}},
+		{"a member twice in YAML", "a: 1\na: 2\n", []Problem{{Pos{2, 1}, DuplicateKey, "a"}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			n, problems, err := Parse([]byte(tt.text))
+			if err != nil || !reflect.DeepEqual(problems, tt.want) {
+				t.Errorf("problems %v, want %v (%v)", problems, tt.want, err)
+			}
+			if tt.name == "a member twice" && n.Field("a").Text != "2" {
+				t.Error("the last member does not count")
+			}
+		})
+	}
+}
+
+func TestParseSaysWhereAndWhatToDo(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, text, want string }{
+		{"nothing", " \n", "line 1, column 1: the text is empty"},
+		{"cut off", `{"a": [1, 2`, "line 1, column 12: the text ends inside a list: it was cut off, or a ] is missing"},
+		{"a missing comma", "{\"a\": 1\n \"b\": 2}", "line 2, column 2: '\"' stands after a member of a map: a comma or } is missing before it"},
+		{"a missing quote", `{"a: 1}`, "line 1, column 2: the string that begins here does not end"},
+		{"a line break in a string", "[\"a\nb\"]", "line 1, column 2: the string that begins here does not end on its line"},
+		{"a bad escape", `["\x"]`, "a backslash begins no escape that JSON has"},
+		{"two values", "[1] [2]", "line 1, column 5: '[' stands after the end of the document"},
+		{"single quotes", `{'a': 1}`, "names stand in double quotes"},
+		{"a hash comment", "[ # x\n1]", "JSON has no # comments"},
+		{"Python", "[True]", "this is Python"},
+		{"a leading zero", `[012345678901]`, "put an account number in double quotes"},
+		{"UTF-16", "\xff\xfe{\x00", "the text is UTF-16: save it as UTF-8"},
+		{"no UTF-8", "[\"a\",\n\"\xff\"]", "line 2, column 2: the byte 0xff is not UTF-8"},
+		{"too deep", strings.Repeat("[", 300), "more than 200 lists and maps"},
+		{"too deep in YAML", "a: " + strings.Repeat("[", 300), "line 1, column 204: more than 200 lists and maps"},
+		{"two YAML documents", "a: 1\n---\nb: 2\n", "line 2, column 1: a second document begins here"},
+		{"bad indentation", "a:\n  b: 1\n c: 2\n", "line 3"},
+		{"a tab", "a:\n\tb: 1\n", "line 2"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			n, _, err := Parse([]byte(tt.text))
+			var syntax *SyntaxError
+			if n != nil || !errors.As(err, &syntax) || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want one with %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestAliasesDoNotBlowUp(t *testing.T) {
+	t.Parallel()
+	text := "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
+	for i := 1; i < 9; i++ {
+		text += fmt.Sprintf("a%d: &a%d [%s]\n", i, i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d, ", i-1), 10), ", "))
+	}
+	start := time.Now()
+	if _, _, err := Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), "more than 1000000 values") {
+		t.Errorf("a thousand million values were read: %v", err)
+	}
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("refusing them took %v", took)
+	}
+}
+
+func TestExcerpt(t *testing.T) {
+	t.Parallel()
+	text := []byte("first\n\tsecond é line\nlast")
+	tests := []struct {
+		name string
+		at   Pos
+		want string
+	}{
+		{"a word", Pos{1, 3}, "    1 | first\n      |   ^"},
+		{"after a tab", Pos{2, 2}, "    2 | \tsecond é line\n      | \t^"},
+		{"after a letter of two bytes", Pos{2, 12}, "    2 | \tsecond é line\n      | \t         ^"},
+		{"the last line", Pos{3, 1}, "    3 | last\n      | ^"},
+		{"no such line", Pos{9, 1}, ""},
+		{"nowhere", Pos{}, ""},
+	}
+	for _, tt := range tests {
+		if got := Excerpt(text, tt.at); got != tt.want {
+			t.Errorf("%s:\n%s\nwant\n%s", tt.name, got, tt.want)
+		}
+	}
+	long := []byte(strings.Repeat("a", 500) + "HERE" + strings.Repeat("b", 500))
+	if got := Excerpt(long, Pos{1, 501}); len(got) > 300 || !strings.Contains(got, "HERE") {
+		t.Errorf("a long line is not cut around the place: %s", got)
+	}
+}
+
+type inner struct {
+	Name string `json:"name"`
+}
+
+type shape struct {
+	inner
+	ID     string         `json:"id"`
+	Count  int            `json:"count,omitempty"`
+	On     bool           `json:"on"`
+	List   []string       `json:"list"`
+	Map    map[string]int `json:"map"`
+	Sub    *shape         `json:"sub"`
+	When   *time.Time     `json:"when"`
+	Any    any            `json:"any"`
+	Kind   upper          `json:"kind"`
+	hidden string
+}
+
+// upper reads itself.
+type upper string
+
+func (u *upper) UnmarshalNode(n *Node) error {
+	if n.Text == "bad" {
+		return errors.New("it is bad")
+	}
+	*u = upper(strings.ToUpper(n.Text))
+	return nil
+}
+
+func TestDecode(t *testing.T) {
+	t.Parallel()
+	n, _, err := Parse([]byte(`{"id":"x","name":"n","count":3,"on":true,"list":["a"],"map":{"k":1},"sub":{"id":"y"},"when":"2026-01-02T03:04:05Z","any":[1,{"a":null}],"kind":"up"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s shape
+	if err := Decode(n, &s); err != nil {
+		t.Fatal(err)
+	}
+	when := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	want := shape{
+		inner: inner{Name: "n"}, ID: "x", Count: 3, On: true, List: []string{"a"}, Map: map[string]int{"k": 1}, Sub: &shape{ID: "y"}, When: &when,
+		Any: []any{1.0, map[string]any{"a": nil}}, Kind: "UP",
+	}
+	if !reflect.DeepEqual(s, want) {
+		t.Errorf("got %+v\nwant %+v", s, want)
+	}
+	if s.hidden != "" {
+		t.Error("an unexported field was written")
+	}
+}
+
+func TestDecodeTellsEverythingThatDoesNotFit(t *testing.T) {
+	t.Parallel()
+	n, _, err := Parse([]byte("id: 12\ncuont: 3\ncount: x\nlist: a\nsub:\n  on: 1\n  when: noon\nmap: {k: 1.5, k: 2}\nkind: bad\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = Decode(n, &shape{})
+	var many *DecodeErrors
+	if !errors.As(err, &many) {
+		t.Fatalf("error %v", err)
+	}
+	want := []string{
+		`line 1, column 5: id: this is a number; it should be a text (put it in quotes: "12")`,
+		`line 2, column 1: "cuont" is no member here (did you mean count?)`,
+		`line 3, column 8: count: this is a string; it should be a number`,
+		`line 4, column 7: list: this is a string; it should be a list (put it in a list: ["a"])`,
+		`line 6, column 7: sub.on: this is a number; it should be true or false`,
+		`line 7, column 9: sub.when: this is not a date and time (RFC 3339) (it looks like 2026-01-31T08:00:00Z)`,
+		`line 8, column 15: map: "k" stands twice in this map (keep one of the two)`,
+		`line 9, column 7: kind: it is bad`,
+	}
+	if got := err.Error(); got != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", got, strings.Join(want, "\n"))
+	}
+}
+
+func TestSuggest(t *testing.T) {
+	t.Parallel()
+	known := []string{"Resource", "NotResource", "Action", "Principal"}
+	for name, want := range map[string]string{"Resources": "Resource", "resource": "Resource", "Principle": "Principal", "Actoin": "Action", "Wurst": "", "x": "", "": ""} {
+		if got := Suggest(name, known); got != want {
+			t.Errorf("Suggest(%q) = %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestIntrinsicsAsJSON(t *testing.T) {
+	t.Parallel()
+	n, _, err := Parse([]byte("- !Sub x\n- !Ref Y\n- !GetAtt K.Arn\n- !If [c, 1, !Ref AWS::NoValue]\n- *gone\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `[{"Fn::Sub":"x"},{"Ref":"Y"},{"Fn::GetAtt":["K","Arn"]},{"Fn::If":["c",1,{"Ref":"AWS::NoValue"}]},"*gone"]`
+	if got := string(AppendJSON(nil, n)); got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+}
+
+var jsonSeeds = []string{
+	`{"a":[1,2.5e-3,true,false,null,"x\u00e9\n"],"b":{"c":{}}}`, `[]`, `{}`, `"x"`, ` [ 1 , ] `, "// c\n{}", `{"a":1,"a":2}`, `[1 2]`, `{"a"}`,
+	`["\ud800"]`, `[01]`, `[1.]`, `[-]`, `["` + "\t" + `"]`, `{"a":/* x */1}`, "[1]//", `[nul]`, `[1e999]`, "\ufeff[]", `/`,
+}
+
+// FuzzJSON holds the scanner against hujson, which reads the same language.
+func FuzzJSON(f *testing.F) {
+	for _, s := range jsonSeeds {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		first := strings.TrimLeft(text, " \t\r\n")
+		if first == "" || first[0] != '{' && first[0] != '[' || checkText([]byte(text)) != nil {
+			t.Skip("this is not JSON to us")
+		}
+		text += "\n" // hujson wants one after a comment
+		n, _, failure := parseJSON(text)
+		if failure != nil && strings.Contains(failure.Text, "more than 200") {
+			return
+		}
+		judge, err := hujson.Parse([]byte(text))
+		if (failure == nil) != (err == nil) {
+			t.Fatalf("%q: we say %v, hujson says %v", text, failure, err)
+		}
+		if err != nil {
+			return
+		}
+		judge.Standardize()
+		var want, got any
+		if err := json.Unmarshal(judge.Pack(), &want); err != nil {
+			return // a number beyond float64
+		}
+		if err := json.Unmarshal(AppendJSON(nil, n), &got); err != nil || !reflect.DeepEqual(want, got) {
+			t.Fatalf("%q: printed as %s (%v)", text, AppendJSON(nil, n), err)
+		}
+		again, _, failure := parseJSON(string(AppendJSON(nil, n)))
+		if failure != nil || string(AppendJSON(nil, again)) != string(AppendJSON(nil, n)) {
+			t.Fatalf("%q: printed and read again it differs (%v)", text, failure)
+		}
+	})
+}
+
+// FuzzYAML asks that nothing panics and that every place is in the text.
+func FuzzYAML(f *testing.F) {
+	for _, s := range []string{
+		"a: 1\nb: [x, {c: d}]\n", "- !Sub x\n- |\n  y\n", "a: &x 1\nb: *x\nc: {<<: {d: 1}}", "? a\n: b", "'a': \"b\\n\"", "--- \na: 1\n...\n", "a: [\n", "# c\n", "a: 2012-10-17", "!!str 1", "%YAML 1.2\n---\na", "a:\n\t- b", "{kms:x: true}",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		n, _, err := Parse([]byte(text))
+		if err != nil {
+			return
+		}
+		lines := int32(strings.Count(text, "\n") + strings.Count(text, "\r") + 1) // the library ends lines at either
+		var walk func(n *Node)
+		walk = func(n *Node) {
+			if n.Pos.Line < 1 || n.Pos.Line > lines+1 || n.Pos.Column < 1 {
+				t.Fatalf("%q: a value at %v", text, n.Pos)
+			}
+			for i := range n.Items {
+				walk(&n.Items[i])
+			}
+			for i := range n.Fields {
+				walk(&n.Fields[i].Value)
+			}
+		}
+		walk(n)
+		if _, _, failure := parseJSON(string(AppendJSON(nil, n))); failure != nil {
+			t.Fatalf("%q: printed as what is no JSON: %s (%v)", text, AppendJSON(nil, n), failure)
+		}
+	})
+}
+
+func BenchmarkJSON(b *testing.B) {
+	statement := `{"Sid":"Allow use of the key","Effect":"Allow","Principal":{"AWS":["arn:aws:iam::111122223333:root","arn:aws:iam::111122223333:role/app"]},
+   "Action":["kms:Encrypt","kms:Decrypt","kms:ReEncrypt*","kms:GenerateDataKey*","kms:DescribeKey"],"Resource":"*",
+   "Condition":{"StringEquals":{"kms:ViaService":["ec2.us-east-1.amazonaws.com"],"kms:CallerAccount":"111122223333"}}}`
+	data := []byte(`{"Version":"2012-10-17","Statement":[` + statement + "," + statement + "," + statement + `]}`)
+	b.SetBytes(int64(len(data)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := Parse(data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
