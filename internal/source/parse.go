@@ -107,7 +107,7 @@ func Excerpt(data []byte, pos Pos) string {
 	if pos.Line <= 0 || pos.Column <= 0 {
 		return ""
 	}
-	text, at := clip(strings.TrimSuffix(string(line), "\r"), int(pos.Column)-1)
+	text, at := clip(printable(bytes.TrimSuffix(line, []byte("\r"))), int(pos.Column)-1)
 	number := fmt.Sprintf("%5d | ", pos.Line)
 	pad := []rune(text[:at])
 	for i, r := range pad {
@@ -116,6 +116,22 @@ func Excerpt(data []byte, pos Pos) string {
 		}
 	}
 	return number + text + "\n" + strings.Repeat(" ", len(number)-2) + "| " + string(pad) + "^"
+}
+
+// printable replaces what a terminal must not be sent, byte by byte, so that
+// columns stay.
+func printable(line []byte) string {
+	b := bytes.Clone(line)
+	for i := 0; i < len(b); {
+		r, n := utf8.DecodeRune(b[i:])
+		if r == utf8.RuneError && n == 1 || r < 0x20 && r != '\t' || 0x7f <= r && r < 0xa0 {
+			for j := i; j < i+n; j++ {
+				b[j] = '?'
+			}
+		}
+		i += n
+	}
+	return string(b)
 }
 
 // clip shortens a long line around the byte at, at rune boundaries.

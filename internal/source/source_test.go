@@ -156,7 +156,7 @@ func TestAliasesDoNotBlowUp(t *testing.T) {
 
 func TestExcerpt(t *testing.T) {
 	t.Parallel()
-	text := []byte("first\n\tsecond é line\nlast")
+	text := []byte("first\n\tsecond é line\nlast\na\x1b[31m\xff\xa2")
 	tests := []struct {
 		name string
 		at   Pos
@@ -168,6 +168,7 @@ func TestExcerpt(t *testing.T) {
 		{"the last line", Pos{3, 1}, "    3 | last\n      | ^"},
 		{"no such line", Pos{9, 1}, ""},
 		{"nowhere", Pos{}, ""},
+		{"what a terminal must not be sent", Pos{4, 3}, "    4 | a?[31m??\n      |   ^"},
 	}
 	for _, tt := range tests {
 		if got := Excerpt(text, tt.at); got != tt.want {
