@@ -195,6 +195,9 @@ func (w *writer) unread() {
 	}
 	add(SCP, c.SCPUnread, "no SCP of the organization denies "+action+in)
 	add(RCP, c.RCPUnread, "no RCP of the organization denies "+action+in)
+	if c.Endpoint != nil && c.Forwarded() == policy.Unknown && (w.l.endpoint.allow == policy.Unknown || w.l.endpoint.deny == policy.Unknown) {
+		add(EndpointPolicy, "kms:ViaService is not known", "a service forwards the call, which then does not come through the endpoint")
+	}
 	add(GrantLayer, c.GrantsUnread, "a grant on the key allows "+action)
 }
 
@@ -206,7 +209,7 @@ func (w *writer) notes() {
 			w.d.Notes = append(w.d.Notes, "the context key "+e.Name+" is not one Keyreach knows; it was compared as given")
 		}
 	}
-	if c.Endpoint != nil && c.Forwarded() {
+	if c.Endpoint != nil && c.Forwarded() == policy.True {
 		w.d.Notes = append(w.d.Notes, "the endpoint policy was not asked: a service forwards this call, and it does not come through the caller's endpoint")
 	}
 	if w.d.Effect == Allow && isKMSKey(c) && w.onlyByEveryone() {

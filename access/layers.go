@@ -125,12 +125,7 @@ func look(c *estate.Case, r *recorder) layers {
 	l.scp = askSCP(c, r, &q)
 	q.Names = true
 	l.rcp = askRCP(c, r, &q)
-	l.endpoint = silent
-	// A service that forwards the call does not come through the caller's
-	// endpoint.
-	if c.Endpoint != nil && !c.Forwarded() {
-		l.endpoint = askOne(r, EndpointPolicy, c.Endpoint, &q)
-	}
+	l.endpoint = askEndpoint(c, r, &q)
 	l.resource = askResource(c, r, &q)
 	l.grants.need = noPath
 	if isKMSKey(c) {
@@ -182,6 +177,22 @@ func askRCP(c *estate.Case, r *recorder, q *policy.Query) policy.Truth {
 		deny = deny.Or(policy.Unknown)
 	}
 	return deny
+}
+
+// askEndpoint asks the policy of the endpoint that the call came through. A
+// service that forwards the call does not come through the caller's endpoint.
+func askEndpoint(c *estate.Case, r *recorder, q *policy.Query) says {
+	if c.Endpoint == nil {
+		return silent
+	}
+	switch c.Forwarded() {
+	case policy.True:
+		return silent
+	case policy.Unknown:
+		s := askOne(r, EndpointPolicy, c.Endpoint, q)
+		return says{allow: s.allow.Or(policy.Unknown), deny: s.deny.And(policy.Unknown)}
+	}
+	return askOne(r, EndpointPolicy, c.Endpoint, q)
 }
 
 func askResource(c *estate.Case, r *recorder, q *policy.Query) policy.Outcome {

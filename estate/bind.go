@@ -281,23 +281,31 @@ func (e *Estate) bindControls(c *Case) {
 	if e.Organization == nil {
 		return
 	}
-	unread := e.Organization.Unreadable
 	if s := e.index.places[r.Caller.Account]; s != nil {
 		c.facts.callerOrg, c.SCP = s.place, s.scp
-		if !s.exempt && r.Caller.Kind != arn.Service {
-			c.SCPUnread = unread
-		}
 	} else {
 		c.facts.callerOrg = e.outside()
 	}
+	if r.Caller.Kind != arn.Service {
+		c.SCPUnread = e.unreadFor(r.Caller.Account)
+	}
 	if s := e.index.places[r.ResourceAccount]; s != nil {
 		c.facts.resourceOrg, c.RCP = s.place, s.rcp
-		if !s.exempt {
-			c.RCPUnread = unread
-		}
 	} else {
 		c.facts.resourceOrg = e.outside()
 	}
+	c.RCPUnread = e.unreadFor(r.ResourceAccount)
+}
+
+// unreadFor returns why it is not known which control policies bind an
+// account. An account that the organization does not list may be in it all the
+// same when the organization could not be read; the management account is
+// bound by none.
+func (e *Estate) unreadFor(account string) string {
+	if account == "" || account == e.Organization.ManagementAccount {
+		return ""
+	}
+	return e.Organization.Unreadable
 }
 
 // outside is the place of an account that the organization does not list. When

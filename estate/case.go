@@ -113,9 +113,16 @@ func (c *Case) SameAccount() bool { return c.Request.Caller.Account == c.Request
 // OnKMSKey reports whether the request is about a KMS key.
 func (c *Case) OnKMSKey() bool { return c.Request.Target.IsKMSKey() }
 
-// Forwarded reports whether a service makes the call with the caller's rights.
-func (c *Case) Forwarded() bool {
-	return c.Lookup("kms:viaservice").Presence == policy.Present || c.Lookup("aws:viaawsservice").One == "true"
+// Forwarded returns whether a service makes the call with the caller's rights.
+func (c *Case) Forwarded() policy.Truth {
+	via, forwarded := c.Lookup("kms:viaservice"), c.Lookup("aws:viaawsservice")
+	switch {
+	case via.Presence == policy.Present || forwarded.Presence == policy.Present && forwarded.One == "true":
+		return policy.True
+	case via.Presence == policy.NotKnown || forwarded.Presence == policy.NotKnown:
+		return policy.Unknown
+	}
+	return policy.False
 }
 
 // prepare reads the principals of the grants, so that matching needs no
