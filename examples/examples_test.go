@@ -1,0 +1,70 @@
+// Package examples_test proves what the examples say of themselves.
+package examples_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/route"
+)
+
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	const stager = "arn:aws:iam::444455556666:role/service-role/DRSStagingAccountRole_111122223333 lacks kms:ReEncrypt*"
+	tests := []struct {
+		name    string
+		verdict route.Verdict
+		says    []string
+	}{
+		{"drs-cross-account", route.Blocked, []string{
+			"KEY001 " + stager,
+			"KEY041 arn:aws:iam::111122223333:role/RecoveryOperator lacks kms:ReEncrypt*",
+			"KEY010 the policy DRSCrossAccountKMSAccess was meant for AWSServiceRoleForElasticDisasterRecovery",
+			"KEY014 statement 1: kms:ViaService drs.us-west-2.amazonaws.com, ec2.us-west-2.amazonaws.com never matches",
+			`KEY014 "Allow DRS service in target account to use the key"`,
+			`KEY002 "Allow DRS service in staging account to use the key": admits nobody`,
+			`KEY002 "Allow DRS service in target account to use the key": admits nobody`,
+			"KEY015", "KEY016", "KEY017",
+			"KEY024 step extend needs that staging area, key and target are in one Region",
+		}},
+		{"drs-authfailure", route.Blocked, []string{"KEY001 " + stager, "KEY041 ", `KEY002 "Allow DRS to use the key"`, "KEY015", "KEY016", "KEY017"}},
+		{"drs-corrected", route.Proven, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			f, err := route.LoadFile(filepath.Join(tt.name, route.FileName))
+			if err != nil {
+				t.Fatal(err)
+			}
+			e, err := estate.LoadFile(f.EstatePath())
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := route.Prove(&f.Routes[0], e, time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.Verdict != tt.verdict {
+				t.Errorf("verdict %v, want %v", p.Verdict, tt.verdict)
+			}
+			var lines []string
+			for _, f := range p.Findings {
+				lines = append(lines, fmt.Sprintf("%s %s", f.Rule, f.Text))
+			}
+			all := strings.Join(lines, "\n")
+			for _, want := range tt.says {
+				if !strings.Contains(all, want) {
+					t.Errorf("nothing says %q:\n%s", want, all)
+				}
+			}
+			if tt.verdict == route.Proven && len(p.Findings)+len(e.Findings()) > 0 {
+				t.Errorf("a proven example has findings: %s %v", all, e.Findings())
+			}
+		})
+	}
+}
