@@ -2,6 +2,7 @@ package access
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/keyreach/keyreach/awsfacts"
@@ -212,16 +213,17 @@ func (w *writer) notes() {
 	if c.Endpoint != nil && c.Forwarded() == policy.True {
 		w.d.Notes = append(w.d.Notes, "the endpoint policy was not asked: a service forwards this call, and it does not come through the caller's endpoint")
 	}
-	if w.d.Effect == Allow && isKMSKey(c) && w.onlyByEveryone() {
-		w.d.Notes = append(w.d.Notes, "assumed: an Allow for \"*\" is limited by boundary and session policy as one for a role is")
+	if w.onlyByEveryone() {
+		w.d.Notes = append(w.d.Notes, "assumed: an Allow for \"*\" is limited by a silent boundary or session policy as one for a role is; AWS does not say")
 	}
 }
 
-// onlyByEveryone reports whether the decision rests on how far "*" reaches.
+// onlyByEveryone reports whether a denial rests on how far "*" reaches.
 func (w *writer) onlyByEveryone() bool {
-	return (w.c.Boundary != nil || len(w.c.Session) > 0) && w.c.SameAccount() &&
-		w.l.resource.Allow(grade(policy.ByEveryone)) == policy.True &&
-		w.l.resource.Allow(policy.Any&^grade(policy.ByEveryone)) == policy.False
+	if w.d.Effect != ImplicitDeny || !w.c.SameAccount() || w.l.resource.Allow(grade(policy.ByEveryone)) != policy.True {
+		return false
+	}
+	return !slices.ContainsFunc(w.d.Blockers, func(b Blocker) bool { return b.Layer != Boundary && b.Layer != Session })
 }
 
 func recognised(name string) bool {

@@ -193,3 +193,20 @@ func TestInertStatements(t *testing.T) {
 		})
 	}
 }
+
+// A decision that rests on an assumption says so.
+func TestAssumptionsAreTold(t *testing.T) {
+	t.Parallel()
+	d := decide(t, question{by: user, do: "kms:Decrypt", boundary: nothing, resource: doc(to("*", "kms:*"))})
+	if d.Effect != access.ImplicitDeny || len(d.Notes) != 1 || !strings.HasPrefix(d.Notes[0], "assumed: ") {
+		t.Errorf("%v with notes %q", d.Effect, d.Notes)
+	}
+	d = decide(t, question{by: user, do: "kms:Decrypt", boundary: doc(allow("*")), resource: doc(to("*", "kms:*"))})
+	if d.Effect != access.Allow || len(d.Notes) != 0 {
+		t.Errorf("%v with notes %q", d.Effect, d.Notes)
+	}
+	d = decide(t, question{by: user, do: "kms:Decrypt", resource: doc(to(user, "kms:*")), ctx: map[string]any{"kms:Colour": "blue"}})
+	if len(d.Notes) != 1 || !strings.Contains(d.Notes[0], "kms:Colour is not one Keyreach knows") {
+		t.Errorf("an unrecognised context key is not mentioned: %q", d.Notes)
+	}
+}
