@@ -244,6 +244,9 @@ func (e *Estate) bindCaller(c *Case) {
 		e.bindServiceLinked(c)
 	default:
 		c.IdentityUnread = "the estate does not hold " + callerName(&r.Caller)
+		if b := e.index.roles[r.Caller.Account+"/"+r.Caller.Name]; b != nil {
+			c.IdentityUnread += "; it holds " + b.ARN
+		}
 	}
 	for i := range r.SessionPolicies {
 		c.Session = append(c.Session, Named{Name: "session policy", Document: r.SessionPolicies[i]})

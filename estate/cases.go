@@ -124,7 +124,7 @@ func (r *caseReader) read(number int, line []byte, long bool) *Case {
 		r.add(start, "a case is a map with id and request; this is "+kindWord(root.Kind), "write each case on a line of its own, from { to }")
 		return nil
 	}
-	moveTo(root, start.Line)
+	root.Relocate(func(at source.Pos) source.Pos { return source.Pos{Line: start.Line, Column: at.Column} })
 	return r.build(root)
 }
 
@@ -140,18 +140,6 @@ func (r *caseReader) addSyntax(start source.Pos, err error) {
 		hint = "a case stands on one line, from { to }; join the lines of each case"
 	}
 	r.add(source.Pos{Line: start.Line, Column: max(syntax.Pos.Column, 1)}, syntax.Text, hint)
-}
-
-// moveTo puts the whole tree on another line.
-func moveTo(n *source.Node, line int32) {
-	n.Pos.Line = line
-	for i := range n.Items {
-		moveTo(&n.Items[i], line)
-	}
-	for i := range n.Fields {
-		n.Fields[i].Pos.Line = line
-		moveTo(&n.Fields[i].Value, line)
-	}
 }
 
 // lineParts are the members of a line before a case is made of them.

@@ -196,7 +196,7 @@ func isBlankWord(word string) bool {
 		return true
 	}
 	switch last := parts[len(parts)-1]; last {
-	case "HERE", "ACCOUNTID", "ACCOUNTNUMBER", "KEYID", "KEYARN", "PLACEHOLDER", "CHANGEME", "TODO", "REGION":
+	case "HERE", "ACCOUNTID", "ACCOUNTNUMBER", "KEYID", "KEYARN", "PLACEHOLDER", "CHANGEME", "REGION":
 		return true
 	case "ACCOUNT", "PARTITION":
 		return len(parts) == 1 || isWhose(parts[0])

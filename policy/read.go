@@ -95,23 +95,11 @@ func fromString(file string, n *source.Node) (*Document, []finding.Finding, erro
 	if inner.Kind == source.String {
 		return nil, nil, &Error{Position: place, Text: "this string holds no policy: it is plain text"}
 	}
-	moveTo(inner, n.Pos)
+	inner.Relocate(func(source.Pos) source.Pos { return n.Pos })
 	for i := range problems {
 		problems[i].Pos = n.Pos
 	}
 	return fromNode(file, inner, problems)
-}
-
-// moveTo puts a whole tree at one place.
-func moveTo(n *source.Node, at Pos) {
-	n.Pos = at
-	for i := range n.Items {
-		moveTo(&n.Items[i], at)
-	}
-	for i := range n.Fields {
-		n.Fields[i].Pos = at
-		moveTo(&n.Fields[i].Value, at)
-	}
 }
 
 // reader fills a Document and gathers findings.
@@ -174,9 +162,9 @@ func (r *reader) document(n *source.Node) {
 		var element uint64
 		switch f.Name {
 		case "Version":
-			element, d.Version = versionElement, r.scalar(&f.Value, "Version")
+			element, d.Version = versionElement, r.value(&f.Value, "Version")
 		case "Id":
-			element, d.ID = idElement, r.scalar(&f.Value, "Id")
+			element, d.ID = idElement, r.value(&f.Value, "Id")
 		case "Statement":
 			element, found = statementElement, true
 			r.statementsOf(&f.Value)

@@ -29,7 +29,7 @@ func (r *reader) element(s *Statement, f *source.Field) uint64 {
 	v := &f.Value
 	switch f.Name {
 	case "Sid":
-		if s.Sid = r.scalar(v, "Sid"); s.Sid != nil {
+		if s.Sid = r.value(v, "Sid"); s.Sid != nil {
 			s.Sid.Unknown = false // it decides nothing
 		}
 		return sidElement
@@ -157,9 +157,6 @@ func (r *reader) value(n *source.Node, element string) *Value {
 	r.setValue(v, n, element)
 	return v
 }
-
-// scalar is value for an element that no statement depends on.
-func (r *reader) scalar(n *source.Node, element string) *Value { return r.value(n, element) }
 
 // list reads one value or a list of them. An empty one is reported.
 func (r *reader) list(n *source.Node, element string) *List {

@@ -104,6 +104,19 @@ func (n *Node) At(pointer []string) *Node {
 	return n
 }
 
+// Relocate gives every place of the tree another: for a text that is part of a
+// larger one.
+func (n *Node) Relocate(to func(Pos) Pos) {
+	n.Pos = to(n.Pos)
+	for i := range n.Items {
+		n.Items[i].Relocate(to)
+	}
+	for i := range n.Fields {
+		n.Fields[i].Pos = to(n.Fields[i].Pos)
+		n.Fields[i].Value.Relocate(to)
+	}
+}
+
 // Distinct returns the members that count: of those with the same name only
 // the last. It is n.Fields itself when no name stands twice.
 func (n *Node) Distinct() []Field {
