@@ -85,6 +85,9 @@ func pipeline(ctx context.Context, s *streams, name string, in io.Reader) (tally
 	}()
 	t, err := write(ctx, s, name, order)
 	close(stop)
+	if ctx.Err() != nil {
+		return t, err // the reader may be waiting for input that never comes
+	}
 	for range order { // let the reader end
 	}
 	workers.Wait()
@@ -109,10 +112,10 @@ func write(ctx context.Context, s *streams, name string, order <-chan *decided) 
 	out := bufio.NewWriterSize(s.out, 64<<10)
 	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)
-	for d := range order {
-		<-d.done
-		if err := ctx.Err(); err != nil {
-			return t, errors.Join(fmt.Errorf("deciding cases: %w", err), out.Flush())
+	for {
+		d, err := next(ctx, order)
+		if d == nil {
+			return t, errors.Join(err, flush(out))
 		}
 		for i := range d.line.Warnings {
 			if w := &d.line.Warnings[i]; w.Rule == estate.CaseRule {
@@ -132,10 +135,28 @@ func write(ctx context.Context, s *streams, name string, order <-chan *decided) 
 			fmt.Fprintf(s.err, "%s:%d: case %s: expected %s, decided %s, blocked by %v\n", name, d.line.Line, c.ID, c.Expect, d.answer.Decision, d.answer.BlockedBy)
 		}
 	}
-	if err := out.Flush(); err != nil {
-		return t, fmt.Errorf("printing the answers: %w", err)
+}
+
+// next waits for the next answer. It returns nil at the end, and with an error
+// when the program was interrupted.
+func next(ctx context.Context, order <-chan *decided) (*decided, error) {
+	select {
+	case <-ctx.Done():
+		return nil, fmt.Errorf("deciding cases: %w", ctx.Err())
+	case d, ok := <-order:
+		if !ok {
+			return nil, nil
+		}
+		<-d.done
+		return d, nil
 	}
-	return t, nil
+}
+
+func flush(out *bufio.Writer) error {
+	if err := out.Flush(); err != nil {
+		return fmt.Errorf("printing the answers: %w", err)
+	}
+	return nil
 }
 
 // expected reports whether the decision is what the case says should come out.

@@ -13,6 +13,7 @@ const (
 	exitFailed  = 1
 	exitBlocked = 3
 	exitUsage   = 4
+	exitStopped = 130
 )
 
 // exitError ends the program with a code. Without err nothing is printed: the

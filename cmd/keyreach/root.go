@@ -27,6 +27,10 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	if err == nil {
 		return exitDone
 	}
+	if errors.Is(err, context.Canceled) {
+		fmt.Fprintln(errs, "keyreach: interrupted")
+		return exitStopped
+	}
 	var exit *exitError
 	if !errors.As(err, &exit) {
 		// What cobra refuses before a command runs is a matter of usage.

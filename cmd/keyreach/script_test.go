@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"flag"
+	"io"
 	"os"
 	"strconv"
 	"testing"
@@ -53,5 +55,23 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// An interrupted program ends at once, though its input has not.
+func TestInterrupt(t *testing.T) {
+	t.Parallel()
+	in, hold := io.Pipe()
+	defer hold.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	var out, errs bytes.Buffer
+	code := make(chan int)
+	go func() { code <- run(ctx, []string{"can", "--cases", "-"}, in, &out, &errs) }()
+	if _, err := io.WriteString(hold, `{"id":"a","request":{"principal":"111122223333","action":"kms:ListKeys","resource":"*"}}`+"\n"); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if got := <-code; got != exitStopped || errs.String() != "keyreach: interrupted\n" {
+		t.Errorf("exit code %d, %s", got, errs.String())
 	}
 }
