@@ -124,7 +124,7 @@ func TestDelegatedCreateGrant(t *testing.T) {
 	// The parents of the recording.
 	parents := grants{
 		parent("p1", map[string]string{"department": "IT"}, "CreateGrant", "Decrypt"),
-		parent("p2", map[string]string{"project": "stackd"}, "Encrypt"),
+		parent("p2", map[string]string{"project": "apollo"}, "Encrypt"),
 	}
 	ask := func(gs grants, typ string, pairs map[string]string, ops ...string) question {
 		ctx := map[string]any{"kms:GrantOperations": ops}
@@ -136,7 +136,7 @@ func TestDelegatedCreateGrant(t *testing.T) {
 		}
 		return question{by: sess, do: "kms:CreateGrant", resource: delegates, grants: gs, ctx: ctx}
 	}
-	exact := map[string]string{"department": "IT", "project": "stackd"}
+	exact := map[string]string{"department": "IT", "project": "apollo"}
 	run(t, []row{
 		{"both parents never add up", recorded, ask(parents, "EncryptionContextEquals", exact, "Decrypt", "Encrypt"), access.ImplicitDeny, "grant identity"},
 		{"the parent of the operation cannot create", recorded, ask(parents, "EncryptionContextEquals", exact, "Encrypt"), access.ImplicitDeny, "grant identity"},

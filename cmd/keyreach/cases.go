@@ -59,11 +59,11 @@ func decideCases(ctx context.Context, s *streams, path string) error {
 const ahead = 1024
 
 func pipeline(ctx context.Context, s *streams, name string, in io.Reader) (tally, error) {
-	todo, order := make(chan *decided, ahead), make(chan *decided, ahead)
+	work, order := make(chan *decided, ahead), make(chan *decided, ahead)
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
-			for d := range todo {
+			for d := range work {
 				d.decide()
 				close(d.done)
 			}
@@ -72,11 +72,11 @@ func pipeline(ctx context.Context, s *streams, name string, in io.Reader) (tally
 	stop := make(chan struct{})
 	go func() {
 		defer close(order)
-		defer close(todo)
+		defer close(work)
 		for line := range estate.ReadCases(name, in) {
 			d := &decided{line: line, done: make(chan struct{})}
 			select {
-			case todo <- d:
+			case work <- d:
 				order <- d
 			case <-stop:
 				return
