@@ -63,6 +63,7 @@ func TestParseKnowsThePlaceOfEverything(t *testing.T) {
 		{"an anchor and its alias", "a: &x [1]\nb: *x\n", `{a@1:1=[1@1:8]@1:7 b@2:1=[1@1:8]@2:4}@1:1`},
 		{"an alias of nothing", "b: *x\n", `{b@1:1=*x@1:4}@1:1`},
 		{"a merged map", "a: &x {p: 1, q: 2}\nb:\n  <<: *x\n  q: 3\n", `{a@1:1={p@1:8=1@1:11 q@1:14=2@1:17}@1:8 b@2:1={q@4:3=3@4:6 p@1:8=1@1:11}@3:3}@1:1`},
+		{"names with colons", "a: {'k:v': 1, \"q\":2, r: s:t}\nkms:X: 1\n", `{a@1:1={k:v@1:5=1@1:12 q@1:15=2@1:19 r@1:22="s:t"@1:25}@1:5 kms:X@2:1=1@2:8}@1:1`},
 		{"the tag for a text", "a: !!str 1", `{a@1:1="1"@1:10}@1:1`},
 	}
 	for _, tt := range tests {
@@ -125,6 +126,7 @@ func TestParseSaysWhereAndWhatToDo(t *testing.T) {
 		{"too deep in YAML", "a: " + strings.Repeat("[", 300), "line 1, column 204: more than 200 lists and maps"},
 		{"two YAML documents", "a: 1\n---\nb: 2\n", "line 2, column 1: a second document begins here"},
 		{"bad indentation", "a:\n  b: 1\n c: 2\n", "line 3"},
+		{"a name with a colon between braces", "a: {kms:ViaService: x}", "line 1, column 5: the name that begins here has a colon in it: put it in quotes"},
 		{"a tab", "a:\n\tb: 1\n", "line 2"},
 	}
 	for _, tt := range tests {

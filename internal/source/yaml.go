@@ -254,6 +254,9 @@ func (c *converter) mapping(n *Node, values []*ast.MappingValueNode, depth int) 
 	}
 	var merged []*Node // what the map has itself goes before
 	for _, v := range values {
+		if err := c.cutName(v); err != nil {
+			return err
+		}
 		var f Field
 		if err := c.node(&f.Value, v.Value, depth+1); err != nil {
 			return err
@@ -270,6 +273,22 @@ func (c *converter) mapping(n *Node, values []*ast.MappingValueNode, depth int) 
 		merge(n, m)
 	}
 	return nil
+}
+
+// cutName refuses a name that the library cuts short: between braces it ends a
+// plain name at its first colon, though YAML wants a blank after it. Read so,
+// {kms:ViaService: x} would be another map than the one that was written.
+func (c *converter) cutName(v *ast.MappingValueNode) *SyntaxError {
+	key, colon := v.Key.GetToken(), v.Start
+	at, known := c.places[colon]
+	if !known || key.Type != token.StringType {
+		return nil
+	}
+	line := c.lines[at.Line-1]
+	if next := int(at.Column); next >= len(line) || strings.IndexByte(" \t\r\n,[]{}", line[next]) >= 0 {
+		return nil
+	}
+	return &SyntaxError{Pos: c.pos(key), Text: "the name that begins here has a colon in it: put it in quotes, because between braces a name ends at its first colon"}
 }
 
 // merge adds the members of a merged map, or of a list of them, that the map
