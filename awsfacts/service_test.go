@@ -165,7 +165,7 @@ func TestRCPCovers(t *testing.T) {
 		{"kms:GenerateRandom", false},
 		{"s3:GetObject", true},
 		{"sqs:SendMessage", true},
-		{"sqs:ListQueues", false},
+		{"sqs:ListQueues", true},
 		{"sts:AssumeRole", true},
 		{"sts:GetCallerIdentity", false},
 		{"secretsmanager:GetSecretValue", true},
@@ -191,7 +191,6 @@ func TestRCPExemptSaysWhy(t *testing.T) {
 		{"kms:RetireGrant", awsfacts.Recorded},
 		{"sts:GetCallerIdentity", awsfacts.Documented},
 		{"kms:ListKeys", awsfacts.Assumed},
-		{"sqs:ListQueues", awsfacts.Assumed},
 	}
 	for _, tt := range tests {
 		e, ok := awsfacts.RCPExempt(tt.action)
