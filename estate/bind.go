@@ -357,3 +357,32 @@ func (e *Estate) Principal(principalARN string) *Principal {
 
 // Account returns the account with this number, or nil.
 func (e *Estate) Account(id string) *Account { return e.index.accounts[id] }
+
+// DefaultEBSKey returns the ARN of the key under which EBS encrypts in an
+// account and Region when nobody names one, or nothing when that is not known:
+// it is never assumed to be aws/ebs.
+func (e *Estate) DefaultEBSKey(account, region string) string {
+	a := e.index.accounts[account]
+	if a == nil {
+		return ""
+	}
+	d, ok := a.EBSDefaults[region]
+	if !ok {
+		return ""
+	}
+	alias := "alias/aws/ebs"
+	if d.Key != "" {
+		key, err := arn.Parse(d.Key)
+		if err != nil || key.IsKMSKey() {
+			return d.Key
+		}
+		alias = key.Resource
+	}
+	for i := range e.Keys {
+		key, err := arn.Parse(e.Keys[i].ARN)
+		if err == nil && key.Account == account && key.Region == region && slices.Contains(e.Keys[i].Aliases, alias) {
+			return e.Keys[i].ARN
+		}
+	}
+	return ""
+}

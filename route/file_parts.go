@@ -1,6 +1,7 @@
 package route
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -65,12 +66,12 @@ type writtenActor struct {
 // that the kind has.
 type writtenRoute struct {
 	Name, Kind string
-	parties    map[string]*writtenParty
+	parties    map[string]*writtenParties
 	node       *source.Node
 }
 
 func (w *writtenRoute) UnmarshalNode(n *source.Node) error {
-	w.node, w.parties = n, map[string]*writtenParty{}
+	w.node, w.parties = n, map[string]*writtenParties{}
 	if n.Kind != source.Map {
 		return fmt.Errorf("a route is a map with name and kind; this is %s", n.Kind)
 	}
@@ -83,7 +84,7 @@ func (w *writtenRoute) UnmarshalNode(n *source.Node) error {
 		case "kind":
 			into = &w.Kind
 		default:
-			w.parties[f.Name] = &writtenParty{at: f.Pos}
+			w.parties[f.Name] = &writtenParties{at: f.Pos}
 			into = w.parties[f.Name]
 		}
 		if many, ok := source.Decode(&f.Value, into).(*source.DecodeErrors); ok {
@@ -101,14 +102,30 @@ func (w *writtenRoute) UnmarshalNode(n *source.Node) error {
 
 func (w *writtenRoute) at(path ...string) source.Pos { return placeOf(w.node, path...) }
 
+// writtenParties is one party as it stands in the file, or a list of them.
+type writtenParties struct {
+	list []writtenParty
+	many bool
+	at   source.Pos // of the name
+}
+
+func (p *writtenParties) UnmarshalNode(n *source.Node) error {
+	if n.Kind == source.List {
+		p.many = true
+		return source.Decode(n, &p.list)
+	}
+	p.list = make([]writtenParty, 1)
+	return source.Decode(n, &p.list[0])
+}
+
 // writtenParty is a party as it stands in the file: the name of an account, or
 // a map with more.
 type writtenParty struct {
 	Account string        `json:"account"`
 	Region  string        `json:"region"`
 	Key     string        `json:"key"`
+	As      string        `json:"as"`
 	Actor   *writtenActor `json:"actor"`
-	at      source.Pos
 	node    *source.Node
 }
 
@@ -227,7 +244,7 @@ func (r *fileReader) route(w *writtenRoute) *Route {
 		}
 		return nil
 	}
-	route := &Route{Name: w.Name, Kind: kind, Parties: map[string]Party{}, Position: r.position(w.at())}
+	route := &Route{Name: w.Name, Kind: kind, Parties: map[string][]Party{}, Position: r.position(w.at())}
 	names := make([]string, len(kind.Parties))
 	for i := range kind.Parties {
 		names[i] = kind.Parties[i].Name
@@ -238,9 +255,7 @@ func (r *fileReader) route(w *writtenRoute) *Route {
 			r.add(p.at, fmt.Sprintf("%q is no member of a route of kind %s", name, kind.Name), near(name, append([]string{"name", "kind"}, names...)))
 			continue
 		}
-		if party, ok := r.party(p, &pk); ok {
-			route.Parties[name] = party
-		}
+		route.Parties[name] = r.parties(p, &pk)
 	}
 	for _, pk := range kind.Parties {
 		if pk.Required && w.parties[pk.Name] == nil {
@@ -248,6 +263,24 @@ func (r *fileReader) route(w *writtenRoute) *Route {
 		}
 	}
 	return route
+}
+
+// parties reads the party or parties of one name.
+func (r *fileReader) parties(w *writtenParties, kind *PartyKind) []Party {
+	if w.many && !kind.Many {
+		r.add(w.at, fmt.Sprintf("%s is one party, and this is a list", kind.Name), "name one")
+		return nil
+	}
+	var ps []Party
+	for i := range w.list {
+		if p, ok := r.party(&w.list[i], kind); ok {
+			ps = append(ps, p)
+		}
+	}
+	if len(w.list) == 0 && kind.Required {
+		r.add(w.at, kind.Name+" is empty", "name at least one account")
+	}
+	return ps
 }
 
 func (r *fileReader) party(w *writtenParty, kind *PartyKind) (Party, bool) {
@@ -279,16 +312,44 @@ func (r *fileReader) party(w *writtenParty, kind *PartyKind) (Party, bool) {
 		p.Actor = r.actor(w.Actor, a.ID, partitionOf(p.Region), at("actor", "role"))
 	}
 	r.key(w, kind, at("key"))
-	if kind.Actor == "required" && p.Actor.Principal == "" {
+	known := true
+	if kind.Actor == consumer {
+		known = r.consumer(w, &p, at)
+	} else if w.As != "" {
+		r.add(at("as"), kind.Name+" is no consumer on a route of this kind", "remove as:")
+	}
+	if known && kind.Actor != "" && p.Actor.Principal == "" {
 		r.add(at("actor"), fmt.Sprintf("who acts as %s is not said", kind.Name), "add actor: {role: NAME} to the account or here")
 	}
 	return p, true
 }
 
+// consumer reads by which way the party consumes, which may say who acts. It
+// reports whether there is such a way.
+func (r *fileReader) consumer(w *writtenParty, p *Party, at func(...string) source.Pos) bool {
+	p.As = cmp.Or(w.As, "role")
+	c, ok := ConsumerNamed(p.As)
+	if !ok {
+		var names []string
+		for _, c := range Consumers() {
+			names = append(names, c.Name)
+		}
+		r.add(at("as"), fmt.Sprintf("there is no consumer called %q", w.As), near(w.As, names))
+		return false
+	}
+	if principal := c.principal(partitionOf(p.Region), p.Account); principal != "" {
+		if w.Actor != nil {
+			r.add(at("actor"), fmt.Sprintf("%s acts as %s, so no actor can be named", c.Name, c.Role), "remove actor:")
+		}
+		p.Actor = Actor{Principal: principal}
+	}
+	return true
+}
+
 func (r *fileReader) key(w *writtenParty, kind *PartyKind, at source.Pos) {
 	switch {
 	case w.Key == "":
-		if kind.Key == "required" {
+		if kind.Key == required {
 			r.add(at, fmt.Sprintf("the key of %s is not said", kind.Name), "add key: with its ARN")
 		}
 		return

@@ -43,7 +43,7 @@ func TestTheFileIsReadWhole(t *testing.T) {
 	if len(f.Routes) != 2 || f.Routes[0].Position.Line != 10 {
 		t.Fatalf("routes %+v", f.Routes)
 	}
-	first, second := f.Routes[0].Parties["target"], f.Routes[1].Parties["target"]
+	first, second := f.Routes[0].Parties["target"][0], f.Routes[1].Parties["target"][0]
 	if first.Region != "us-west-2" || first.Actor.Principal != "arn:aws:iam::111122223333:user/eve" {
 		t.Errorf("what the route says does not win: %+v", first)
 	}

@@ -72,9 +72,11 @@ func (p *Proof) Says(rule string) bool {
 // keys returns the keys that the route names, each once.
 func (r *Route) keys() []arn.ARN {
 	var keys []arn.ARN
-	for _, p := range r.Kind.Parties {
-		if a, err := arn.Parse(r.Parties[p.Name].Key); err == nil && !slices.Contains(keys, a) {
-			keys = append(keys, a)
+	for _, kind := range r.Kind.Parties {
+		for _, p := range r.Parties[kind.Name] {
+			if a, err := arn.Parse(p.Key); err == nil && !slices.Contains(keys, a) {
+				keys = append(keys, a)
+			}
 		}
 	}
 	return keys
@@ -130,8 +132,8 @@ func keyFindings(key arn.ARN, r *Route, e *estate.Estate) []finding.Finding {
 }
 
 func (r *Route) hasAccount(id string) bool {
-	for _, p := range r.Parties {
-		if p.Account == id {
+	for _, parties := range r.Parties {
+		if slices.ContainsFunc(parties, func(p Party) bool { return p.Account == id }) {
 			return true
 		}
 	}

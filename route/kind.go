@@ -29,10 +29,23 @@ type PartyKind struct {
 	Name     string `json:"name"`
 	About    string `json:"about"`
 	Required bool   `json:"required,omitempty"`
-	// Key and Actor are required, optional, or empty when the party has none.
+	// Many is set when a route names any number of such parties. Their steps are
+	// taken once for each.
+	Many bool `json:"many,omitempty"`
+	// Source is set when the data lies with the party: {source@REGION} is then the
+	// key under which it lies in a Region.
+	Source bool `json:"source,omitempty"`
+	// Key and Actor are required, optional, or empty when the party has none. An
+	// actor may also be consumer: a way of consuming stands for the principal.
 	Key   string `json:"key,omitempty"`
 	Actor string `json:"actor,omitempty"`
 }
+
+// The words of Key and Actor.
+const (
+	required = "required"
+	consumer = "consumer"
+)
 
 // StepKind is one AWS operation of a kind.
 type StepKind struct {
@@ -137,8 +150,9 @@ func (v values) has(name string) bool {
 	return v[name] != ""
 }
 
-// fill replaces every {name}. It reports a name without a value, so that half
-// a name never becomes a question.
+// fill replaces every {name}. In {a|b} the first that has a value counts, and
+// {a@b} is the value called a@ and then what b stands for. A name without a
+// value is a *MissingError, so that half a name never becomes a question.
 func (v values) fill(text string) (string, error) {
 	var b strings.Builder
 	for {
@@ -147,21 +161,46 @@ func (v values) fill(text string) (string, error) {
 		if !ok {
 			return b.String(), nil
 		}
-		name, after, ok := strings.Cut(rest, "}")
+		names, after, ok := strings.Cut(rest, "}")
 		if !ok {
 			return "", fmt.Errorf("filling in %q: a brace is not closed", text)
 		}
-		if v[name] == "" {
-			return "", &MissingError{Name: name}
+		value := ""
+		for name := range strings.SplitSeq(names, "|") {
+			if value = v.lookup(name); value != "" {
+				break
+			}
 		}
-		b.WriteString(v[name])
+		if value == "" {
+			return "", &MissingError{Name: names, Region: v.lookup(afterAt(names))}
+		}
+		b.WriteString(value)
 		text = after
 	}
 }
 
+func (v values) lookup(name string) string {
+	if head, tail, ok := strings.Cut(name, "@"); ok {
+		return v[head+"@"+v[tail]]
+	}
+	return v[name]
+}
+
+func afterAt(name string) string {
+	_, tail, _ := strings.Cut(name, "@")
+	return tail
+}
+
 // MissingError says that a route lacks something its kind needs.
-type MissingError struct{ Name string }
+type MissingError struct {
+	Name string
+	// Region is set when the data does not lie where it is needed.
+	Region string
+}
 
 func (e *MissingError) Error() string {
-	return "the route does not say " + strings.ReplaceAll(e.Name, ".", "'s ")
+	if e.Region != "" {
+		return "the data does not lie in " + e.Region
+	}
+	return "the route does not say " + strings.NewReplacer(".", "'s ", "|", ", and it is not known either: ").Replace(e.Name)
 }

@@ -79,9 +79,9 @@ func prove(t testing.TB, w map[string]any, change func(*route.Route)) route.Proo
 		t.Fatal(err)
 	}
 	kind, _ := route.KindNamed("drs")
-	r := &route.Route{Name: "r", Kind: kind, Parties: map[string]route.Party{
-		"staging": {Account: staging, Region: "us-east-1", Key: keyARN},
-		"target":  {Account: target, Region: "us-east-1", Actor: route.Actor{Principal: actor}},
+	r := &route.Route{Name: "r", Kind: kind, Parties: map[string][]route.Party{
+		"staging": {{Account: staging, Region: "us-east-1", Key: keyARN}},
+		"target":  {{Account: target, Region: "us-east-1", Actor: route.Actor{Principal: actor}}},
 	}}
 	if change != nil {
 		change(r)
@@ -140,9 +140,7 @@ func TestProve(t *testing.T) {
 			member(list(w, "resources")[1], "attributes")["stagingArea.status"] = "EXTENSION_ERROR"
 		}, nil, "recover", route.Blocked, ""},
 		{"the target is in another Region", nil, func(r *route.Route) {
-			p := r.Parties["target"]
-			p.Region = "us-west-2"
-			r.Parties["target"] = p
+			r.Parties["target"][0].Region = "us-west-2"
 		}, "extend", route.Blocked, "KEY024"},
 		{"the staging role is not known", func(w map[string]any) { w["principals"] = list(w, "principals")[1:] }, nil, "share", route.OpenIf, ""},
 		{"the key is not known", func(w map[string]any) { w["keys"] = []any{} }, nil, "share", route.OpenIf, ""},
@@ -208,9 +206,7 @@ func TestTheTargetsOwnKeyIsAsked(t *testing.T) {
 	t.Parallel()
 	own := "arn:aws:kms:us-east-1:111122223333:key/own"
 	withKey := func(r *route.Route) {
-		p := r.Parties["target"]
-		p.Key = own
-		r.Parties["target"] = p
+		r.Parties["target"][0].Key = own
 	}
 	w := world(t)
 	w["keys"] = append(list(w, "keys"), map[string]any{"arn": own, "policy": map[string]any{"Version": "2012-10-17", "Statement": []any{
