@@ -2,7 +2,6 @@ package route
 
 import (
 	"cmp"
-	_ "embed" // for the schema
 	"errors"
 	"fmt"
 	"os"
@@ -17,11 +16,6 @@ import (
 
 // FileName is the name under which a file of routes is looked for.
 const FileName = "keyreach.yaml"
-
-// FileSchema is the JSON Schema of the file, which docs/ publishes.
-//
-//go:embed keyreach.schema.json
-var FileSchema string
 
 // File is keyreach.yaml: the accounts, how to get into them and who acts
 // there, and the routes that have to stand.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/keyreach/keyreach/access"
 	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/finding"
 	"github.com/keyreach/keyreach/usage"
@@ -26,6 +27,28 @@ func findings(r *Route, p *Proof, e *estate.Estate) []finding.Finding {
 	return slices.Compact(fs)
 }
 
+// ruleOf is the step's rule, or the one for a service-linked role that a
+// foreign key policy cannot let in.
+func ruleOf(s *StepProof, g *Group) string {
+	if foreignServiceLinked(g) {
+		return "KEY009"
+	}
+	return s.Rule
+}
+
+// foreignServiceLinked reports whether the caller is a service-linked role
+// without rights on keys, and the key is another account's: a grant from its
+// own account is then the only way.
+func foreignServiceLinked(g *Group) bool {
+	caller, err := arn.ParsePrincipal(g.Caller)
+	key, keyErr := arn.Parse(g.Key)
+	if err != nil || keyErr != nil || !caller.IsServiceLinked() || caller.Account == key.Account {
+		return false
+	}
+	role, ok := awsfacts.ServiceLinkedRoleFor(caller.Name)
+	return ok && !role.KMSUse
+}
+
 // fixOf says in one sentence what opens the requests of a group. A Deny has to
 // go first, and is told as a blocker.
 func fixOf(g *Group) string {
@@ -33,6 +56,9 @@ func fixOf(g *Group) string {
 	key, keyErr := arn.Parse(g.Key)
 	if err != nil || keyErr != nil || g.Decision.Effect == access.ExplicitDeny {
 		return ""
+	}
+	if foreignServiceLinked(g) {
+		return "make a grant on the key to " + caller.Name + " from account " + caller.Account + ", with every operation it needs and CreateGrant"
 	}
 	when := ", with kms:CallerAccount " + caller.Account
 	if g.Use.Via != "" {
@@ -57,7 +83,7 @@ func fixOf(g *Group) string {
 func (p *Proof) Says(rule string) bool {
 	for i := range p.Steps {
 		s := &p.Steps[i]
-		if s.Rule == rule && s.Verdict == Blocked {
+		if s.Verdict == Blocked && (s.Rule == rule || rule == "KEY009") {
 			return true
 		}
 		for j := range s.Preconditions {
@@ -98,7 +124,7 @@ func stepFindings(s *StepProof) []finding.Finding {
 	for _, g := range Groups(s.Requests) {
 		if g.Verdict == Blocked && g.Use.Need == usage.Required {
 			fs = append(fs, finding.Finding{
-				Rule: s.Rule, Severity: finding.Critical, Subject: g.Key,
+				Rule: ruleOf(s, &g), Severity: finding.Critical, Subject: g.Key,
 				Text: g.Caller + " lacks " + g.Use.Asks() + " on " + g.Key,
 				Fix:  fixOf(&g),
 			})

@@ -18,4 +18,7 @@ func Example() {
 	// volume key: kms:GenerateDataKeyWithoutPlaintext (required, recorded)
 	// volume key: kms:CreateGrant (required, recorded)
 	// volume key: kms:DescribeKey (asked, documented)
+	// snapshot key: kms:DescribeKey (asked, documented)
+	// snapshot key: kms:CreateGrant (asked, documented)
+	// snapshot key: kms:Decrypt (asked, documented)
 }

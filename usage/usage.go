@@ -58,9 +58,11 @@ type Use struct {
 	// the caller calls KMS itself.
 	Via string `json:"via,omitempty"`
 	// Context is the encryption context; "?" for a value nobody can know before.
-	Context    map[string]string `json:"context,omitempty"`
-	Need       Need              `json:"need"`
-	Confidence Confidence        `json:"confidence"`
+	Context map[string]string `json:"context,omitempty"`
+	// Grants is the operations that the grant made by a CreateGrant allows.
+	Grants     []string   `json:"grants,omitempty"`
+	Need       Need       `json:"need"`
+	Confidence Confidence `json:"confidence"`
 	// From says what an inferred row, or a part of one, was inferred from.
 	From string `json:"from,omitempty"`
 	// Source is the AWS page.
@@ -141,6 +143,9 @@ func (u *Use) Request(caller, keyARN string) (estate.Request, error) {
 		if u.Action == "kms:CreateGrant" {
 			r.Context.Set(grantForResource, policy.One("true"))
 		}
+	}
+	if len(u.Grants) > 0 {
+		r.Context.Set("kms:GrantOperations", policy.Many(u.Grants...))
 	}
 	for name, value := range u.Context {
 		v := policy.One(value)

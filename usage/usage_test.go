@@ -51,6 +51,9 @@ func TestTheTableIsWhole(t *testing.T) {
 			if _, _, documented := awsfacts.ViaServiceName(usage.ViaService(u.Via, "us-east-1")); u.Via != "" && !documented {
 				t.Errorf("via %q is no name that AWS documents", u.Via)
 			}
+			if (len(u.Grants) > 0) != (u.Action == "kms:CreateGrant") {
+				t.Errorf("grants %v of %s", u.Grants, u.Action)
+			}
 			for key := range u.Context {
 				if carries, known := awsfacts.Carries(u.Action, "kms:EncryptionContext:"+key); known && !carries {
 					t.Errorf("%s carries no encryption context", u.Action)
@@ -84,6 +87,7 @@ func TestAUseBecomesARequest(t *testing.T) {
 		want := map[string]policy.ContextValue{"kms:ViaService": policy.One("ec2.cn-north-1.amazonaws.com")}
 		if u.Action == "kms:CreateGrant" {
 			want["kms:GrantIsForAWSResource"] = policy.One("true")
+			want["kms:GrantOperations"] = policy.Many("Decrypt")
 		}
 		for name := range u.Context {
 			want["kms:EncryptionContext:"+name] = policy.NotGiven()

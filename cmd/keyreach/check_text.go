@@ -48,9 +48,13 @@ func (p *checkPrinter) route(r *route.Route, proof *route.Proof) {
 	p.line(0, 0, "%s: %s", proof.Route, strings.ToUpper(proof.Verdict.String()))
 	p.line(2, 0, "%s", r.Kind.About)
 	p.blank()
+	width := len("replicate ")
+	for i := range proof.Steps {
+		width = max(width, len(stepName(&proof.Steps[i])))
+	}
 	for i := range proof.Steps {
 		s := &proof.Steps[i]
-		p.line(2, 23, "%d. %-8s %-10s %s", i+1, s.Verdict, s.Name, s.About)
+		p.line(2, 13+width, "%d. %-8s %-*s %s", i+1, s.Verdict, width, stepName(s), s.About)
 	}
 	for i := range proof.Steps {
 		p.step(&proof.Steps[i], i+1)
@@ -62,13 +66,21 @@ func (p *checkPrinter) route(r *route.Route, proof *route.Proof) {
 	p.findings("Findings about", p.unsaid(proof))
 }
 
+// stepName is the step, with the party that takes it when there are many.
+func stepName(s *route.StepProof) string {
+	if s.For == "" {
+		return s.Name
+	}
+	return s.Name + " " + s.For
+}
+
 // step says what keeps a step from being proven.
 func (p *checkPrinter) step(s *route.StepProof, number int) {
 	if s.Verdict == route.Proven {
 		return
 	}
 	p.blank()
-	p.line(0, 0, "%d. %s: %s, by account %s in %s", number, s.Name, strings.ToUpper(s.Verdict.String()), p.account(s.Account), s.Region)
+	p.line(0, 0, "%d. %s: %s, by account %s in %s", number, stepName(s), strings.ToUpper(s.Verdict.String()), p.account(s.Account), s.Region)
 	for _, c := range s.Preconditions {
 		p.precondition(&c)
 	}

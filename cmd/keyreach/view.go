@@ -34,6 +34,7 @@ type routeView struct {
 
 type stepView struct {
 	Name          string             `json:"name"`
+	For           string             `json:"for,omitempty"`
 	About         string             `json:"about"`
 	Verdict       route.Verdict      `json:"verdict"`
 	Account       string             `json:"account"`
@@ -130,7 +131,7 @@ func viewOfRoute(r *route.Route, p *route.Proof) routeView {
 
 func viewOfStep(s *route.StepProof) stepView {
 	v := stepView{
-		Name: s.Name, About: s.About, Verdict: s.Verdict, Account: s.Account, Region: s.Region,
+		Name: s.Name, For: s.For, About: s.About, Verdict: s.Verdict, Account: s.Account, Region: s.Region,
 		Actor: s.Actor, Operation: s.Operation, Scenario: s.Scenario,
 	}
 	for _, c := range s.Preconditions {
