@@ -192,7 +192,11 @@ func (w *writer) serviceLinked() string {
 	if w.c.SameAccount() {
 		return text + ": name the role in the key policy"
 	}
-	return text + ": make a grant to it from account " + w.c.Request.Caller.Account
+	text += ": make a grant to it from account " + w.c.Request.Caller.Account
+	if w.l.grants.named {
+		text += "; the grant that it has was issued by another account, and does not do instead"
+	}
+	return text
 }
 
 // state reports a key state that forbids the operation.

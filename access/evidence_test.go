@@ -166,6 +166,13 @@ func TestInertStatements(t *testing.T) {
 		{"a service principal with its source", service("cloudtrail.amazonaws.com", `{"StringEquals":{"aws:SourceAccount":"111111111111"}}`), nil},
 		{"a service principal without", service("cloudtrail.amazonaws.com", ""), []string{"KEY017"}},
 		{"a service principal with ViaService", service("cloudtrail.amazonaws.com", `{"StringEquals":{"aws:SourceAccount":"111111111111","kms:ViaService":"s3.us-east-1.amazonaws.com"}}`), []string{"KEY016"}},
+		{"an action that KMS does not have", to(role, "kms:ReEncrypt", "kms:Decrypt"), []string{"KEY006"}},
+		{"the same with its star", to(role, "kms:ReEncrypt*"), nil},
+		{"making grants, for a foreign account", to(xroot, "kms:CreateGrant"), []string{"KEY012"}},
+		{"making grants, for one role", to(xrole, "kms:CreateGrant"), nil},
+		{"making grants, for the key's own account", to(root, "kms:*"), nil},
+		{"making grants for AWS resources", when(to("*", "kms:CreateGrant", "kms:RevokeGrant"), `{"Bool":{"kms:GrantIsForAWSResource":"true"}}`), nil},
+		{"revoking and retiring grants, for everyone", to("*", "kms:RevokeGrant", "kms:RetireGrant"), []string{"KEY059", "KEY059"}},
 		{"DRS as a service principal", service("drs.amazonaws.com", `{"StringEquals":{"aws:SourceAccount":"111111111111"}}`), []string{"KEY002"}},
 	}
 	k, err := arn.Parse(key)

@@ -25,6 +25,8 @@ func Inert(d *policy.Document, key arn.ARN, subject string) []finding.Finding {
 		in := inert{doc: d, s: s, name: StatementName(s, i), key: key, subject: subject}
 		in.viaService()
 		in.servicePrincipals()
+		in.noActions()
+		in.grantRights()
 		fs = append(fs, in.found...)
 	}
 	return fs

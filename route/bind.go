@@ -34,9 +34,17 @@ func (r *Route) bind(k *StepKind, e *estate.Estate) []boundStep {
 		p := &r.Parties[k.Party][i]
 		v := maps.Clone(base)
 		v.add(k.Party, p, e)
-		bs = append(bs, (&boundStep{StepKind: k, route: r, values: v, party: p.Name, estate: e}).ifAny()...)
+		bs = append(bs, (&boundStep{StepKind: k, route: r, values: v, party: p.label(), estate: e}).ifAny()...)
 	}
 	return bs
+}
+
+// label is what the file calls the party, with how it consumes.
+func (p *Party) label() string {
+	if p.As == "" || p.As == "role" {
+		return p.Name
+	}
+	return p.Name + " (" + p.As + ")"
 }
 
 // ifAny returns the step if the route has it.

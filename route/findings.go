@@ -139,6 +139,9 @@ func keyFindings(key arn.ARN, r *Route, e *estate.Estate) []finding.Finding {
 	if k := e.Key(key.String()); k != nil && k.Policy != nil && k.Policy.Source != nil {
 		fs = append(fs, access.Inert(k.Policy.Source, key, k.ARN)...)
 	}
+	if k := e.Key(key.String()); k != nil {
+		fs = append(fs, idleGrants(k)...)
+	}
 	for i := range e.Principals {
 		p := &e.Principals[i]
 		a, err := arn.ParsePrincipal(p.ARN)
@@ -152,6 +155,22 @@ func keyFindings(key arn.ARN, r *Route, e *estate.Estate) []finding.Finding {
 			if at.Document != nil && at.Document.Source != nil && speaksOf(at.Document, key) {
 				fs = append(fs, access.Inert(at.Document.Source, key, p.ARN)...)
 			}
+		}
+	}
+	return fs
+}
+
+// idleGrants reports grants to service-linked roles that never touch an
+// encrypted volume or snapshot.
+func idleGrants(k *estate.Key) []finding.Finding {
+	var fs []finding.Finding
+	for i := range k.Grants {
+		grantee := k.Grants[i].Grantee()
+		if role, ok := awsfacts.ServiceLinkedRoleFor(grantee.Name); ok && grantee.IsServiceLinked() && !role.UsesEBS {
+			fs = append(fs, finding.Finding{
+				Rule: "KEY062", Severity: finding.Warning, Subject: k.ARN,
+				Text: "grant " + k.Grants[i].GrantID + " is for " + grantee.Name + ", which starts no instance and needs no key of a volume", Fix: "revoke the grant",
+			})
 		}
 	}
 	return fs

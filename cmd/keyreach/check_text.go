@@ -113,16 +113,36 @@ func tag(rule string) string {
 }
 
 // groups says who lacks what on which key. What AWS only asks for is told in
-// a line when something that it requires is missing too.
+// few lines when something that it requires is missing too.
 func (p *checkPrinter) groups(s *route.StepProof) {
 	gs := slices.DeleteFunc(route.Groups(s.Requests), func(g route.Group) bool { return g.Verdict == route.Proven })
+	var asked []string // lines in order, by what they say of the rights
+	rights := map[string][]string{}
 	for i := range gs {
-		if gs[i].Verdict != route.Fragile || s.Verdict <= route.Fragile {
-			p.group(&gs[i])
-		} else if !said(gs, &gs[i]) {
-			p.asked(&gs[i])
+		g := &gs[i]
+		if g.Verdict != route.Fragile || s.Verdict <= route.Fragile {
+			p.group(g)
+		} else if !said(gs, g) {
+			line := askedLine(g)
+			if rights[line] == nil {
+				asked = append(asked, line)
+			}
+			rights[line] = append(rights[line], g.Use.Asks())
 		}
 	}
+	for _, line := range asked {
+		p.line(3, 2, "- AWS asks for "+line, strings.Join(rights[line], ", "))
+	}
+}
+
+// askedLine says what of a right, which takes the place of %s, AWS only asks
+// for.
+func askedLine(g *route.Group) string {
+	missing := "which is missing as well"
+	if g.Decision.Effect == access.Unknown {
+		missing = "of which as little is known"
+	}
+	return "%s on the " + g.Use.Key + " key too, " + missing + " (" + strings.ReplaceAll(sureness(&g.Use), "%", "%%") + ")"
 }
 
 // said reports whether the same right is missing as a required one.
@@ -130,14 +150,6 @@ func said(gs []route.Group, g *route.Group) bool {
 	return slices.ContainsFunc(gs, func(o route.Group) bool {
 		return o.Verdict != route.Fragile && o.Use.Asks() == g.Use.Asks() && o.Caller == g.Caller && o.Key == g.Key
 	})
-}
-
-func (p *checkPrinter) asked(g *route.Group) {
-	missing := "which is missing as well"
-	if g.Decision.Effect == access.Unknown {
-		missing = "of which as little is known"
-	}
-	p.line(3, 2, "- AWS asks for %s too, %s (%s)", g.Use.Asks(), missing, sureness(&g.Use))
 }
 
 // group says what stands against the requests of a group.

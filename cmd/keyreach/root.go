@@ -72,7 +72,7 @@ open-if, or findings · 4 usage or configuration · 130 interrupted.`,
 		return misuse(err).hinting("see " + c.CommandPath() + " --help")
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newCheck(s), newCan(s), newVersion(s))
+	root.AddCommand(newCheck(s), newCan(s), newRoutes(s), newVersion(s))
 	return root
 }
 

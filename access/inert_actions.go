@@ -1,0 +1,83 @@
+package access
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/awsfacts"
+	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/policy"
+)
+
+// noActions reports actions that KMS does not have: kms:ReEncrypt for
+// kms:ReEncrypt*.
+func (in *inert) noActions() {
+	if in.s.Action == nil {
+		return
+	}
+	for _, v := range in.s.Action.Values {
+		if v.Unknown || v.Kind != policy.StringValue || !isKMS(v.Text) || len(awsfacts.ActionsMatching(v.Text)) > 0 {
+			continue
+		}
+		fix := "remove it, or write the action that was meant"
+		if near := awsfacts.ActionsMatching(v.Text + "*"); len(near) > 0 {
+			fix = "write " + v.Text + "*, which is " + list(near)
+		}
+		in.add("KEY006", finding.Critical, v.Pos, "KMS has no action "+v.Text+", so it allows nothing", fix)
+	}
+}
+
+// grantRights reports rights on grants that are given to many: whoever may
+// make grants can hand the key on, and whoever may revoke them can take it
+// from everybody.
+// See https://docs.aws.amazon.com/kms/latest/developerguide/create-grant-overview.html.
+func (in *inert) grantRights() {
+	if in.s.Action == nil || in.s.Principal == nil || !in.broad() || in.limitsGrants() {
+		return
+	}
+	for _, v := range in.s.Action.Values {
+		covered := awsfacts.ActionsMatching(v.Text)
+		if slices.Contains(covered, "kms:CreateGrant") {
+			in.add("KEY012", finding.Warning, v.Pos, v.Text+" lets everybody it names make grants for anybody, as strong as the right to change the policy",
+				"add Bool kms:GrantIsForAWSResource true, or kms:GranteePrincipal with kms:GrantOperations")
+		}
+		switch {
+		case strings.EqualFold(v.Text, "kms:RevokeGrant"):
+			in.add("KEY059", finding.Error, v.Pos, v.Text+" lets everybody it names take the grants of all others", "remove it, or add Bool kms:GrantIsForAWSResource true")
+		case strings.EqualFold(v.Text, "kms:RetireGrant"):
+			in.add("KEY059", finding.Error, v.Pos, v.Text+" in a key policy gives nothing: who may retire a grant stands in the grant", "remove it")
+		}
+	}
+}
+
+// broad reports whether the statement names everyone, or another account as a
+// whole.
+func (in *inert) broad() bool {
+	if t := in.s.Principal.Text; t != nil && t.Text == "*" {
+		return true
+	}
+	for _, g := range in.s.Principal.Groups {
+		for _, v := range g.Names.Values {
+			p, err := arn.ParsePrincipal(v.Text)
+			if err == nil && (p.Kind == arn.Everyone || p.Kind == arn.AccountRoot && p.Account != in.key.Account) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// limitsGrants reports whether a condition limits for what, or to whom, grants
+// are made.
+func (in *inert) limitsGrants() bool {
+	for _, op := range in.s.Conditions {
+		for _, k := range op.Keys {
+			switch strings.ToLower(k.Name) {
+			case "kms:grantisforawsresource", "kms:granteeprincipal", "kms:granteeserviceprincipal":
+				return true
+			}
+		}
+	}
+	return false
+}
