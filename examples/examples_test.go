@@ -42,6 +42,8 @@ func TestExamples(t *testing.T) {
 			"KEY062 grant g-ecs", `KEY008 "Resources"`, "KEY042", "KEY060",
 		}},
 		{"ami-org-corrected", route.Proven, nil},
+		{"rds-default-key", route.Blocked, []string{"KEY047 step copy needs that the copy is under a key of the target account"}},
+		{"rds-default-key-corrected", route.Proven, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -37,6 +37,8 @@ func checkNamed(name string) (check, bool) {
 		return sameRegion, true
 	case "customer-key":
 		return customerKey, true
+	case "key-account":
+		return keyAccount, true
 	case "attribute":
 		return attribute, true
 	case "resource-key":
@@ -107,6 +109,14 @@ func customerKey(args map[string]string, e *estate.Estate) (Verdict, string) {
 		return Blocked, "the key is managed by AWS"
 	}
 	return Proven, "customer managed"
+}
+
+func keyAccount(args map[string]string, _ *estate.Estate) (Verdict, string) {
+	a, err := arn.Parse(args["key"])
+	if err != nil || a.Account != args["account"] {
+		return Blocked, fmt.Sprintf("the key is account %s's", a.Account)
+	}
+	return Proven, a.Account
 }
 
 // resources returns the resources of the type, account and Region.

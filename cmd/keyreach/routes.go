@@ -95,9 +95,13 @@ func routesView(kinds []route.Kind) any {
 
 func routesText(w io.Writer, kinds []route.Kind, whole bool) error {
 	p := &printer{w: w}
+	width := 0
+	for i := range kinds {
+		width = max(width, len(kinds[i].Name))
+	}
 	for i := range kinds {
 		k := &kinds[i]
-		p.line(0, 10, "%-9s %s", k.Name, k.About)
+		p.line(0, width+1, "%-*s %s", width, k.Name, k.About)
 		if whole {
 			kindText(p, k)
 		}
