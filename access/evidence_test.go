@@ -173,6 +173,10 @@ func TestInertStatements(t *testing.T) {
 		{"making grants, for the key's own account", to(root, "kms:*"), nil},
 		{"making grants for AWS resources", when(to("*", "kms:CreateGrant", "kms:RevokeGrant"), `{"Bool":{"kms:GrantIsForAWSResource":"true"}}`), nil},
 		{"revoking and retiring grants, for everyone", to("*", "kms:RevokeGrant", "kms:RetireGrant"), []string{"KEY059", "KEY059"}},
+		{"aliases in a key policy", when(to(role, "kms:*"), `{"ForAnyValue:StringEquals":{"kms:ResourceAliases":"alias/x"}}`), []string{"KEY026"}},
+		{"aliases without a set operator", when(allow("kms:Decrypt"), `{"StringEquals":{"kms:ResourceAliases":"alias/x"}}`), []string{"KEY026"}},
+		{"aliases as ARNs", when(allow("kms:Decrypt"), `{"ForAnyValue:StringEquals":{"kms:ResourceAliases":"arn:aws:kms:us-east-1:111111111111:alias/x"}}`), []string{"KEY026"}},
+		{"aliases as they should be", when(allow("kms:Decrypt"), `{"ForAnyValue:StringEquals":{"kms:ResourceAliases":"alias/x"}}`), nil},
 		{"DRS as a service principal", service("drs.amazonaws.com", `{"StringEquals":{"aws:SourceAccount":"111111111111"}}`), []string{"KEY002"}},
 	}
 	k, err := arn.Parse(key)

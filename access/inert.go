@@ -26,6 +26,7 @@ func Inert(d *policy.Document, key arn.ARN, subject string) []finding.Finding {
 		in.viaService()
 		in.servicePrincipals()
 		in.noActions()
+		in.resourceAliases()
 		in.grantRights()
 		fs = append(fs, in.found...)
 	}

@@ -81,3 +81,29 @@ func (in *inert) limitsGrants() bool {
 	}
 	return false
 }
+
+// resourceAliases reports conditions on kms:ResourceAliases that never hold:
+// it has many values, which are names and not ARNs, and key policies do not
+// have it.
+// See https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-resource-aliases.
+func (in *inert) resourceAliases() {
+	for _, op := range in.s.Conditions {
+		for _, k := range op.Keys {
+			if !strings.EqualFold(k.Name, "kms:ResourceAliases") || strings.EqualFold(op.Name, "Null") {
+				continue
+			}
+			if in.s.Principal != nil || in.s.NotPrincipal != nil {
+				in.add("KEY026", finding.Error, k.Pos, "kms:ResourceAliases does nothing in a key policy", "use kms:RequestAlias, or put it into an IAM policy")
+				continue
+			}
+			if !strings.Contains(op.Name, ":") {
+				in.add("KEY026", finding.Error, k.Pos, "kms:ResourceAliases has many values, and "+op.Name+" never matches them", "write ForAnyValue:"+op.Name)
+			}
+			for _, v := range k.Values.Values {
+				if strings.HasPrefix(v.Text, "arn:") {
+					in.add("KEY026", finding.Error, v.Pos, "kms:ResourceAliases holds names of aliases, never ARNs", "write alias/NAME")
+				}
+			}
+		}
+	}
+}

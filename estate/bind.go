@@ -386,3 +386,13 @@ func (e *Estate) DefaultEBSKey(account, region string) string {
 	}
 	return ""
 }
+
+// Holds reports whether the estate holds any user or role of the account.
+func (e *Estate) Holds(account string) bool {
+	for i := range e.Principals {
+		if p, err := arn.ParsePrincipal(e.Principals[i].ARN); err == nil && p.Account == account {
+			return true
+		}
+	}
+	return false
+}

@@ -42,6 +42,11 @@ func TestExamples(t *testing.T) {
 			"KEY062 grant g-ecs", `KEY008 "Resources"`, "KEY042", "KEY060",
 		}},
 		{"ami-org-corrected", route.Proven, nil},
+		{"etcd-backup", route.Blocked, []string{
+			"KEY032 arn:aws:iam::444455556666:role/etcd-nodes lacks kms:GenerateDataKey", "KEY032 arn:aws:iam::111122223333:role/RestoreOperator lacks kms:Decrypt",
+			`KEY026 "KMSAccess"`, "KEY020 the key policy names arn:aws:iam::444455556666:role/etcd-nodes-role", "KEY020 the key policy names arn:aws:iam::444455556666:user/etcd-admin",
+		}},
+		{"etcd-backup-corrected", route.Proven, nil},
 		{"rds-default-key", route.Blocked, []string{"KEY047 step copy needs that the copy is under a key of the target account"}},
 		{"rds-default-key-corrected", route.Proven, nil},
 	}

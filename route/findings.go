@@ -138,6 +138,7 @@ func keyFindings(key arn.ARN, r *Route, e *estate.Estate) []finding.Finding {
 	var fs []finding.Finding
 	if k := e.Key(key.String()); k != nil && k.Policy != nil && k.Policy.Source != nil {
 		fs = append(fs, access.Inert(k.Policy.Source, key, k.ARN)...)
+		fs = append(fs, absentPrincipals(k, e)...)
 	}
 	if k := e.Key(key.String()); k != nil {
 		fs = append(fs, idleGrants(k)...)
@@ -154,6 +155,31 @@ func keyFindings(key arn.ARN, r *Route, e *estate.Estate) []finding.Finding {
 		for _, at := range p.Policies {
 			if at.Document != nil && at.Document.Source != nil && speaksOf(at.Document, key) {
 				fs = append(fs, access.Inert(at.Document.Source, key, p.ARN)...)
+			}
+		}
+	}
+	return fs
+}
+
+// absentPrincipals reports users and roles that a key policy names and the
+// estate does not hold, though it holds others of their account.
+func absentPrincipals(k *estate.Key, e *estate.Estate) []finding.Finding {
+	var fs []finding.Finding
+	for _, s := range k.Policy.Source.Statements {
+		if s.Principal == nil {
+			continue
+		}
+		for _, g := range s.Principal.Groups {
+			for _, v := range g.Names.Values {
+				p, err := arn.ParsePrincipal(v.Text)
+				if err != nil || v.Unknown || p.Kind != arn.User && p.Kind != arn.Role || e.Principal(v.Text) != nil || !e.Holds(p.Account) {
+					continue
+				}
+				fs = append(fs, finding.Finding{
+					Rule: "KEY020", Severity: finding.Warning, Subject: k.ARN, Position: k.Policy.Source.Position(v.Pos),
+					Text: "the key policy names " + v.Text + ", which the estate does not hold; AWS refuses a key policy that names somebody who does not exist",
+					Fix:  "look whether it exists and is spelt so; collect it, or remove it",
+				})
 			}
 		}
 	}
