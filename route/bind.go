@@ -94,6 +94,7 @@ func (b *boundStep) prove() (StepProof, error) {
 	if s.Actor, err = v.fill(b.Actor); err != nil {
 		return s, err
 	}
+	s.Leaves = b.artifact()
 	for i := range b.Preconditions {
 		c, err := checkPrecondition(&b.Preconditions[i], v, b.estate)
 		if err != nil {

@@ -27,6 +27,23 @@ func findings(r *Route, p *Proof, e *estate.Estate) []finding.Finding {
 	return slices.Compact(fs)
 }
 
+// hostage reports a thing that lies in one account under the key of another:
+// it closes when that account goes.
+func hostage(s *StepProof) *finding.Finding {
+	if s.Leaves == nil {
+		return nil
+	}
+	key, err := arn.Parse(s.Leaves.Key)
+	if err != nil || key.Account == s.Leaves.Account {
+		return nil
+	}
+	return &finding.Finding{
+		Rule: "KEY047", Severity: finding.Critical, Subject: s.Leaves.Key,
+		Text: s.Leaves.What + " in account " + s.Leaves.Account + " is under a key of account " + key.Account + ", and closes when that account or key is gone",
+		Fix:  "copy it under a key of account " + s.Leaves.Account,
+	}
+}
+
 // ruleOf is the step's rule, or the one for a service-linked role that a
 // foreign key policy cannot let in.
 func ruleOf(s *StepProof, g *Group) string {
@@ -117,6 +134,9 @@ func stepFindings(s *StepProof) []finding.Finding {
 				Text: "step " + s.Name + " needs that " + c.Text + "; found " + c.Found,
 			})
 		}
+	}
+	if f := hostage(s); f != nil {
+		fs = append(fs, *f)
 	}
 	if s.Rule == "" {
 		return fs

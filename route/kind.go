@@ -67,6 +67,18 @@ type StepKind struct {
 	Preconditions []PreconditionRow `json:"preconditions,omitempty"`
 	// Rule is the id of the finding when a required use of the step is blocked.
 	Rule string `json:"rule,omitempty"`
+	// Leaves is the encrypted thing that exists after the step.
+	Leaves *Artifact `json:"leaves,omitempty"`
+}
+
+// Artifact is an encrypted thing of a route: where it lies, under which key,
+// and which step opens it.
+type Artifact struct {
+	What    string `json:"what"`
+	Account string `json:"account"`
+	Region  string `json:"region"`
+	Key     string `json:"key"`
+	Opens   string `json:"opens,omitempty"` // the name of the step
 }
 
 // PreconditionRow is a fact that a step needs and that is no permission.

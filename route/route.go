@@ -86,6 +86,8 @@ type StepProof struct {
 	Verdict         Verdict
 	Preconditions   []Precondition
 	Requests        []RequestProof
+	// Leaves is the encrypted thing that exists after the step, if any.
+	Leaves *Artifact
 }
 
 // RequestProof is the outcome of one key use of a step.

@@ -14,13 +14,17 @@ import (
 
 func newRoutes(s *streams) *cobra.Command {
 	f := textFormat
+	var survive, dir, estateAt string
 	c := &cobra.Command{
 		Use:   "routes [KIND]",
 		Short: "Show the kinds of routes: their steps, and which key uses each makes",
 		Long: `routes lists the kinds of routes that keyreach.yaml can declare. With a kind it
 shows who takes part, every step, and every key use with how sure it is and the
-page it stands on.`,
-		Example: "  keyreach routes\n  keyreach routes ami",
+page it stands on.
+
+With --survive it lists, for the routes that keyreach.yaml declares, what could
+still be opened when an account, a key or a Region is gone.`,
+		Example: "  keyreach routes\n  keyreach routes ami\n  keyreach routes --survive account:444455556666 --dir examples/rds-default-key",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return misuse(fmt.Errorf("routes takes one kind, and %d are given", len(args))).hinting("give one, or none for the list")
@@ -28,6 +32,9 @@ page it stands on.`,
 			return nil
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
+			if survive != "" {
+				return runSurvive(s, f, survive, dir, estateAt, args)
+			}
 			kinds, err := kindsFor(args)
 			if err != nil {
 				return err
@@ -39,6 +46,9 @@ page it stands on.`,
 		},
 	}
 	c.Flags().VarP(&f, "output", "o", "how to print")
+	c.Flags().StringVar(&survive, "survive", "", "what is gone: account:ID, key:ARN or region:NAME")
+	c.Flags().StringVar(&dir, "dir", ".", "with --survive: the `DIR` or file of the routes")
+	c.Flags().StringVar(&estateAt, "estate", "", "with --survive: the estate `FILE`")
 	return c
 }
 
