@@ -257,12 +257,34 @@ func (r *fileReader) route(w *writtenRoute) *Route {
 		}
 		route.Parties[name] = r.parties(p, &pk)
 	}
+	r.onePartition(w, route)
 	for _, pk := range kind.Parties {
 		if pk.Required && w.parties[pk.Name] == nil {
 			r.add(w.at(), fmt.Sprintf("the route does not say who is %s: %s", pk.Name, pk.About), "add "+pk.Name+": with an account")
 		}
 	}
 	return route
+}
+
+// onePartition refuses a route across partitions: accounts, principals and
+// keys of one are unknown in the others.
+// See https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html.
+func (r *fileReader) onePartition(w *writtenRoute, route *Route) {
+	first, name := "", ""
+	for _, pk := range route.Kind.Parties {
+		for _, p := range route.Parties[pk.Name] {
+			partition := partitionOf(p.Region)
+			if key, err := arn.Parse(p.Key); err == nil {
+				partition = key.Partition
+			}
+			if first == "" {
+				first, name = partition, pk.Name
+			} else if partition != first {
+				r.add(w.at(pk.Name), fmt.Sprintf("%s is in the partition %s and %s in %s: nothing is shared across partitions", pk.Name, partition, name, first), "declare a route in each")
+				return
+			}
+		}
+	}
 }
 
 // parties reads the party or parties of one name.

@@ -86,6 +86,32 @@ func TestReaderAndSchemaAgree(t *testing.T) {
 		{"a party of no account", change("{account: target", "{account: tarjet"), "did you mean target?", true},
 		{"no key", change(`{account: staging, key: "arn:aws:kms:us-east-1:444455556666:key/k"}`, "staging"), "the key of staging is not said", true},
 		{"an alias as the key", change("444455556666:key/k", "444455556666:alias/k"), "an alias can move to another key", false},
+		{"an account in China and one in the rest of the world", change("target: {account: target, region: us-west-2,", "target: {account: target, region: cn-north-1,"), "target is in the partition aws-cn and staging in aws: nothing is shared across partitions", true},
+		{"a GovCloud key in a commercial account", change("arn:aws:kms:us-east-1", "arn:aws-us-gov:kms:us-gov-west-1"), "nothing is shared across partitions", true},
+		{"an estate that is a list", "estate: [a]" + goodFile, "estate: this is a list; it should be a text", false},
+		{"accounts as a list", "accounts: []\nroutes: []", "accounts: this is a list; it should be a map", false},
+		{"an account that is a text", change("staging: {id:", "other: x\n  staging: {id:"), "this is a string; it should be a map", false},
+		{"a region that is a number", change("region: us-east-1", "region: 1"), "this is a number; it should be a text", false},
+		{"a region of the wrong letter case", change("region: us-east-1", "region: US-EAST-1"), `"US-EAST-1" is no Region`, false},
+		{"a role_arn that is a name", change("arn:aws:iam::111122223333:role/reader", "reader"), `"reader" is not the ARN of a role`, false},
+		{"a role_arn of a user", change("111122223333:role/reader", "111122223333:user/reader"), "is not the ARN of a role", false},
+		{"a profile and via", change("external_id: x, via: staging", "profile: p, via: staging"), "access says both profile and via", true},
+		{"an actor that is a text", change("actor: {user: eve}", "actor: eve"), "this is a string; it should be a map", false},
+		{"an actor with a misspelt member", change("actor: {user: eve}", "actor: {usr: eve}"), "did you mean user?", false},
+		{"an actor that is a role and a user", change("actor: {user: eve}", "actor: {user: eve, role: adam}"), "either a role or a user", false},
+		{"an actor of another account", change("role: ops/RecoveryOperator", `role: "arn:aws:iam::444455556666:role/x"`), "is not in account 111122223333", true},
+		{"an actor that is a group", change("role: ops/RecoveryOperator", `role: "arn:aws:iam::111122223333:group/x"`), "is no role or user", true},
+		{"session tags that are a list", change("session_tags: {team: dr}", "session_tags: [team]"), "this is a list; it should be a map", false},
+		{"a session tag that is a number", change("{team: dr}", "{team: 1}"), `put it in quotes: "1"`, false},
+		{"a route that is a text", goodFile + "  - recover\n", "a route is a map with name and kind", false},
+		{"a name that is a number", change("name: recover", "name: 7"), "name: this is a number; it should be a text", false},
+		{"a list where one party stands", change("target: {account: target,", "target: [target]\n    x: {account: target,"), "target is one party, and this is a list", false},
+		{"a party with a misspelt member", change("region: us-west-2", "regoin: us-west-2"), "did you mean region?", false},
+		{"a key that is no ARN", change(`"arn:aws:kms:us-east-1:444455556666:key/k"`, "1234abcd"), `"1234abcd" is not the ARN of a KMS key`, false},
+		{"a key of another service", change("arn:aws:kms:us-east-1:444455556666:key/k", "arn:aws:s3:::bucket"), "is not the ARN of a KMS key", false},
+		{"a consumer where there is none", change("target: {account: target,", "target: {account: target, as: spot,"), "target is no consumer on a route of this kind", true},
+		{"a tab", "accounts:\n\ta: 1\n", "the YAML cannot be read", true},
+		{"an anchor of nothing", change("{profile: dr}", "*nothing"), "accounts.staging.access: this is a template expression; it should be a map", true},
 		{"no routes", goodFile[:strings.Index(goodFile, "routes:")], "the file declares no route", false},
 		{"a list", "- a", "the file is a map with accounts and routes", false},
 		{"a member twice", goodFile + "routes: []\n", `"routes" stands twice`, true},
@@ -113,6 +139,41 @@ func TestReaderAndSchemaAgree(t *testing.T) {
 				t.Errorf("the schema says %v", err)
 			}
 		})
+	}
+}
+
+// A kind with consumers.
+func TestConsumersOfAFile(t *testing.T) {
+	t.Parallel()
+	file := func(consumers string) string {
+		return `
+accounts:
+  owner: {id: "444455556666", region: us-east-1, actor: {role: builder}}
+  app: {id: "111122223333", region: us-east-1, actor: {role: app}}
+routes:
+  - {name: r, kind: ami, owner: {account: owner, key: "arn:aws:kms:us-east-1:444455556666:key/k"}, consumers: ` + consumers + `}
+`
+	}
+	f, err := route.Load("keyreach.yaml", []byte(file("[app, {account: app, as: auto-scaling}, {account: app, as: karpenter, actor: {role: karpenter}}]")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var actors []string
+	for _, p := range f.Routes[0].Parties["consumers"] {
+		actors = append(actors, strings.TrimPrefix(p.Actor.Principal, "arn:aws:iam::111122223333:role/"))
+	}
+	if got, want := strings.Join(actors, " "), "app aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling karpenter"; got != want {
+		t.Errorf("actors %s, want %s", got, want)
+	}
+	for text, want := range map[string]string{
+		"[]":                             "consumers is empty",
+		"[{account: app, as: karpentr}]": "did you mean karpenter?",
+		"[{account: app, as: spot, actor: {role: x}}]": "spot acts as AWSServiceRoleForEC2Spot, so no actor can be named",
+		"[apps]": "did you mean app?",
+	} {
+		if _, err := route.Load("keyreach.yaml", []byte(file(text))); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("consumers %s: %v, want %s", text, err, want)
+		}
 	}
 }
 

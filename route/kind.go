@@ -113,11 +113,16 @@ var kinds = sync.OnceValue(func() []Kind {
 })
 
 func readKind(name string) (Kind, error) {
-	var k Kind
 	data, err := kindFiles.ReadFile(name)
 	if err != nil {
-		return k, fmt.Errorf("reading %s: %w", name, err)
+		return Kind{}, fmt.Errorf("reading %s: %w", name, err)
 	}
+	return ReadKind(name, data)
+}
+
+// ReadKind reads the text of a kind; name is for messages.
+func ReadKind(name string, data []byte) (Kind, error) {
+	var k Kind
 	n, _, err := source.Parse(data)
 	if err == nil {
 		err = source.Decode(n, &k)

@@ -3,6 +3,7 @@ package route_test
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -149,7 +150,7 @@ func TestRemovingOneRightBlocksExactlyItsSteps(t *testing.T) {
 		t.Fatal(err)
 	}
 	required, asked := 0, 0
-	for _, k := range route.Kinds() {
+	for _, k := range append(route.Kinds(), recipe(t)) {
 		r := routeOf(k)
 		asks := mustProve(t, r, empty)
 		var rights []right
@@ -204,6 +205,22 @@ func unproven(p *route.Proof) string {
 		}
 	}
 	return b.String()
+}
+
+// recipe is the kind that CONTRIBUTING.md shows how to add.
+func recipe(t testing.TB) route.Kind {
+	t.Helper()
+	page, err := os.ReadFile("../CONTRIBUTING.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(page), "```yaml\n")
+	text, _, ok := strings.Cut(text, "```")
+	k, err := route.ReadKind("CONTRIBUTING.md", []byte(text))
+	if !ok || err != nil || k.Name != "parcel" {
+		t.Fatalf("CONTRIBUTING.md shows no kind: %v", err)
+	}
+	return k
 }
 
 func expectedWithout(s *route.StepProof, gone right) route.Verdict {
