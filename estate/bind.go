@@ -396,3 +396,16 @@ func (e *Estate) Holds(account string) bool {
 	}
 	return false
 }
+
+// SameOrganization reports whether two accounts are in one organization, and
+// whether that is known.
+func (e *Estate) SameOrganization(a, b string) (same, known bool) {
+	if e.Organization == nil {
+		return false, false
+	}
+	inA, inB := e.index.places[a] != nil, e.index.places[b] != nil
+	if inA && inB {
+		return true, true
+	}
+	return false, e.Organization.Unreadable == "" && inA != inB
+}

@@ -37,6 +37,8 @@ func checkNamed(name string) (check, bool) {
 		return sameRegion, true
 	case "customer-key":
 		return customerKey, true
+	case "same-organization":
+		return sameOrganization, true
 	case "key-account":
 		return keyAccount, true
 	case "attribute":
@@ -76,6 +78,9 @@ func accountOf(args map[string]string) string {
 	if a := args["account"]; a != "" {
 		return a
 	}
+	if a := args["a"]; arn.IsAccount(a) {
+		return a
+	}
 	for _, name := range []string{"principal", "key"} {
 		if a, err := arn.Parse(args[name]); err == nil {
 			return a.Account
@@ -109,6 +114,16 @@ func customerKey(args map[string]string, e *estate.Estate) (Verdict, string) {
 		return Blocked, "the key is managed by AWS"
 	}
 	return Proven, "customer managed"
+}
+
+func sameOrganization(args map[string]string, e *estate.Estate) (Verdict, string) {
+	switch same, known := e.SameOrganization(args["a"], args["b"]); {
+	case !known:
+		return OpenIf, "the estate does not hold the organization of both accounts"
+	case !same:
+		return Blocked, "only one of them is in the organization"
+	}
+	return Proven, "one organization"
 }
 
 func keyAccount(args map[string]string, _ *estate.Estate) (Verdict, string) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/route"
 	"github.com/keyreach/keyreach/usage"
@@ -76,18 +77,33 @@ func grantedEstate(t testing.TB, p *route.Proof, rights []right) *estate.Estate 
 	}
 	var file struct {
 		FormatVersion int   `json:"format_version"`
+		Organization  any   `json:"organization"`
 		Accounts      []any `json:"accounts"`
 		Principals    []any `json:"principals"`
 		Keys          []any `json:"keys"`
 		Resources     []any `json:"resources"`
 	}
 	file.FormatVersion, file.Accounts, file.Principals, file.Keys, file.Resources = 1, []any{}, []any{}, []any{}, []any{}
+	members := map[string]bool{}
+	for _, s := range p.Steps {
+		members[s.Account] = true
+		for _, q := range s.Requests {
+			key, _ := arn.Parse(q.Key)
+			members[key.Account] = true
+		}
+	}
+	var placed []any
+	for id := range members {
+		placed = append(placed, map[string]any{"id": id, "scps": []string{"FullAWSAccess"}})
+	}
+	file.Organization = map[string]any{"id": "o-abc1234567", "root": map[string]any{"id": "r-ab12", "scps": []string{"FullAWSAccess"}, "accounts": placed}}
 	document := func(statements []any) any {
 		return map[string]any{"Version": "2012-10-17", "Statement": append([]any{}, statements...)}
 	}
 	for name, ss := range principals {
 		p := map[string]any{"arn": name}
-		if a, _ := arn.ParsePrincipal(name); !a.IsServiceLinked() {
+		a, _ := arn.ParsePrincipal(name)
+		if role, linked := awsfacts.ServiceLinkedRoleFor(a.Name); !linked || role.KMSUse {
 			p["policies"] = []any{map[string]any{"name": "rights", "document": document(ss)}}
 		}
 		file.Principals = append(file.Principals, p)
