@@ -109,6 +109,7 @@ var kinds = sync.OnceValue(func() []Kind {
 		}
 		ks = append(ks, k)
 	}
+	slices.SortFunc(ks, func(a, b Kind) int { return strings.Compare(a.Name, b.Name) })
 	return ks
 })
 
