@@ -28,6 +28,8 @@ func Inert(d *policy.Document, key arn.ARN, subject string) []finding.Finding {
 		in.noActions()
 		in.resourceAliases()
 		in.grantRights()
+		in.wholeAccount()
+		in.foreignServiceLinked()
 		fs = append(fs, in.found...)
 	}
 	return fs

@@ -33,7 +33,11 @@ func (in *inert) noActions() {
 // from everybody.
 // See https://docs.aws.amazon.com/kms/latest/developerguide/create-grant-overview.html.
 func (in *inert) grantRights() {
-	if in.s.Action == nil || in.s.Principal == nil || !in.broad() || in.limitsGrants() {
+	if in.s.Action == nil || in.s.Principal == nil || in.limitsGrants() {
+		return
+	}
+	if !in.broad() {
+		in.hiddenGrant()
 		return
 	}
 	for _, v := range in.s.Action.Values {
@@ -47,6 +51,56 @@ func (in *inert) grantRights() {
 			in.add("KEY059", finding.Error, v.Pos, v.Text+" lets everybody it names take the grants of all others", "remove it, or add Bool kms:GrantIsForAWSResource true")
 		case strings.EqualFold(v.Text, "kms:RetireGrant"):
 			in.add("KEY059", finding.Error, v.Pos, v.Text+" in a key policy gives nothing: who may retire a grant stands in the grant", "remove it")
+		}
+	}
+}
+
+// hiddenGrant reports wildcards that take kms:CreateGrant in with the rights
+// of an administrator, who can then give the right to decrypt to anybody.
+func (in *inert) hiddenGrant() {
+	for _, v := range in.s.Action.Values {
+		if len(v.Text) > len("kms:*") && strings.HasSuffix(v.Text, "*") && slices.Contains(awsfacts.ActionsMatching(v.Text), "kms:CreateGrant") {
+			in.add("KEY012", finding.Info, v.Pos, v.Text+" includes kms:CreateGrant: whoever this names can hand out the right to decrypt",
+				"name the actions that are meant, such as kms:CreateAlias")
+		}
+	}
+}
+
+// wholeAccount reports another account that may open contents of the key with
+// no service between: whoever it lets may decrypt directly.
+func (in *inert) wholeAccount() {
+	if in.s.Action == nil || in.s.Principal == nil || len(in.viaValues()) > 0 || !in.broad() {
+		return
+	}
+	var opens []string
+	for _, v := range in.s.Action.Values {
+		if slices.ContainsFunc(awsfacts.ActionsMatching(v.Text), opensContents) {
+			opens = append(opens, v.Text)
+		}
+	}
+	if len(opens) > 0 {
+		in.add("KEY058", finding.Warning, in.s.Pos, list(opens)+" for another account as a whole, without kms:ViaService: whoever that account lets may use the key directly",
+			"add kms:ViaService with the service that is meant to call, and kms:CallerAccount")
+	}
+}
+
+// foreignServiceLinked reports service-linked roles of other accounts that the
+// statement names and that have no right on keys of their own: their half is
+// missing, and nobody can add it.
+func (in *inert) foreignServiceLinked() {
+	if in.s.Principal == nil {
+		return
+	}
+	for _, g := range in.s.Principal.Groups {
+		for _, v := range g.Names.Values {
+			p, err := arn.ParsePrincipal(v.Text)
+			if err != nil || !p.IsServiceLinked() || p.Account == in.key.Account {
+				continue
+			}
+			if role, ok := awsfacts.ServiceLinkedRoleFor(p.Name); ok && !role.KMSUse {
+				in.add("KEY009", finding.Warning, v.Pos, "names "+p.Name+" of account "+p.Account+", whose own policy has no right on keys and cannot be changed, so this lets it do nothing",
+					"remove it; where the role needs the key, make a grant to it from account "+p.Account)
+			}
 		}
 	}
 }

@@ -162,7 +162,10 @@ var lineMembers = members[*lineParts]{
 var decisions = []string{"Allow", "Deny", "ImplicitDeny", "ExplicitDeny", "Unknown"}
 
 func (r *caseReader) formatVersion(_ *lineParts, n *source.Node) {
-	if n.Kind != source.Number || n.Text != "1" {
+	switch {
+	case n.Kind != source.Number:
+		r.add(n.Pos, "format_version is "+written(n), fmt.Sprintf(`write "format_version": %d`, FormatVersion))
+	case n.Text != "1":
 		r.add(n.Pos, fmt.Sprintf("the case is of format_version %s, and this program reads %d", n.Text, FormatVersion), "read it with the program that wrote it")
 	}
 }
@@ -172,8 +175,11 @@ func (r *caseReader) formatVersion(_ *lineParts, n *source.Node) {
 func (r *caseReader) build(root *source.Node) *Case {
 	var p lineParts
 	readMembers(r, root, "case", &p, lineMembers)
-	if p.id == "" {
-		r.addOnce(root.Pos, "this case has no id", `name it: "id": "…"`)
+	switch id := root.Field("id"); {
+	case id == nil || id.Kind == source.Null:
+		r.add(root.Pos, "this case has no id", `name it: "id": "…"`)
+	case p.id == "":
+		r.addOnce(id.Pos, `"id" is empty`, "fill it in")
 	}
 	if p.request == nil {
 		r.add(root.Pos, "this case has no request", `ask something: "request": {"principal": "…", "action": "…", "resource": "…"}`)
@@ -222,6 +228,8 @@ func (r *caseReader) request(c *Case, n *source.Node) {
 	var p requestParts
 	readMembers(r, n, "request", &p, requestMembers)
 	principal, action, resource := r.needed(n, p.principal, "principal"), r.needed(n, p.action, "action"), r.needed(n, p.resource, "resource")
+	account, owner := r.account(p.account, "principal_account"), r.account(p.resourceAccount, "resource_account")
+	given := r.context(p.context)
 	if principal == "" || action == "" || resource == "" {
 		return
 	}
@@ -231,14 +239,14 @@ func (r *caseReader) request(c *Case, n *source.Node) {
 		return
 	}
 	caller := &request.Caller
-	if p.account != nil {
-		caller.Account = r.account(p.account, "principal_account")
+	if account != "" {
+		caller.Account = account
 		if request.Target.Account == "" {
-			request.ResourceAccount = caller.Account
+			request.ResourceAccount = account
 		}
 	}
-	if p.resourceAccount != nil {
-		request.ResourceAccount = r.account(p.resourceAccount, "resource_account")
+	if owner != "" {
+		request.ResourceAccount = owner
 	}
 	if p.id != nil {
 		caller.ID = r.text(p.id, "principal_id")
@@ -246,10 +254,7 @@ func (r *caseReader) request(c *Case, n *source.Node) {
 	if p.role != nil {
 		r.role(caller, p.role)
 	}
-	if p.context != nil {
-		request.Context = r.context(p.context)
-	}
-	request.GrantTokens = p.tokens
+	request.Context, request.GrantTokens = given, p.tokens
 	c.Request = request
 }
 
@@ -273,18 +278,21 @@ func (r *caseReader) needed(request, n *source.Node, name string) string {
 func (r *caseReader) explainRequest(p *requestParts) {
 	const account, action = "111122223333", "kms:Decrypt"
 	if _, err := NewRequest(p.principal.Text, action, "*"); err != nil {
-		r.add(p.principal.Pos, "the principal is "+reason(err), "name a user, role, session, federated user, account or service")
+		r.add(p.principal.Pos, "the principal is "+written(p.principal)+": "+whyNot(err, "it is no caller"), "name a user, role, session, federated user, account or service")
 	}
 	if _, err := NewRequest(account, p.action.Text, "*"); err != nil {
-		r.add(p.action.Pos, err.Error(), "")
+		r.add(p.action.Pos, fmt.Sprintf("the action is %q: it is no single action", p.action.Text), "write one such as kms:Decrypt, without wildcards")
 	}
 	if _, err := NewRequest(account, action, p.resource.Text); err != nil {
-		r.add(p.resource.Pos, "the resource is "+reason(err), "write its ARN, or * for an action without a resource")
+		r.add(p.resource.Pos, "the resource is "+written(p.resource)+": "+whyNot(err, "it is no ARN"), "write its ARN, or * for an action without a resource")
 	}
 }
 
 func (r *caseReader) role(caller *policy.Caller, n *source.Node) {
 	role := r.text(n, "role_arn")
+	if role == "" {
+		return
+	}
 	with := caller.WithRole(role)
 	if with.RoleARN != role {
 		r.warn(n.Pos, fmt.Sprintf("role_arn is passed over: %s is no session of the role %s", caller.Text, role), "")
@@ -295,8 +303,11 @@ func (r *caseReader) role(caller *policy.Caller, n *source.Node) {
 // context reads the given values of condition keys. The last of two that
 // differ only in letter case counts.
 func (r *caseReader) context(n *source.Node) Given {
+	if n == nil {
+		return nil
+	}
 	if n.Kind != source.Map {
-		r.wrongKind(n, "context", "a map")
+		r.wrongKind(n, "context", "object")
 		return nil
 	}
 	fields := n.Distinct()

@@ -22,7 +22,7 @@ func readMembers[T any](r *caseReader, n *source.Node, what string, to T, table 
 		return
 	}
 	if n.Kind != source.Map {
-		r.wrongKind(n, what, "a map")
+		r.wrongKind(n, what, "object")
 		return
 	}
 	fields := n.Distinct()
@@ -72,17 +72,15 @@ func (r *caseReader) warn(at source.Pos, text, hint string) {
 // CaseRule is the rule of the warnings about the form of a case.
 const CaseRule = "CASE001"
 
+// wrongKind tells a value that is not of the type wanted, in the words of a
+// schema.
 func (r *caseReader) wrongKind(n *source.Node, what, want string) {
-	hint := ""
-	if want == "a text" {
-		hint = typeHint(n, []string{"string"})
-	}
-	r.add(n.Pos, fmt.Sprintf("%q is %s; it should be %s", what, kindWord(n.Kind), want), hint)
+	r.add(n.Pos, fmt.Sprintf("%q is %s; it should be %s", what, kindWord(n.Kind), wanted([]string{want})), typeHint(n, []string{want}))
 }
 
 func (r *caseReader) text(n *source.Node, name string) string {
 	if n.Kind != source.String {
-		r.wrongKind(n, name, "a text")
+		r.wrongKind(n, name, "string")
 		return ""
 	}
 	return n.Text
@@ -90,7 +88,7 @@ func (r *caseReader) text(n *source.Node, name string) string {
 
 func (r *caseReader) texts(n *source.Node, name string) []string {
 	if n.Kind != source.List {
-		r.wrongKind(n, name, "a list")
+		r.wrongKind(n, name, "array")
 		return nil
 	}
 	var list []string
@@ -102,7 +100,7 @@ func (r *caseReader) texts(n *source.Node, name string) []string {
 
 func (r *caseReader) pairs(n *source.Node, name string) map[string]string {
 	if n.Kind != source.Map {
-		r.wrongKind(n, name, "a map")
+		r.wrongKind(n, name, "object")
 		return nil
 	}
 	m := make(map[string]string, len(n.Fields))
@@ -114,7 +112,7 @@ func (r *caseReader) pairs(n *source.Node, name string) map[string]string {
 
 func (r *caseReader) bool(n *source.Node, name string) bool {
 	if n.Kind != source.Bool {
-		r.wrongKind(n, name, "true or false")
+		r.wrongKind(n, name, "boolean")
 	}
 	return n.Text == "true"
 }
@@ -137,9 +135,13 @@ func (r *caseReader) oneOf(n *source.Node, name string, words []string) string {
 	return s
 }
 
+// account reads an account number; an empty one is the same as none.
 func (r *caseReader) account(n *source.Node, name string) string {
+	if n == nil {
+		return ""
+	}
 	s := r.text(n, name)
-	if n.Kind == source.String && !arn.IsAccount(s) {
+	if s != "" && !arn.IsAccount(s) {
 		r.add(n.Pos, fmt.Sprintf("%q is %s, which is not an account number (twelve digits)", name, written(n)), "")
 	}
 	return s
@@ -243,6 +245,10 @@ func (r *caseReader) grants(c *Case, n *source.Node) {
 		return
 	case source.List:
 		items = n.Items
+	case source.Map:
+	default:
+		r.wrongKind(n, "grants", "array")
+		return
 	}
 	for i := range items {
 		item := &items[i]
@@ -274,10 +280,19 @@ var grantMembers = members[*Grant]{
 	"grantee_service_principal": func(r *caseReader, g *Grant, n *source.Node) {
 		g.GranteeServicePrincipal = r.text(n, "grantee_service_principal")
 	},
-	"retiring_principal": func(r *caseReader, g *Grant, n *source.Node) { g.RetiringPrincipal = r.text(n, "retiring_principal") },
-	"operations":         func(r *caseReader, g *Grant, n *source.Node) { g.Operations = r.operations(n) },
-	"issuing_account":    func(r *caseReader, g *Grant, n *source.Node) { g.IssuingAccount = r.text(n, "issuing_account") },
-	"created_at":         func(r *caseReader, g *Grant, n *source.Node) { g.CreatedAt = r.time(n, "created_at") },
+	"retiring_principal": func(r *caseReader, g *Grant, n *source.Node) {
+		g.RetiringPrincipal = r.text(n, "retiring_principal")
+		if _, err := arn.ParsePrincipal(g.RetiringPrincipal); err != nil && g.RetiringPrincipal != "" {
+			r.warn(n.Pos, fmt.Sprintf("nobody can retire the grant: %s is no principal", written(n)), "")
+		}
+	},
+	"operations": func(r *caseReader, g *Grant, n *source.Node) { g.Operations = r.operations(n) },
+	"issuing_account": func(r *caseReader, g *Grant, n *source.Node) {
+		if g.IssuingAccount = r.text(n, "issuing_account"); g.IssuingAccount != "" {
+			r.checkIssuer(n)
+		}
+	},
+	"created_at": func(r *caseReader, g *Grant, n *source.Node) { g.CreatedAt = r.time(n, "created_at") },
 	"constraints": func(r *caseReader, g *Grant, n *source.Node) {
 		var c GrantConstraints
 		readMembers(r, n, "constraints", &c, constraintMembers)

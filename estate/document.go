@@ -4,7 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
+	"slices"
+	"strings"
 
+	"github.com/keyreach/keyreach/finding"
 	"github.com/keyreach/keyreach/internal/source"
 	"github.com/keyreach/keyreach/policy"
 )
@@ -16,15 +20,10 @@ func (d *Document) UnmarshalNode(n *source.Node) error { return d.read("", n) }
 
 // read is UnmarshalNode for a node of a file.
 func (d *Document) read(file string, n *source.Node) error {
-	if n.Kind == source.Map {
-		if why := n.Field("unreadable"); why != nil && len(n.Fields) == 1 {
-			if why.Kind != source.String || why.Text == "" {
-				return &source.SyntaxError{Pos: why.Pos, Text: `"unreadable" is a text that says why`}
-			}
-			d.Unreadable = why.Text
-			return nil
-		}
+	if why := n.Field("unreadable"); why != nil {
+		return d.readReason(n, why)
 	}
+	n = decoded(n)
 	p, findings, err := policy.FromNode(file, n)
 	if err != nil {
 		var refused *policy.Error
@@ -33,8 +32,106 @@ func (d *Document) read(file string, n *source.Node) error {
 		}
 		return err
 	}
+	if err := refuse(p); err != nil {
+		return err
+	}
+	if again := repeated(nil, p, n); len(again) > 0 {
+		findings = append(findings, again...)
+		finding.Sort(findings)
+	}
 	d.Source, d.Findings, d.compiled = p, findings, policy.Compile(p)
 	return nil
+}
+
+// readReason reads why a policy could not be read.
+func (d *Document) readReason(n, why *source.Node) error {
+	if s := n.Field("Statement"); s != nil {
+		return &source.SyntaxError{Pos: s.Pos, Text: "a policy that could not be read has no Statement: take out this, or unreadable"}
+	}
+	if why.Kind != source.String || why.Text == "" {
+		return &source.SyntaxError{Pos: why.Pos, Text: `"unreadable" is a text that says why`}
+	}
+	d.Unreadable = why.Text
+	return nil
+}
+
+// decoded undoes the URL encoding in which IAM's API returns a policy.
+// See https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetRolePolicy.html.
+func decoded(n *source.Node) *source.Node {
+	if n.Kind != source.String || !strings.HasPrefix(n.Text, "%") {
+		return n
+	}
+	text, err := url.PathUnescape(n.Text)
+	if err != nil {
+		return n
+	}
+	c := *n
+	c.Text = text
+	return &c
+}
+
+// wrappers are the members under which AWS's commands print a policy.
+var wrappers = []string{"Policy", "PolicyDocument", "AssumeRolePolicyDocument", "Document", "Content", "PolicyVersion"}
+
+// refuse returns an error for a document that is no policy at all: read as one
+// it would quietly say nothing. An empty map is a policy that says nothing.
+func refuse(p *policy.Document) error {
+	switch p.Form {
+	case policy.BareStatements:
+		if len(p.Statements) == 0 {
+			return &source.SyntaxError{Pos: p.Pos, Text: "an empty list is no policy: leave it out when there is none"}
+		}
+		for i := range p.Statements {
+			for _, x := range p.Statements[i].Extra {
+				if x.Name == "Statement" || x.Name == "unreadable" {
+					return &source.SyntaxError{Pos: p.Statements[i].Pos, Text: "this is a list of policies, and one policy stands here: take it out of the list"}
+				}
+			}
+		}
+	case policy.NoStatement:
+		if p.Version != nil || p.ID != nil || len(p.Extra) == 0 {
+			return nil
+		}
+		for _, x := range p.Extra {
+			switch {
+			case source.Suggest(x.Name, []string{"Version", "Id", "Statement"}) != "":
+				return nil // misspelt, as a finding says
+			case slices.Contains(wrappers, x.Name):
+				return &source.SyntaxError{Pos: x.Pos, Text: fmt.Sprintf("this is no policy: what is under %q is; leave the rest out", x.Name)}
+			case x.Name == "Effect":
+				return &source.SyntaxError{Pos: p.Pos, Text: `this is a statement: a policy has it under "Statement"`}
+			}
+		}
+		return &source.SyntaxError{Pos: p.Extra[0].Pos, Text: fmt.Sprintf("this is no policy: it has no Statement, and a policy has no %q", p.Extra[0].Name)}
+	}
+	return nil
+}
+
+// repeated returns a finding for every member of a policy that stands twice in
+// its map. A policy inside a string is looked through by the reader of policies.
+func repeated(found []finding.Finding, p *policy.Document, n *source.Node) []finding.Finding {
+	for i := range n.Items {
+		found = repeated(found, p, &n.Items[i])
+	}
+	var seen map[string]bool
+	if len(n.Distinct()) < len(n.Fields) {
+		seen = make(map[string]bool, len(n.Fields))
+	}
+	for i := range n.Fields {
+		f := &n.Fields[i]
+		found = repeated(found, p, &f.Value)
+		if seen == nil {
+			continue
+		}
+		if seen[f.Name] {
+			found = append(found, finding.Finding{
+				Rule: policy.RuleDuplicate, Severity: finding.Error, Position: p.Position(f.Pos),
+				Text: fmt.Sprintf("%q stands twice here: AWS refuses the policy; the last one is read", f.Name), Fix: "keep one of the two",
+			})
+		}
+		seen[f.Name] = true
+	}
+	return found
 }
 
 // MarshalJSON writes what UnmarshalNode reads.

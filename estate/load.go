@@ -25,7 +25,9 @@ type Problem struct {
 	Position finding.Position
 	Text     string // what is wrong
 	Hint     string // what to do; empty when the text says it
-	Excerpt  string // the line with a caret below the place
+	// Excerpt is the line with a caret below the place; of the first problems
+	// only, which a message shows.
+	Excerpt string
 }
 
 // String returns the problem over several lines: place and text, the line of
@@ -82,7 +84,7 @@ func (l *loader) position(at source.Pos) finding.Position {
 
 func (l *loader) add(at source.Pos, text, hint string) {
 	if len(l.problems) < maxProblems {
-		l.problems = append(l.problems, Problem{Position: l.position(at), Text: text, Hint: hint, Excerpt: l.excerpt(at)})
+		l.problems = append(l.problems, Problem{Position: l.position(at), Text: text, Hint: hint})
 	}
 }
 
@@ -117,6 +119,11 @@ func (l *loader) err() error {
 	slices.SortStableFunc(l.problems, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Position.Line, b.Position.Line), cmp.Compare(a.Position.Column, b.Position.Column))
 	})
+	// Each excerpt costs a walk through the text, which may be one long line.
+	for i := range l.problems[:min(shown, len(l.problems))] {
+		p := &l.problems[i]
+		p.Excerpt = l.excerpt(source.Pos{Line: int32(p.Position.Line), Column: int32(p.Position.Column)})
+	}
 	return &FileError{File: l.file, Problems: l.problems}
 }
 
@@ -193,8 +200,10 @@ func (l *loader) check(root *source.Node) {
 	l.unique(items(root, "accounts"), "id", "account")
 	l.unique(items(root, "endpoints"), "id", "endpoint")
 	l.unique(items(root, "principals"), "arn", "principal")
-	l.unique(items(root, "keys"), "arn", "key")
+	l.uniqueNames(items(root, "principals"))
 	keys := items(root, "keys")
+	l.unique(keys, "arn", "key")
+	l.uniqueAliases(keys)
 	for i := range keys {
 		grants := items(&keys[i], "grants")
 		for j := range grants {
@@ -246,6 +255,55 @@ func (l *loader) unique(list []source.Node, name, what string) {
 	}
 }
 
+// uniqueNames tells users and roles of the same name: within an account a name
+// is taken whatever the path and the letter case, so one of the two is not there.
+// See https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html.
+func (l *loader) uniqueNames(principals []source.Node) {
+	type name struct {
+		kind          arn.Kind
+		account, fold string
+	}
+	first := make(map[name]*source.Node, len(principals))
+	for i := range principals {
+		n := text(&principals[i], "arn")
+		if n == nil {
+			continue
+		}
+		p, err := arn.ParsePrincipal(n.Text)
+		if err != nil {
+			continue
+		}
+		key := name{p.Kind, p.Account, strings.ToLower(p.Name)}
+		if before := first[key]; before != nil {
+			l.addOnce(n.Pos, fmt.Sprintf("account %s cannot have %s and %s", p.Account, before.Text, n.Text),
+				fmt.Sprintf("the first stands on line %d; AWS takes a name once, whatever its path and letter case", before.Pos.Line))
+			continue
+		}
+		first[key] = n
+	}
+}
+
+// uniqueAliases tells aliases that two keys of one account and Region have.
+func (l *loader) uniqueAliases(keys []source.Node) {
+	first := map[string]source.Pos{}
+	for i := range keys {
+		n := text(&keys[i], "arn")
+		if n == nil {
+			continue
+		}
+		place, _, _ := strings.Cut(n.Text, ":key/")
+		aliases := items(&keys[i], "aliases")
+		for j := range aliases {
+			a := &aliases[j]
+			if at, twice := first[place+":"+a.Text]; twice {
+				l.addOnce(a.Pos, fmt.Sprintf("the alias %s is listed twice in one account and Region", a.Text), fmt.Sprintf("the first time was on line %d; an alias is that of one key", at.Line))
+				continue
+			}
+			first[place+":"+a.Text] = a.Pos
+		}
+	}
+}
+
 func (l *loader) checkGrant(g *source.Node) {
 	for _, name := range []string{"grantee_principal", "retiring_principal"} {
 		n := text(g, name)
@@ -254,25 +312,30 @@ func (l *loader) checkGrant(g *source.Node) {
 		}
 		switch p, err := arn.ParsePrincipal(n.Text); {
 		case err != nil:
-			l.addOnce(n.Pos, fmt.Sprintf("%q: %s", name, reason(err)), "name a user, role, session, federated user, account or service, or a unique id (AROA…)")
+			l.addOnce(n.Pos, fmt.Sprintf("%q is %s: %s", name, written(n), whyNot(err, "it is no principal")), "name a user, role, session, federated user, account or service, or a unique id (AROA…)")
 		case p.Kind == arn.Everyone:
 			l.addOnce(n.Pos, fmt.Sprintf("%q is everyone, and a grant has one principal", name), "")
 		}
 	}
 	if n := text(g, "issuing_account"); n != nil {
-		if p, err := arn.ParsePrincipal(n.Text); err != nil || p.Kind != arn.AccountRoot || !arn.IsAccount(p.Account) {
-			l.addOnce(n.Pos, fmt.Sprintf("\"issuing_account\" is %q, which is not an account", n.Text), "write its number, or its root ARN as ListGrants shows it")
-		}
+		l.checkIssuer(n)
 	}
 }
 
-// reason is why a text is no ARN or principal, with the text itself.
-func reason(err error) string {
+func (l *loader) checkIssuer(n *source.Node) {
+	if p, err := arn.ParsePrincipal(n.Text); err != nil || p.Kind != arn.AccountRoot || !arn.IsAccount(p.Account) {
+		l.addOnce(n.Pos, fmt.Sprintf("\"issuing_account\" is %q, which is not an account", n.Text), "write its number, or its root ARN as ListGrants shows it")
+	}
+}
+
+// whyNot is the reason in a parse error, and otherwise what is true of an error
+// that gives none.
+func whyNot(err error, otherwise string) string {
 	var parse *arn.ParseError
 	if errors.As(err, &parse) {
-		return fmt.Sprintf("%q: %s", parse.Text, parse.Reason)
+		return parse.Reason
 	}
-	return err.Error()
+	return otherwise
 }
 
 // unitWalk goes down the organization.

@@ -97,9 +97,9 @@ func AppendCase(dst []byte, c *Case) ([]byte, error) {
 		line.Grants = append(line.Grants, &c.Grants[i])
 	}
 	line.Grants = unreadOr(line.Grants, c.GrantsUnread)
-	if c.Key != nil && (c.Key.Policy != nil || len(c.Key.Grants) > 0) {
+	if c.Key != nil {
 		plain := *c.Key // its policy and grants stand in their own places
-		plain.Policy, plain.Grants = nil, nil
+		plain.Policy, plain.Grants, plain.GrantsUnreadable = nil, nil, ""
 		line.Key = &plain
 	}
 	b := bytes.NewBuffer(dst)
@@ -125,6 +125,9 @@ func lineOfRequest(r *Request) requestLine {
 		line.ResourceAccount = r.ResourceAccount
 	}
 	for i := range r.Context {
+		if r.Context[i].Value.Presence == policy.Absent {
+			continue // a line says so by leaving it out
+		}
 		if line.Context == nil {
 			line.Context = make(map[string]any, len(r.Context))
 		}

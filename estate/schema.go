@@ -130,7 +130,7 @@ func (l *loader) plainMap(n *source.Node, name string) map[string]any {
 		}
 		switch {
 		case name == "policies" || isDocument(f.Name):
-			m[f.Name] = plainDocument(&f.Value)
+			m[f.Name] = l.plainDocument(&f.Value)
 		default:
 			m[f.Name] = l.plain(&f.Value, f.Name)
 		}
@@ -148,46 +148,51 @@ func isDocument(name string) bool {
 	return false
 }
 
-func plainDocument(n *source.Node) any {
+func (l *loader) plainDocument(n *source.Node) any {
 	switch n.Kind {
 	case source.Map:
 		if n.Field("unreadable") != nil {
-			m := make(map[string]any, len(n.Fields))
-			for i := range n.Fields {
-				m[n.Fields[i].Name] = n.Fields[i].Value.Text
-			}
-			return m
+			return l.plainMap(n, "")
 		}
 		return map[string]any{}
 	case source.List:
 		return []any{}
-	case source.Null:
-		return nil
-	case source.Bool:
-		return false
-	case source.Number:
-		return 0
 	}
-	return n.Text
+	return l.plain(n, "")
 }
 
 // explain tells what a validation error means, cause by cause.
 func (l *loader) explain(root *source.Node, e *jsonschema.ValidationError) {
-	if _, choice := e.ErrorKind.(*kind.AnyOf); len(e.Causes) > 0 && !choice {
-		for _, cause := range e.Causes {
-			l.explain(root, cause)
-		}
-		return
-	}
-	part := estateSchema().part(e.SchemaURL)
 	node := root.At(e.InstanceLocation)
 	if node == nil {
 		node = root
 	}
+	switch k := e.ErrorKind.(type) {
+	case *kind.AnyOf: // its causes are the ways out, not what is wrong
+	case *kind.PropertyNames:
+		l.wrongName(node, k.Property, e)
+		return
+	default:
+		for _, cause := range e.Causes {
+			l.explain(root, cause)
+		}
+		if len(e.Causes) > 0 {
+			return
+		}
+	}
+	l.explainOne(node, e)
+}
+
+// explainOne tells what an error without causes of its own means.
+func (l *loader) explainOne(node *source.Node, e *jsonschema.ValidationError) {
+	part := estateSchema().part(e.SchemaURL)
 	what := label(e.InstanceLocation)
 	switch k := e.ErrorKind.(type) {
 	case *kind.Required:
 		for _, name := range k.Missing {
+			if name == "format_version" {
+				continue // Load has looked at it
+			}
 			l.add(node.Pos, fmt.Sprintf("this %s has no %q", word(part, "title", "map"), name), "add it")
 		}
 	case *kind.AdditionalProperties:
@@ -196,7 +201,7 @@ func (l *loader) explain(root *source.Node, e *jsonschema.ValidationError) {
 			l.unknownMember(node, name, part)
 		}
 	case *kind.Type:
-		l.add(node.Pos, fmt.Sprintf("%s is %s; it should be %s", what, kindWord(node.Kind), wanted(k.Want)), typeHint(node, k.Want))
+		l.add(node.Pos, fmt.Sprintf("%s is %s; it should be %s", what, kindWord(node.Kind), wanted(k.Want)), kindHint(node, part, k.Want))
 	case *kind.Enum:
 		l.add(node.Pos, fmt.Sprintf("%s is %s, which is none of %s", what, written(node), list(k.Want)), suggest(node.Text, texts(k.Want)))
 	case *kind.Pattern, *kind.Format:
@@ -209,6 +214,20 @@ func (l *loader) explain(root *source.Node, e *jsonschema.ValidationError) {
 	case *kind.Const: // format_version, which Load has looked at
 	default:
 		l.add(node.Pos, fmt.Sprintf("%s breaks the rule %s of the schema", what, strings.Join(k.KeywordPath(), "/")), "")
+	}
+}
+
+// wrongName tells a member whose name is not of the form that names have here.
+func (l *loader) wrongName(node *source.Node, name string, e *jsonschema.ValidationError) {
+	part := map[string]any{}
+	for at := e; len(at.Causes) > 0; {
+		at = at.Causes[0]
+		part = estateSchema().part(at.SchemaURL)
+	}
+	for i := range node.Fields {
+		if f := &node.Fields[i]; f.Name == name {
+			l.add(f.Pos, fmt.Sprintf("a name in %s is %q, which is not %s", label(e.InstanceLocation), name, word(part, "title", "of the right form")), example(part))
+		}
 	}
 }
 
@@ -281,6 +300,15 @@ func wanted(types []string) string {
 		}
 	}
 	return strings.Join(ws, " or ")
+}
+
+// kindHint is typeHint with the words for a policy, which may stand in several
+// forms.
+func kindHint(n *source.Node, part map[string]any, want []string) string {
+	if word(part, "title", "") == "policy" {
+		return `write the policy itself, or {"unreadable": "why"}`
+	}
+	return typeHint(n, want)
 }
 
 func typeHint(n *source.Node, want []string) string {

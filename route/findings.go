@@ -23,8 +23,52 @@ func findings(r *Route, p *Proof, e *estate.Estate) []finding.Finding {
 	for _, key := range r.keys() {
 		fs = append(fs, keyFindings(key, r, e)...)
 	}
+	for i := range e.Principals {
+		if a, err := arn.ParsePrincipal(e.Principals[i].ARN); err == nil && r.hasAccount(a.Account) && !a.IsServiceLinked() {
+			fs = append(fs, wideFindings(&e.Principals[i])...)
+		}
+	}
+	for i := range e.Resources {
+		if f := bucketAlias(&e.Resources[i]); f != nil && r.hasAccount(e.Resources[i].Account) {
+			fs = append(fs, *f)
+		}
+	}
 	finding.Sort(fs)
 	return slices.Compact(fs)
+}
+
+// bucketAlias reports a bucket whose default encryption names an alias, which
+// S3 looks up in the account of whoever uploads.
+// See https://docs.aws.amazon.com/AmazonS3/latest/API/API_ServerSideEncryptionByDefault.html.
+func bucketAlias(b *estate.Resource) *finding.Finding {
+	if b.Type != "s3:Bucket" || !strings.HasPrefix(b.Key, "alias/") {
+		return nil
+	}
+	return &finding.Finding{
+		Rule: "KEY033", Severity: finding.Error, Subject: b.ID,
+		Text: "the default encryption of bucket " + b.ID + " names " + b.Key + "; an alias is looked up in the account of whoever uploads, so another account's uploads get another key or fail",
+		Fix:  "name the key by its ARN",
+	}
+}
+
+// wideFindings looks at the policies that somebody wrote for a principal; those
+// of AWS are wide by design.
+func wideFindings(p *estate.Principal) []finding.Finding {
+	var fs []finding.Finding
+	wide := func(d *estate.Document) {
+		if d != nil && d.Source != nil {
+			fs = append(fs, access.Wide(d.Source, p.ARN)...)
+		}
+	}
+	for i := range p.Policies {
+		if a, err := arn.Parse(p.Policies[i].ARN); err != nil || a.Account != "aws" {
+			wide(p.Policies[i].Document)
+		}
+	}
+	for i := range p.NotAttached {
+		wide(p.NotAttached[i].Document)
+	}
+	return fs
 }
 
 // hostage reports a thing that lies in one account under the key of another:
