@@ -23,6 +23,7 @@ func findings(r *Route, p *Proof, e *estate.Estate) []finding.Finding {
 	for _, key := range r.keys() {
 		fs = append(fs, keyFindings(key, r, e)...)
 	}
+	fs = append(fs, unlikeReplicas(r.keys(), e)...)
 	for i := range e.Principals {
 		if a, err := arn.ParsePrincipal(e.Principals[i].ARN); err == nil && r.hasAccount(a.Account) && !a.IsServiceLinked() {
 			fs = append(fs, wideFindings(&e.Principals[i])...)
@@ -203,6 +204,7 @@ func keyFindings(key arn.ARN, r *Route, e *estate.Estate) []finding.Finding {
 	if k := e.Key(key.String()); k != nil && k.Policy != nil && k.Policy.Source != nil {
 		fs = append(fs, access.Inert(k.Policy.Source, key, k.ARN)...)
 		fs = append(fs, absentPrincipals(k, e)...)
+		fs = append(fs, unruled(k, key)...)
 	}
 	if k := e.Key(key.String()); k != nil {
 		fs = append(fs, idleGrants(k)...)
