@@ -1,6 +1,7 @@
 package route
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -94,11 +95,24 @@ type fileReader struct {
 	data     []byte
 	root     *source.Node
 	file     *File
+	written  map[string]*writtenAccount
 	problems []estate.Problem
 }
 
 func (r *fileReader) position(at source.Pos) finding.Position {
 	return finding.Position{File: r.path, Line: int(at.Line), Column: int(at.Column)}
+}
+
+// byteAt returns the byte of the text that stands at a place, or zero.
+func (r *fileReader) byteAt(at source.Pos) byte {
+	line := int32(1)
+	for text := range bytes.Lines(r.data) {
+		if line == at.Line && at.Column > 0 && int(at.Column) <= len(text) {
+			return text[at.Column-1]
+		}
+		line++
+	}
+	return 0
 }
 
 func (r *fileReader) add(at source.Pos, text, hint string) {
@@ -156,13 +170,15 @@ func (r *fileReader) read() {
 		r.add(v.Pos, fmt.Sprintf("the file is of format_version %s, and this program reads %d", v.Text, estate.FormatVersion), "use the program that it was written for")
 		return
 	}
-	r.file.Estate = w.Estate
+	r.file.Estate, r.written = w.Estate, w.Accounts
 	for name, a := range w.Accounts {
 		if a != nil {
 			r.account(name, a)
+		} else if n := r.root.At([]string{"accounts", name}); n != nil && n.Kind == source.Null {
+			r.add(n.Pos, fmt.Sprintf("account %s has no id", name), `add id: "111122223333"`)
 		}
 	}
-	r.chains(w.Accounts)
+	r.chains()
 	if len(w.Routes) == 0 && len(r.problems) == 0 {
 		r.add(r.root.Pos, "the file declares no route", "add routes: with a name and a kind ("+strings.Join(kindNames(), ", ")+")")
 	}

@@ -17,12 +17,14 @@ type accountID string
 
 func (a *accountID) UnmarshalNode(n *source.Node) error {
 	*a = accountID(n.Text)
-	if (n.Kind != source.String && n.Kind != source.Number) || !arn.IsAccount(n.Text) {
-		return &source.DecodeErrors{Problems: []source.DecodeError{{
-			Pos: n.Pos, Text: fmt.Sprintf("%q is no account number", n.Text), Hint: "it has twelve digits; put it in quotes",
-		}}}
+	p := source.DecodeError{Pos: n.Pos, Text: fmt.Sprintf("%q is no account number", n.Text), Hint: "it has twelve digits; put it in quotes"}
+	switch {
+	case n.Kind != source.String && n.Kind != source.Number:
+		p.Text = "this is " + n.Kind.String() + "; it should be an account number"
+	case arn.IsAccount(n.Text):
+		return nil
 	}
-	return nil
+	return &source.DecodeErrors{Problems: []source.DecodeError{p}}
 }
 
 // writtenAccount is an account as it stands in the file.
@@ -145,21 +147,47 @@ func (r *fileReader) account(name string, w *writtenAccount) {
 		r.add(w.at(), fmt.Sprintf("account %s has no id", name), `add id: "111122223333"`)
 		return
 	}
-	r.region(w.at("region"), w.Region)
-	if role := w.Access.RoleARN; role != "" {
-		p, err := arn.ParsePrincipal(role)
-		switch {
-		case err != nil || p.Kind != arn.Role:
-			r.add(w.at("access", "role_arn"), fmt.Sprintf("%q is not the ARN of a role", role), "it looks like arn:aws:iam::"+a.ID+":role/NAME")
-		case p.Account != a.ID:
-			r.add(w.at("access", "role_arn"), fmt.Sprintf("the role is in account %s, and %s is %s", p.Account, name, a.ID), "name a role of account "+a.ID)
-		}
-		if w.Access.Profile != "" && w.Access.Via != "" {
-			r.add(w.at("access", "via"), "access says both profile and via", "keep the one from which the role is assumed")
-		}
+	if at := w.at("id"); w.ID[0] == '0' && r.byteAt(at) == '0' {
+		// Here the digits are read as they stand. Other readers of YAML take them
+		// for a number, in base eight even, and would name another account.
+		r.add(at, "without quotes, "+a.ID+" is a number to other programs, and loses the zero it begins with", `write it as "`+a.ID+`"`)
 	}
-	a.Actor = r.actor(w.Actor, a.ID, partitionOf(a.Region), w.at("actor", "role"))
+	r.region(w.at("region"), w.Region)
+	r.access(name, &a, w)
+	a.Actor = r.actor(w.Actor, a.ID, a.Region, w.at)
 	r.file.Accounts[name] = a
+}
+
+// access checks how to get into an account. Without a role there is nothing
+// that external_id or via could belong to.
+func (r *fileReader) access(name string, a *Account, w *writtenAccount) {
+	if a.Access.RoleARN == "" {
+		if a.Access.Via != "" || a.Access.ExternalID != "" {
+			r.add(w.at("access"), "via and external_id are for assuming a role, and access names none", "add role_arn: to access")
+		}
+		return
+	}
+	at := w.at("access", "role_arn")
+	p, err := arn.ParsePrincipal(a.Access.RoleARN)
+	switch {
+	case err != nil || p.Kind != arn.Role:
+		r.add(at, fmt.Sprintf("%q is not the ARN of a role", a.Access.RoleARN), "it looks like arn:"+partitionOf(a.Region)+":iam::"+a.ID+":role/NAME")
+	case p.Account != a.ID:
+		r.add(at, fmt.Sprintf("the role is in account %s, and %s is %s", p.Account, name, a.ID), "name a role of account "+a.ID)
+	default:
+		r.partition(at, p.Partition, a.Region)
+	}
+	if a.Access.Profile != "" && a.Access.Via != "" {
+		r.add(w.at("access", "via"), "access says both profile and via", "keep the one from which the role is assumed")
+	}
+}
+
+// partition refuses an ARN of a partition in which the Region is not. A Region
+// that nobody knows has been told already.
+func (r *fileReader) partition(at source.Pos, partition, region string) {
+	if p, ok := awsfacts.PartitionOf(region); ok && p.Name != partition {
+		r.add(at, fmt.Sprintf("the ARN is in the partition %s, and %s is in %s", partition, region, p.Name), "its ARNs begin with arn:"+p.Name+":")
+	}
 }
 
 func partitionOf(region string) string {
@@ -175,8 +203,9 @@ func (r *fileReader) region(at source.Pos, region string) {
 	}
 }
 
-// actor reads who acts in an account.
-func (r *fileReader) actor(w *writtenActor, account, partition string, at source.Pos) Actor {
+// actor reads who acts in an account; at finds the place of a member of what
+// the actor is a member of.
+func (r *fileReader) actor(w *writtenActor, account, region string, at func(...string) source.Pos) Actor {
 	if w == nil {
 		return Actor{}
 	}
@@ -185,27 +214,32 @@ func (r *fileReader) actor(w *writtenActor, account, partition string, at source
 		kind, name = "user", w.User
 	}
 	if name == "" || w.Role != "" && w.User != "" {
-		r.add(at, "an actor has either a role or a user", "write role: NAME, or its ARN")
+		r.add(at("actor", "role"), "an actor has either a role or a user", "write role: NAME, or its ARN")
 		return Actor{}
 	}
 	if kind == "user" && (len(w.SessionTags) > 0 || w.SourceIdentity != "") {
-		r.add(at, "a user has neither session_tags nor a source_identity", "remove them, or name a role")
+		r.add(at("actor", "user"), "a user has neither session_tags nor a source_identity", "remove them, or name a role")
 	}
 	if !strings.HasPrefix(name, "arn:") {
-		name = "arn:" + partition + ":iam::" + account + ":" + kind + "/" + strings.TrimPrefix(name, kind+"/")
+		name = "arn:" + partitionOf(region) + ":iam::" + account + ":" + kind + "/" + strings.TrimPrefix(name, kind+"/")
 	}
 	p, err := arn.ParsePrincipal(name)
-	switch {
+	switch isUser := p.Kind == arn.User; {
 	case err != nil || p.Kind != arn.Role && p.Kind != arn.User && p.Kind != arn.AssumedRole:
-		r.add(at, fmt.Sprintf("%q is no role or user", name), "write its name or its ARN")
+		r.add(at("actor", kind), fmt.Sprintf("%q is no role or user", name), "write its name or its ARN")
+	case isUser != (kind == "user"):
+		r.add(at("actor", kind), fmt.Sprintf("%s is a %s, and stands as a %s", name, p.Kind, kind), "write it as role: or user:, as it is")
 	case p.Account != account:
-		r.add(at, fmt.Sprintf("the actor %s is not in account %s", name, account), "name one of that account")
+		r.add(at("actor", kind), fmt.Sprintf("the actor %s is not in account %s", name, account), "name one of that account")
+	default:
+		r.partition(at("actor", kind), p.Partition, region)
 	}
 	return Actor{Principal: name, SessionTags: w.SessionTags, SourceIdentity: w.SourceIdentity}
 }
 
 // chains checks that via names an account of the file and leads somewhere.
-func (r *fileReader) chains(accounts map[string]*writtenAccount) {
+func (r *fileReader) chains() {
+	accounts := r.written
 	for name, a := range accounts {
 		if a == nil || a.Access.Via == "" {
 			continue
@@ -315,6 +349,10 @@ func (r *fileReader) party(w *writtenParty, kind *PartyKind) (Party, bool) {
 		}
 		return placeOf(w.node, path...)
 	}
+	if w.Account == "" {
+		r.add(at("account"), kind.Name+" names no account", "write the name of one: "+strings.Join(slices.Sorted(maps.Keys(r.file.Accounts)), ", "))
+		return Party{}, false
+	}
 	a, ok := r.file.Accounts[w.Account]
 	if !ok {
 		if len(r.problems) == 0 || r.root.At([]string{"accounts", w.Account}) == nil {
@@ -330,8 +368,12 @@ func (r *fileReader) party(w *writtenParty, kind *PartyKind) (Party, bool) {
 	if p.Region == "" {
 		r.add(at("account"), fmt.Sprintf("the Region of %s is not said", w.Account), "add region: to the account or here")
 	}
-	if w.Actor != nil {
-		p.Actor = r.actor(w.Actor, a.ID, partitionOf(p.Region), at("actor", "role"))
+	switch account := r.written[w.Account]; {
+	case w.Actor != nil:
+		p.Actor = r.actor(w.Actor, a.ID, p.Region, at)
+	case account != nil:
+		// A name becomes an ARN by the Region, which the account may leave to here.
+		p.Actor = r.actor(account.Actor, a.ID, p.Region, account.at)
 	}
 	r.key(w, kind, at("key"))
 	known := true
@@ -386,5 +428,8 @@ func (r *fileReader) key(w *writtenParty, kind *PartyKind, at source.Pos) {
 			hint = "an alias can move to another key; write the ARN of the key behind it"
 		}
 		r.add(at, fmt.Sprintf("%q is not the ARN of a KMS key", w.Key), hint)
+		return
 	}
+	r.region(at, key.Region)
+	r.partition(at, key.Partition, key.Region)
 }

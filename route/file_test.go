@@ -69,10 +69,18 @@ func TestReaderAndSchemaAgree(t *testing.T) {
 		{"another version", "format_version: 2" + goodFile, "the file is of format_version 2", false},
 		{"an unknown member", change("accounts:", "acounts: {}\naccounts:"), `keyreach.yaml:2:1: "acounts" is no member here`, false},
 		{"an account without id", change(`id: "444455556666", `, ""), "account staging has no id", false},
+		{"an account of nothing", change("accounts:", "accounts:\n  none:"), "account none has no id", false},
+		{"an id that a number would cut short", change("id: 111122223333", "id: 011122223333"), `write it as "011122223333"`, false},
+		{"an id in quotes that begins with zero", strings.ReplaceAll(goodFile, "444455556666", "044455556666"), "", true},
+		{"an id with hyphens", change("id: 111122223333", "id: 1111-2222-3333"), `"1111-2222-3333" is no account number`, false},
+		{"an id that is a list", change("id: 111122223333", "id: [111122223333]"), "this is a list; it should be an account number", false},
 		{"a short id", change(`"444455556666"`, `"44445555666"`), "is no account number", false},
 		{"a Region that is none", change("us-east-1", "us-east"), `"us-east" is no Region`, false},
 		{"an unknown member of access", change("profile", "profil"), "did you mean profile?", false},
 		{"a role of another account", change("arn:aws:iam::111122223333:role/reader", "arn:aws:iam::444455556666:role/reader"), "the role is in account 444455556666, and target is 111122223333", true},
+		{"a role of another partition", change("arn:aws:iam::111122223333:role/reader", "arn:aws-us-gov:iam::111122223333:role/reader"), "the ARN is in the partition aws-us-gov, and us-east-1 is in aws", true},
+		{"via without a role", change(`role_arn: "arn:aws:iam::111122223333:role/reader", external_id: x, `, ""), "are for assuming a role, and access names none", false},
+		{"an external id without a role", change("{profile: dr}", "{profile: dr, external_id: x}"), "are for assuming a role, and access names none", false},
 		{"via of nobody", change("via: staging", "via: stagin"), "did you mean staging?", true},
 		{"via of itself", change("via: staging", "via: target"), "via leads back to the account itself", true},
 		{"an actor without a name", change("role: ops/RecoveryOperator, ", ""), "an actor has either a role or a user", false},
@@ -84,10 +92,14 @@ func TestReaderAndSchemaAgree(t *testing.T) {
 		{"an unknown party", change("staging: {account: staging,", "stagging: {account: staging,"), "did you mean staging?", false},
 		{"no staging account", change(`    staging: {account: staging, key: "arn:aws:kms:us-east-1:444455556666:key/k"}`+"\n", ""), "the route does not say who is staging", false},
 		{"a party of no account", change("{account: target", "{account: tarjet"), "did you mean target?", true},
+		{"a party of nothing", change("target: {account: target, region: us-west-2, actor: {user: eve}}", "target:"), "target names no account", false},
+		{"a party without an account", change("account: target, region", "region"), "target names no account", false},
 		{"no key", change(`{account: staging, key: "arn:aws:kms:us-east-1:444455556666:key/k"}`, "staging"), "the key of staging is not said", true},
 		{"an alias as the key", change("444455556666:key/k", "444455556666:alias/k"), "an alias can move to another key", false},
 		{"an account in China and one in the rest of the world", change("target: {account: target, region: us-west-2,", "target: {account: target, region: cn-north-1,"), "target is in the partition aws-cn and staging in aws: nothing is shared across partitions", true},
 		{"a GovCloud key in a commercial account", change("arn:aws:kms:us-east-1", "arn:aws-us-gov:kms:us-gov-west-1"), "nothing is shared across partitions", true},
+		{"a key of no Region", change("kms:us-east-1", "kms:us-nowhere-1"), `"us-nowhere-1" is no Region`, true},
+		{"a key of a Region in another partition", change("arn:aws:kms:us-east-1", "arn:aws-cn:kms:us-east-1"), "the ARN is in the partition aws-cn, and us-east-1 is in aws", true},
 		{"an estate that is a list", "estate: [a]" + goodFile, "estate: this is a list; it should be a text", false},
 		{"accounts as a list", "accounts: []\nroutes: []", "accounts: this is a list; it should be a map", false},
 		{"an account that is a text", change("staging: {id:", "other: x\n  staging: {id:"), "this is a string; it should be a map", false},
@@ -101,6 +113,9 @@ func TestReaderAndSchemaAgree(t *testing.T) {
 		{"an actor that is a role and a user", change("actor: {user: eve}", "actor: {user: eve, role: adam}"), "either a role or a user", false},
 		{"an actor of another account", change("role: ops/RecoveryOperator", `role: "arn:aws:iam::444455556666:role/x"`), "is not in account 111122223333", true},
 		{"an actor that is a group", change("role: ops/RecoveryOperator", `role: "arn:aws:iam::111122223333:group/x"`), "is no role or user", true},
+		{"an actor of another partition", change("role: ops/RecoveryOperator", `role: "arn:aws-cn:iam::111122223333:role/x"`), "the ARN is in the partition aws-cn, and us-east-1 is in aws", true},
+		{"a user that stands as a role", change("role: ops/RecoveryOperator", `role: "arn:aws:iam::111122223333:user/x"`), "is a user, and stands as a role", true},
+		{"a role that stands as a user", change("user: eve", `user: "arn:aws:iam::111122223333:role/x"`), "is a role, and stands as a user", true},
 		{"session tags that are a list", change("session_tags: {team: dr}", "session_tags: [team]"), "this is a list; it should be a map", false},
 		{"a session tag that is a number", change("{team: dr}", "{team: 1}"), `put it in quotes: "1"`, false},
 		{"a route that is a text", goodFile + "  - recover\n", "a route is a map with name and kind", false},
@@ -139,6 +154,43 @@ func TestReaderAndSchemaAgree(t *testing.T) {
 				t.Errorf("the schema says %v", err)
 			}
 		})
+	}
+}
+
+// What the account leaves to the route decides how a name becomes an ARN.
+func TestAnActorIsInThePartitionOfTheParty(t *testing.T) {
+	t.Parallel()
+	f, err := route.Load("keyreach.yaml", []byte(`
+accounts:
+  a: {id: "444455556666", region: cn-north-1}
+  b: {id: "111122223333", actor: {role: Operator}}
+routes:
+  - {name: r, kind: drs, staging: {account: a, key: "arn:aws-cn:kms:cn-north-1:444455556666:key/k"}, target: {account: b, region: cn-north-1}}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := f.Routes[0].Parties["target"][0].Actor.Principal, "arn:aws-cn:iam::111122223333:role/Operator"; got != want {
+		t.Errorf("actor %s, want %s", got, want)
+	}
+}
+
+// The examples are what people copy.
+func TestTheSchemaTakesTheExamples(t *testing.T) {
+	t.Parallel()
+	schema := fileSchema(t)
+	paths, err := filepath.Glob("../examples/*/" + route.FileName)
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("%d examples (%v)", len(paths), err)
+	}
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := validate(schema, string(text)); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
 	}
 }
 

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/keyreach/keyreach/access"
@@ -65,7 +67,11 @@ func (v contextView) String() string {
 	if v.Values == nil {
 		return fmt.Sprintf("%s: %s", v.Key, v.Origin)
 	}
-	return fmt.Sprintf("%s = %s (%s)", v.Key, strings.Join(v.Values, ", "), v.Origin)
+	values := slices.Clone(v.Values)
+	for i := range values {
+		values[i] = cmp.Or(values[i], `""`)
+	}
+	return fmt.Sprintf("%s = %s (%s)", v.Key, strings.Join(values, ", "), v.Origin)
 }
 
 func section(p *printer, title string, n int, body func()) {

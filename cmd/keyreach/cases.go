@@ -132,7 +132,7 @@ func write(ctx context.Context, s *streams, name string, order <-chan *decided) 
 		}
 		if c := d.line.Case; !expected(c.Expect, d.answer.Decision) {
 			t.mismatched++
-			fmt.Fprintf(s.err, "%s:%d: case %s: expected %s, decided %s, blocked by %v\n", name, d.line.Line, c.ID, c.Expect, d.answer.Decision, d.answer.BlockedBy)
+			fmt.Fprintf(s.err, "%s:%d: case %s: expected %s, decided %s, blocked by %v\n", name, d.line.Line, visible(c.ID), c.Expect, d.answer.Decision, d.answer.BlockedBy)
 		}
 	}
 }

@@ -74,5 +74,5 @@ func markdownFindings(b *strings.Builder, title string, fs []finding.Finding) {
 
 // cell keeps a text from breaking the table or the markup around it.
 func cell(s string) string {
-	return strings.NewReplacer("|", `\|`, "\n", " ", "<", "&lt;", "*", `\*`, "`", `\`+"`").Replace(s)
+	return strings.NewReplacer("|", `\|`, "<", "&lt;", "*", `\*`, "`", `\`+"`").Replace(visible(strings.ReplaceAll(s, "\n", " ")))
 }

@@ -77,6 +77,9 @@ func (q *question) resource(e *estate.Estate, s string) (resource, alias string,
 		return "", "", misuse(fmt.Errorf("the estate has no key with the id or alias %q", s)).hinting("give the ARN of the key, or an estate that has it")
 	case 1:
 		q.note("%s is %s", s, found[0])
+		if a.IsKMSAlias() {
+			q.note("an alias ARN in the Resource of a policy never allows the use of a key; the question is about the key, with kms:RequestAlias %s", alias)
+		}
 		return found[0], alias, nil
 	}
 	return "", "", misuse(fmt.Errorf("%d keys of the estate have the id or alias %q", len(found), s)).hinting("give the ARN of one:\n" + strings.Join(found, "\n"))
@@ -154,8 +157,12 @@ func (q *question) context(pairs []string) error {
 		// Names of encryption context pairs may hold an equals sign of their own
 		// only in theory; the first one ends the name.
 		name, value, ok := strings.Cut(pair, "=")
-		if !ok || name == "" || !strings.Contains(name, ":") {
-			return misuse(fmt.Errorf("--context %q is not KEY=VALUE", pair)).hinting("write it as --context aws:PrincipalOrgID=o-abc123, or =? for a value that nobody knows")
+		const form = "write it as --context aws:PrincipalOrgID=o-abc123, or =? for a value that nobody knows"
+		if !ok || name == "" {
+			return misuse(fmt.Errorf("--context %q is not KEY=VALUE", pair)).hinting(form)
+		}
+		if !strings.Contains(name, ":") {
+			return misuse(fmt.Errorf("--context %q: %q is no condition key, whose name begins with a service", pair, name)).hinting(form)
 		}
 		if _, seen := values[name]; !seen {
 			names = append(names, name)

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/internal/source"
 )
 
 // streams are where a command reads and writes: data goes to out, talk to err.
@@ -68,12 +69,44 @@ open-if, or findings · 4 usage or configuration · 130 interrupted.`,
 	root.SetOut(s.out)
 	root.SetErr(s.err)
 	root.SetIn(s.in)
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return misuse(err).hinting("see " + c.CommandPath() + " --help")
-	})
+	root.SetFlagErrorFunc(badFlag)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newCheck(s), newCan(s), newRoutes(s), newVersion(s))
+	root.SetHelpCommand(newHelp())
 	return root
+}
+
+// newHelp is cobra's help, except that it refuses what is no command.
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Show the help of a command",
+		RunE: func(c *cobra.Command, args []string) error {
+			about, rest, err := c.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return unknownCommand(c.Root(), args)
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
+	}
+}
+
+// badFlag refuses a flag, with the one that was meant.
+func badFlag(c *cobra.Command, err error) error {
+	hint := "see " + c.CommandPath() + " --help"
+	if name, ok := strings.CutPrefix(err.Error(), "unknown flag: --"); ok {
+		var names []string
+		for word := range strings.FieldsSeq(c.Flags().FlagUsages()) {
+			if n, ok := strings.CutPrefix(word, "--"); ok {
+				names = append(names, n)
+			}
+		}
+		if near := source.Suggest(name, names); near != "" {
+			hint = "did you mean --" + near + "?\n" + hint
+		}
+	}
+	return misuse(err).hinting(hint)
 }
 
 // unknownCommand refuses what is no command, with the one that was meant.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/jedib0t/go-pretty/v6/text"
 )
@@ -27,12 +29,10 @@ func (p *printer) put(indent, lead int, s string) {
 	if p.err != nil {
 		return
 	}
-	room := max(width-indent-lead, 40)
-	head, rest := s, ""
-	if lead < len(s) {
-		head, rest = s[:lead], s[lead:]
-	}
-	lines := strings.Split(text.WrapSoft(rest, max(room, longestWord(rest))), "\n")
+	s = visible(s)
+	rest := strings.TrimLeft(s[min(lead, len(s)):], " ")
+	head := strings.TrimSuffix(s, rest) // with the spaces, which wrapping drops
+	lines := wrap(rest, max(width-indent-lead, 40))
 	_, p.err = fmt.Fprintln(p.w, strings.TrimRight(strings.Repeat(" ", indent)+head+lines[0], " "))
 	for _, l := range lines[1:] {
 		if p.err == nil {
@@ -47,11 +47,35 @@ func (p *printer) blank() {
 	}
 }
 
-// longestWord keeps ARNs whole: a line may be as long as its longest word.
-func longestWord(s string) int {
-	n := 0
-	for _, w := range strings.Fields(s) {
-		n = max(n, len(w))
+// wrap cuts a text into lines of at most room letters. A word that is longer,
+// which an ARN may be, stays whole on a line of its own.
+func wrap(s string, room int) []string {
+	var lines, short []string
+	flush := func() {
+		if len(short) > 0 {
+			lines = append(lines, strings.Split(text.WrapSoft(strings.Join(short, " "), room), "\n")...)
+			short = nil
+		}
 	}
-	return n
+	for word := range strings.FieldsSeq(s) {
+		if utf8.RuneCountInString(word) > room {
+			flush()
+			lines = append(lines, word)
+		} else {
+			short = append(short, word)
+		}
+	}
+	flush()
+	return append(lines, "")[:max(len(lines), 1)]
+}
+
+// visible replaces what a terminal would obey rather than show. Policies of
+// other accounts are not ours, and must not be able to write the verdict.
+func visible(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, s)
 }
