@@ -282,3 +282,25 @@ func TestAProofSaysWhatIsInferred(t *testing.T) {
 		}
 	}
 }
+
+func TestAKeyOutsideAWSIsToldApart(t *testing.T) {
+	t.Parallel()
+	for origin, want := range map[string]string{
+		"AWS_KMS":            "",
+		"EXTERNAL_KEY_STORE": "an external key store",
+		"AWS_CLOUDHSM":       "a CloudHSM key store",
+	} {
+		w := world(t)
+		list(w, "keys")[0].(map[string]any)["origin"] = origin
+		p := prove(t, w, nil)
+		told := ""
+		for _, f := range p.Findings {
+			if f.Rule == "KEY022" {
+				told = f.Text
+			}
+		}
+		if p.Verdict != route.Proven || (want == "") != (told == "") || !strings.Contains(told, want) {
+			t.Errorf("%s: %v, %q; want proven and %q", origin, p.Verdict, told, want)
+		}
+	}
+}
