@@ -208,6 +208,7 @@ func keyFindings(key arn.ARN, r *Route, e *estate.Estate) []finding.Finding {
 	}
 	if k := e.Key(key.String()); k != nil {
 		fs = append(fs, idleGrants(k)...)
+		fs = append(fs, outsideAWS(k)...)
 	}
 	for i := range e.Principals {
 		p := &e.Principals[i]

@@ -48,6 +48,26 @@ func unruled(k *estate.Key, key arn.ARN) []finding.Finding {
 	return fs
 }
 
+// outsideAWS reports a key whose material is kept elsewhere: what the policies
+// allow still needs that store to answer, which no policy tells.
+// See https://docs.aws.amazon.com/kms/latest/developerguide/key-store-overview.html.
+func outsideAWS(k *estate.Key) []finding.Finding {
+	var store string
+	switch k.Origin {
+	case "EXTERNAL_KEY_STORE":
+		store = "an external key store"
+	case "AWS_CLOUDHSM":
+		store = "a CloudHSM key store"
+	default:
+		return nil
+	}
+	return []finding.Finding{{
+		Rule: "KEY022", Severity: finding.Info, Subject: k.ARN,
+		Text: "the key is in " + store + ": what is proven is that its use is authorized, not that the store answers on the day",
+		Fix:  "rehearse with the store as it will be on the day, or keep a second copy under a key of AWS KMS",
+	}}
+}
+
 func covers(vs []policy.Value, action string) bool {
 	for _, v := range vs {
 		for _, a := range awsfacts.ActionsMatching(v.Text) {

@@ -258,3 +258,49 @@ func TestSharingActorIsTheStagingRole(t *testing.T) {
 		t.Errorf("step share: %+v", s)
 	}
 }
+
+// A proof says what it rests on by inference; a blocked step rests on nothing.
+func TestAProofSaysWhatIsInferred(t *testing.T) {
+	t.Parallel()
+	p := prove(t, world(t), nil)
+	var steps []string
+	for _, in := range p.Inferred() {
+		if in.From == "" || len(in.What) == 0 {
+			t.Errorf("%+v", in)
+		}
+		steps = append(steps, in.Steps...)
+	}
+	if want := []string{"replicate", "extend"}; !slices.Equal(steps, want) {
+		t.Errorf("inferred in %v, want %v", steps, want)
+	}
+	w := world(t)
+	list(w, "keys")[0].(map[string]any)["manager"] = "AWS"
+	p = prove(t, w, nil)
+	for _, in := range p.Inferred() {
+		if slices.Contains(in.Steps, "replicate") {
+			t.Errorf("a blocked step: %+v", in)
+		}
+	}
+}
+
+func TestAKeyOutsideAWSIsToldApart(t *testing.T) {
+	t.Parallel()
+	for origin, want := range map[string]string{
+		"AWS_KMS":            "",
+		"EXTERNAL_KEY_STORE": "an external key store",
+		"AWS_CLOUDHSM":       "a CloudHSM key store",
+	} {
+		w := world(t)
+		list(w, "keys")[0].(map[string]any)["origin"] = origin
+		p := prove(t, w, nil)
+		told := ""
+		for _, f := range p.Findings {
+			if f.Rule == "KEY022" {
+				told = f.Text
+			}
+		}
+		if p.Verdict != route.Proven || (want == "") != (told == "") || !strings.Contains(told, want) {
+			t.Errorf("%s: %v, %q; want proven and %q", origin, p.Verdict, told, want)
+		}
+	}
+}

@@ -29,6 +29,13 @@ func markdownRoute(b *strings.Builder, p *route.Proof) {
 	for i := range p.Steps {
 		markdownStep(b, &p.Steps[i])
 	}
+	if all := p.Inferred(); p.Verdict != route.Blocked && len(all) > 0 {
+		b.WriteString("### Inferred\n\n")
+		for _, in := range all {
+			fmt.Fprintf(b, "- %s: %s; from: %s\n", cell(strings.Join(in.Steps, ", ")), cell(strings.Join(in.What, "; ")), cell(in.From))
+		}
+		b.WriteString("\n")
+	}
 	if !p.ValidUntil.IsZero() {
 		fmt.Fprintf(b, "Valid until %s: %s\n\n", p.ValidUntil.Format("2006-01-02 15:04 MST"), cell(p.ValidWhy))
 	}

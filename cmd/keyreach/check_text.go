@@ -59,11 +59,27 @@ func (p *checkPrinter) route(r *route.Route, proof *route.Proof) {
 	for i := range proof.Steps {
 		p.step(&proof.Steps[i], i+1)
 	}
+	p.inferred(proof)
 	if !proof.ValidUntil.IsZero() {
 		p.blank()
 		p.line(0, 0, "Valid until %s: %s", proof.ValidUntil.Format("2006-01-02 15:04 MST"), proof.ValidWhy)
 	}
 	p.findings("Findings about", p.unsaid(proof))
+}
+
+// inferred says what a route that is not blocked takes for true although AWS
+// neither documents it nor was recorded to do it.
+func (p *checkPrinter) inferred(proof *route.Proof) {
+	all := proof.Inferred()
+	if proof.Verdict == route.Blocked || len(all) == 0 {
+		return
+	}
+	p.blank()
+	p.line(0, 0, "Inferred, as nobody recorded just this and no page says it:")
+	for _, in := range all {
+		p.line(2, 2, "- %s: %s", strings.Join(in.Steps, ", "), strings.Join(in.What, "; "))
+		p.line(4, 0, "from: %s", in.From)
+	}
 }
 
 // stepName is the step, with the party that takes it when there are many.
