@@ -47,7 +47,7 @@ func bucketAlias(b *estate.Resource) *finding.Finding {
 	}
 	return &finding.Finding{
 		Rule: "KEY033", Severity: finding.Error, Subject: b.ID,
-		Text: "the default encryption of bucket " + b.ID + " names " + b.Key + "; an alias is looked up in the account of whoever uploads, so another account's uploads get another key or fail",
+		Text: "the default encryption of the bucket names " + b.Key + "; an alias is looked up in the account of whoever uploads, so another account's uploads get another key or fail",
 		Fix:  "name the key by its ARN",
 	}
 }
