@@ -136,7 +136,7 @@ func (r *caseReader) addSyntax(start source.Pos, err error) {
 		return
 	}
 	hint := ""
-	if text := bytes.TrimSpace(r.data); len(text) <= 2 {
+	if text := bytes.TrimSpace(r.data); len(text) == 1 && bytes.ContainsAny(text, "{[]}") {
 		hint = "a case stands on one line, from { to }; join the lines of each case"
 	}
 	r.add(source.Pos{Line: start.Line, Column: max(syntax.Pos.Column, 1)}, syntax.Text, hint)

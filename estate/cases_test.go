@@ -89,6 +89,17 @@ func TestOddCasesAreReadWithAWarning(t *testing.T) {
 		{"a context key twice", request(`,"context":{"aws:A":"1","aws:a":"2"}}`), `the context has "aws:A" and "aws:a", which are one key; the last counts`},
 		{"an operation with its service", request(`},"grants":[{"grant_id":"g","grantee_principal":"` + caseRole + `","operations":["kms:Decrypt"]}]`), `"kms:Decrypt" is no operation of a grant and gives nothing; write Decrypt`},
 		{"a grant for nobody", request(`},"grants":[{"grant_id":"g","grantee_principal":"nobody","operations":["Decrypt"]}]`), "the grant is for nobody"},
+		{"a grant that nobody can retire", line(`"grants":[{"grant_id":"g","grantee_principal":"` + caseRole + `","retiring_principal":"nobody","operations":["Decrypt"]}]`), `nobody can retire the grant: "nobody" is no principal`},
+		{"a misspelt member of the policies", line(`"policies":{"identty":[]}`), `"identty" is no member of policies and is passed over; did you mean identity?`},
+		{"a member of the policies that nobody knows", line(`"policies":{"permission-set":{}}`), `"permission-set" is no member of policies and is passed over`},
+		{"a misspelt member of a grant", line(`"grants":[{"grant_id":"g","grantee_principal":"` + caseRole + `","operations":[],"constraint":{}}]`), `"constraint" is no member of grant and is passed over; did you mean constraints?`},
+		{"a constraint that KMS does not have", line(`"grants":[{"grant_id":"g","grantee_principal":"` + caseRole + `","operations":[],"constraints":{"Region":{}}}]`), `"Region" is no member of constraints and is passed over`},
+		{"a misspelt member of the key", line(`"key":{"sate":"Enabled"}`), `"sate" is no member of key and is passed over; did you mean state?`},
+		{"a misspelt expectation", line(`"expected":"Allow"`), `"expected" is no member of case and is passed over; did you mean expect?`},
+		{"a member twice", line(`"key":{},"key":{}`), `"key" stands twice in case; the last counts; remove one of the two`},
+		{"the role of another session", request(`,"role_arn":"arn:aws:iam::222222222222:role/other"}`), "role_arn is passed over: " + caseRole + " is no session of the role arn:aws:iam::222222222222:role/other"},
+		{"a policy with a misspelt element", line(`"policies":{"resource":{"Version":"2012-10-17","Statment":[]}}`), `"Statment" is no element of a policy`},
+		{"a policy with an element twice", line(`"policies":{"resource":{"Version":"2012-10-17","Statement":[],"Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}}`), `"Statement" stands twice here`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -114,7 +125,7 @@ func TestABadLineDoesNotKeepTheRestFromBeingRead(t *testing.T) {
 		strings.Replace(good, caseRole, "me", 1), request(`},"expect":"Maybe"`), request(`},"key":{"state":"off"}`), request(`},"policies":{"resource":5}`), good)
 	wants := []string{
 		"", "c.jsonl:3:7: the text ends", "", "c.jsonl:5:1: a case is a map with id and request; this is a list", "c.jsonl:6:1: this case has no request",
-		`"principal_account" is "12", which is not an account number`, "it is one action, such as kms:Decrypt, without wildcards", "the principal is ",
+		`"principal_account" is "12", which is not an account number`, `the action is "kms:*": it is no single action`, `the principal is "me": it is no principal`,
 		`"expect" is "Maybe", which is none of Allow, Deny, ImplicitDeny, ExplicitDeny, Unknown`, `"state" is "off", which is none of`, "a policy is a map with Statement; this is a number", "",
 	}
 	if len(ls) != len(wants) {
@@ -189,6 +200,56 @@ func TestRecordedCasesAreReadAndWritten(t *testing.T) {
 			continue
 		}
 		sameCase(t, l.Case)
+	}
+}
+
+// What a document says of its own kind comes with its name.
+func TestPoliciesHaveNames(t *testing.T) {
+	t.Parallel()
+	const some = `{"Version":"2012-10-17","Statement":[]}`
+	c := oneCase(t, line(`"policies":{"identity":[`+some+`,`+some+`],"boundary":`+some+`,"session":`+some+`,"resource":`+some+`,"endpoint":{"unreadable":"x"},"scp":[[`+some+`],[`+some+`]],"rcp":[`+some+`]}`))
+	var names []string
+	for _, n := range c.Policies() {
+		names = append(names, n.Name)
+	}
+	want := "identity policy 1, identity policy 2, session policy 1, key policy, permissions boundary, SCP level 1 policy 1, SCP level 2 policy 1, RCP level 1 policy 1"
+	if got := strings.Join(names, ", "); got != want {
+		t.Errorf("the policies are %s, want %s", got, want)
+	}
+	if c.Endpoint.Policy() != nil || (*estate.Named)(nil).Policy() != nil {
+		t.Error("what could not be read has a policy")
+	}
+	for resource, want := range map[string]string{"arn:aws:iam::222222222222:role/app": "trust policy", "arn:aws:s3:::b": "resource policy"} {
+		text := `{"id":"t","request":{"principal":"` + caseRole + `","action":"x:Y","resource":"` + resource + `"},"policies":{"resource":` + some + `}}`
+		if got := oneCase(t, text).Resource.Name; got != want {
+			t.Errorf("the policy of %s is a %s, want %s", resource, got, want)
+		}
+	}
+}
+
+// Whether a service forwards the call follows from either of two keys.
+func TestWhetherACallIsForwarded(t *testing.T) {
+	t.Parallel()
+	for context, want := range map[string]policy.Truth{
+		`{}`: policy.False, `{"kms:ViaService":"s3.us-east-1.amazonaws.com"}`: policy.True, `{"aws:ViaAWSService":"true"}`: policy.True,
+		`{"aws:ViaAWSService":false}`: policy.False, `{"kms:ViaService":null}`: policy.Unknown, `{"aws:ViaAWSService":null}`: policy.Unknown,
+	} {
+		if got := oneCase(t, request(`,"context":`+context+`}`)).Forwarded(); got != want {
+			t.Errorf("with %s it is %v, want %v", context, got, want)
+		}
+	}
+}
+
+// The pairs of the encryption context keep the names that they were given by.
+func TestTheEncryptionContextOfACase(t *testing.T) {
+	t.Parallel()
+	c := oneCase(t, request(`,"context":{"kms:EncryptionContext:aws:s3:arn":"a","KMS:encryptioncontext:App":"b","kms:EncryptionContext:unknown":null}}`))
+	m := c.Request.Context.EncryptionContext()
+	if len(m) != 2 || m["aws:s3:arn"] != "a" || m["App"] != "b" {
+		t.Errorf("the pairs are %v", m)
+	}
+	if v := c.Lookup("kms:encryptioncontextkeys"); strings.Join(v.Many, " ") != "App aws:s3:arn unknown" {
+		t.Errorf("their names are %v", v.Many)
 	}
 }
 

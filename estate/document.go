@@ -45,8 +45,10 @@ func (d *Document) read(file string, n *source.Node) error {
 
 // readReason reads why a policy could not be read.
 func (d *Document) readReason(n, why *source.Node) error {
-	if s := n.Field("Statement"); s != nil {
-		return &source.SyntaxError{Pos: s.Pos, Text: "a policy that could not be read has no Statement: take out this, or unreadable"}
+	for i := range n.Fields {
+		if f := &n.Fields[i]; f.Name == "Statement" {
+			return &source.SyntaxError{Pos: f.Pos, Text: "a policy that could not be read has no Statement: take out this, or unreadable"}
+		}
 	}
 	if why.Kind != source.String || why.Text == "" {
 		return &source.SyntaxError{Pos: why.Pos, Text: `"unreadable" is a text that says why`}

@@ -5,6 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/policy"
@@ -81,8 +85,8 @@ type policiesLine struct {
 
 // AppendCase appends the case as one line of a case file, without its end.
 // ReadCases reads the same question back; what was derived from an estate (the
-// place in an organization, the tags of the caller) is not part of a line
-// unless the request gives it.
+// place in an organization, the tags of a role, a Region that is off) is not
+// part of a line unless the request gives it.
 func AppendCase(dst []byte, c *Case) ([]byte, error) {
 	line := caseLine{
 		FormatVersion: FormatVersion, ID: c.ID, Request: lineOfRequest(&c.Request), Key: c.Key, Expect: c.Expect,
@@ -124,16 +128,36 @@ func lineOfRequest(r *Request) requestLine {
 	if own := r.Target.Account; own != r.ResourceAccount && (own != "" || r.ResourceAccount != r.Caller.Account) {
 		line.ResourceAccount = r.ResourceAccount
 	}
-	for i := range r.Context {
-		if r.Context[i].Value.Presence == policy.Absent {
-			continue // a line says so by leaving it out
-		}
-		if line.Context == nil {
-			line.Context = make(map[string]any, len(r.Context))
-		}
-		line.Context[r.Context[i].Name] = plainValue(r.Context[i].Value)
-	}
+	line.Context = contextOf(r)
 	return line
+}
+
+// contextOf is what the asker stated about the call, as context values: a line
+// has no other place for the tags, the identity and the time of a session.
+func contextOf(r *Request) map[string]any {
+	all := slices.Clone(r.Context)
+	state := func(name, value string) {
+		if _, given := all.lookup(strings.ToLower(name)); !given {
+			all.Set(name, policy.One(value))
+		}
+	}
+	for name, value := range r.SessionTags {
+		state("aws:PrincipalTag/"+name, value)
+	}
+	if r.SourceIdentity != "" {
+		state("aws:SourceIdentity", r.SourceIdentity)
+	}
+	if !r.At.IsZero() {
+		state("aws:CurrentTime", r.At.UTC().Format(time.RFC3339))
+		state("aws:EpochTime", strconv.FormatInt(r.At.Unix(), 10))
+	}
+	context := make(map[string]any, len(all))
+	for i := range all {
+		if v := all[i].Value; v.Presence != policy.Absent { // which a line says by leaving it out
+			context[all[i].Name] = plainValue(v)
+		}
+	}
+	return context
 }
 
 // plainValue is a context value as a case writes it: null for one that nobody

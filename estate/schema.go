@@ -90,8 +90,12 @@ func example(part map[string]any) string {
 func (l *loader) validate(root *source.Node) {
 	err := estateSchema().Validate(l.plain(root, ""))
 	var invalid *jsonschema.ValidationError
-	if errors.As(err, &invalid) {
-		l.explain(root, invalid)
+	if !errors.As(err, &invalid) {
+		return
+	}
+	l.explain(root, invalid)
+	if len(l.problems) == 0 { // what nobody could explain is wrong all the same
+		l.add(root.Pos, "the estate breaks its schema: "+invalid.Error(), "")
 	}
 }
 
@@ -170,7 +174,7 @@ func (l *loader) explain(root *source.Node, e *jsonschema.ValidationError) {
 	switch k := e.ErrorKind.(type) {
 	case *kind.AnyOf: // its causes are the ways out, not what is wrong
 	case *kind.PropertyNames:
-		l.wrongName(node, k.Property, e)
+		l.wrongName(root, k.Property, e)
 		return
 	default:
 		for _, cause := range e.Causes {
@@ -217,17 +221,38 @@ func (l *loader) explainOne(node *source.Node, e *jsonschema.ValidationError) {
 	}
 }
 
-// wrongName tells a member whose name is not of the form that names have here.
-func (l *loader) wrongName(node *source.Node, name string, e *jsonschema.ValidationError) {
+// wrongName tells a member whose name is not of the form that names have in its
+// map. Which map that is, the schema tells and not the error, whose path the
+// validator (v6.0.3) goes on writing to.
+func (l *loader) wrongName(root *source.Node, name string, e *jsonschema.ValidationError) {
 	part := map[string]any{}
 	for at := e; len(at.Causes) > 0; {
 		at = at.Causes[0]
 		part = estateSchema().part(at.SchemaURL)
 	}
-	for i := range node.Fields {
-		if f := &node.Fields[i]; f.Name == name {
-			l.add(f.Pos, fmt.Sprintf("a name in %s is %q, which is not %s", label(e.InstanceLocation), name, word(part, "title", "of the right form")), example(part))
+	steps := strings.Split(e.SchemaURL, "/") // …/properties/ebs_defaults/propertyNames
+	in := steps[max(len(steps)-2, 0)]
+	named(root, in, func(m *source.Node) {
+		for i := range m.Fields {
+			if f := &m.Fields[i]; f.Name == name {
+				l.addOnce(f.Pos, fmt.Sprintf("a name in %q is %q, which is not %s", in, name, word(part, "title", "of the right form")), example(part))
+			}
 		}
+	})
+}
+
+// named calls do for every member of this name below a node.
+func named(n *source.Node, name string, do func(*source.Node)) {
+	for i := range n.Items {
+		named(&n.Items[i], name, do)
+	}
+	for i := range n.Fields {
+		f := &n.Fields[i]
+		if f.Name == name {
+			do(&f.Value)
+			continue
+		}
+		named(&f.Value, name, do)
 	}
 }
 
@@ -235,10 +260,12 @@ func (l *loader) unknownMember(node *source.Node, name string, part map[string]a
 	known, _ := part["properties"].(map[string]any)
 	names := slices.Sorted(maps.Keys(known))
 	hint := suggest(name, names)
-	if hint == "" && len(names) > 0 {
+	switch {
+	case hint != "":
+	case len(names) == 1:
+		hint = "its only member is " + names[0]
+	case len(names) > 0:
 		hint = "its members are " + strings.Join(names, ", ")
-	} else if hint == "" {
-		hint = example(part)
 	}
 	for i := range node.Fields {
 		if f := &node.Fields[i]; f.Name == name {

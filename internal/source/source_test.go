@@ -65,6 +65,24 @@ func TestParseKnowsThePlaceOfEverything(t *testing.T) {
 		{"a merged map", "a: &x {p: 1, q: 2}\nb:\n  <<: *x\n  q: 3\n", `{a@1:1={p@1:8=1@1:11 q@1:14=2@1:17}@1:8 b@2:1={q@4:3=3@4:6 p@1:8=1@1:11}@3:3}@1:1`},
 		{"names with colons", "a: {'k:v': 1, \"q\":2, r: s:t}\nkms:X: 1\n", `{a@1:1={k:v@1:5=1@1:12 q@1:15=2@1:19 r@1:22="s:t"@1:25}@1:5 kms:X@2:1=1@2:8}@1:1`},
 		{"the tag for a text", "a: !!str 1", `{a@1:1="1"@1:10}@1:1`},
+		{"the tag for a text, before an anchor", "a: !!str &x 1\nb: *x\n", `{a@1:1="1"@1:13 b@2:1="1"@2:4}@1:1`},
+		{"the tag for a text, before a block", "a: !!str |\n  x\n", `{a@1:1="x\n"@1:10}@1:1`},
+		{"the tag for a text, before nothing", "- !!str\n", `[""@1:4]@1:1`},
+		{"tags for numbers, booleans and null", "- !!int \"5\"\n- !!float 1.5\n- !!bool \"True\"\n- !!null ''\n", `[5@1:9 1.5@2:11 true@3:10 null@4:10]@1:1`},
+		{"a tag that does not fit loses nothing", "- !!int 012345678901\n- !!bool x\n", `["012345678901"@1:9 "x"@2:10]@1:1`},
+		{"the long forms of tags", "- !<tag:yaml.org,2002:str> 12\n- !<!Sub> x\n", `["12"@1:28 !Sub "x"@2:11@2:3]@1:1`},
+		{"places after tags on a line", "- !Join [!Ref a, !Ref b, c]\n", `[!Join [!Ref "a"@1:15@1:10 !Ref "b"@1:23@1:18 "c"@1:26]@1:9@1:3]@1:1`},
+		{"places after a list under a tag", "a: !If\n  - c\n  - !Sub d\nb: {c: !Ref x, d: e}\n", `{a@1:1=!If ["c"@2:5 !Sub "d"@3:10@3:5]@2:3@1:4 b@4:1={c@4:5=!Ref "x"@4:13@4:8 d@4:16="e"@4:19}@4:5}@1:1`},
+		{"places after an escape", "a: \"\\u00e9\"\nb: !Sub x\nc: {d: !Ref e, f: g}\n", `{a@1:1="é"@1:4 b@2:1=!Sub "x"@2:9@2:4 c@3:1={d@3:5=!Ref "e"@3:13@3:8 f@3:16="g"@3:19}@3:5}@1:1`},
+		{"line breaks of Windows", "a: \"x\r\n  y\"\r\nb: |\r\n  z\r\n", `{a@1:1="x y"@1:4 b@3:1="z\n"@3:4}@1:1`},
+		{"a text over lines is folded", "a: x\n  y\n    z\n\n  w\nb: 1\n", `{a@1:1="x y z\nw"@1:4 b@6:1=1@6:4}@1:1`},
+		{"names that are no texts", "1: a\ntrue: b\n~: c\n0x1F: d\n", `{1@1:1="a"@1:4 true@2:1="b"@2:7 ~@3:1="c"@3:4 0x1F@4:1="d"@4:7}@1:1`},
+		{"a name with an anchor, an alias as a name", "&k a: 1\nb: {*k : 2}\n", `{a@1:1=1@1:7 b@2:1={a@2:5=2@2:10}@2:5}@1:1`},
+		{"a name with a tag, a name in a block", "!!str 1: x\n? |\n a\n: y\n", "{1@1:1=\"x\"@1:10 a\n@2:1=\"y\"@4:3}@1:1"},
+		{"merged maps: the first of a list counts", "- &a {p: 1}\n- &b {p: 2, q: 3}\n- <<: [*a, *b]\n", `[{p@1:7=1@1:10}@1:7 {p@2:7=2@2:10 q@2:13=3@2:16}@2:7 {p@1:7=1@1:10 q@2:13=3@2:16}@3:3]@1:1`},
+		{"an anchor given twice", "- &x 1\n- &x 2\n- *x\n", `[1@1:6 2@2:6 2@3:3]@1:1`},
+		{"what JSON cannot write so stays a text", "- 0x1F\n- +1\n- .5\n- .inf\n- 1_000\n", `["0x1F"@1:3 "+1"@2:3 ".5"@3:3 ".inf"@4:3 "1_000"@5:3]@1:1`},
+		{"marks around one document", "%YAML 1.2\n---\na: 1\n...\n---\n# c\n", `{a@3:1=1@3:4}@3:1`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -125,6 +143,26 @@ func TestParseSaysWhereAndWhatToDo(t *testing.T) {
 		{"too deep", strings.Repeat("[", 300), "more than 200 lists and maps"},
 		{"too deep in YAML", "a: " + strings.Repeat("[", 300), "line 1, column 204: more than 200 lists and maps"},
 		{"two YAML documents", "a: 1\n---\nb: 2\n", "line 2, column 1: a second document begins here"},
+		{"two YAML documents after marks in a row", "a: 1\n---\n---\nb: 2\n", "line 2, column 1: a second document begins here"},
+		{"a document after an empty one", "---\n---\na: 1\n", "line 2, column 1: a second document begins here"},
+		{"a document after the end of one", "a: 1\n...\nb: 2\n", "line 3, column 1: a second document begins here"},
+		{"brackets in texts hide no depth", "a: " + strings.Repeat(`["]",`, 100_000), "more than 200 lists and maps"},
+		{"brackets in comments hide no depth", "a: " + strings.Repeat("[ # ]\n ", 100_000), "line 201, column 2: more than 200 lists and maps"},
+		{"dashes too deep", strings.Repeat("- ", 100_000), "line 1, column 403: more than 200 lists and maps"},
+		{"question marks too deep", strings.Repeat("? ", 100_000), "more than 200 lists and maps"},
+		{"an alias inside its own value", "a: &x [1, *x]\n", "line 1, column 11: *x stands inside the value that &x names"},
+		{"a merge of a text", "<<: x\n", "line 1, column 5: a string stands where << wants a map"},
+		{"a merge of a template expression", "<<: !Sub x\n", "a template expression stands where << wants a map"},
+		{"a merge of an alias of nothing", "a: {<<: *gone}\n", "line 1, column 9: << merges *gone, and no anchor of that name stands before it"},
+		{"a template expression as a name", "!Sub x: y\n", "line 1, column 1: a template expression stands where a name should"},
+		{"a map as a name", "? a: b\n", "line 1, column 1: a question mark begins a name here that is itself a map"},
+		{"a tag over the next member", "a: !Sub\nb: 1\n", "line 2, column 1: this stands too far left"},
+		{"a tag over the next item", "- !Sub\n- x\n", "line 2, column 1: this stands too far left"},
+		{"a dash over the next member", "x:\n  a:\n  - c\n  -\n  b: 1\n", "line 5, column 3: this stands too far left"},
+		{"a text over a list", "Version: 2012-10-17\n  - Sid: A\n    Effect: Deny\n", "line 1, column 10: the text that begins here runs on into a name and a colon"},
+		{"a text over a bracket", "a: {b: c]}\n", "line 1, column 8: the text that begins here runs on into a bracket or comma"},
+		{"a name with a colon after a list under a tag", "a: !If\n  - c\nb: {kms:ViaService: x}", "line 3, column 5: the name that begins here has a colon in it"},
+		{"a name with a colon after an escape", "a: \"\\u00e9\"\nb: {kms:x}", "line 2, column 5: the name that begins here has a colon in it"},
 		{"bad indentation", "a:\n  b: 1\n c: 2\n", "line 3"},
 		{"a name with a colon between braces", "a: {kms:ViaService: x}", "line 1, column 5: the name that begins here has a colon in it: put it in quotes"},
 		{"a tab", "a:\n\tb: 1\n", "line 2"},
@@ -153,6 +191,17 @@ func TestAliasesDoNotBlowUp(t *testing.T) {
 	}
 	if took := time.Since(start); took > 10*time.Second {
 		t.Errorf("refusing them took %v", took)
+	}
+}
+
+func TestAliasesDoNotDeepen(t *testing.T) {
+	t.Parallel()
+	text := "a0: &a0 [x]\n"
+	for i := 1; i < 300; i++ {
+		text += fmt.Sprintf("a%d: &a%d [*a%d]\n", i, i, i-1)
+	}
+	if _, _, err := Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), "line 200, column 14: more than 200 lists and maps") {
+		t.Errorf("a list 300 deep was read: %v", err)
 	}
 }
 
@@ -283,6 +332,44 @@ func TestIntrinsicsAsJSON(t *testing.T) {
 	}
 }
 
+func TestAppendJSONEscapesOnlyWhatItMust(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, text, want string }{
+		{"quotes and backslashes", `"\`, `"\"\\"`},
+		{"line breaks and tabs", "a\n\r\t", `"a\n\r\t"`},
+		{"other control characters", "\x00\x1f\x7f", "\"\\u0000\\u001f\x7f\""},
+		{"no HTML", "<a&b>", `"<a&b>"`},
+		{"line separators", "\u2028", "\"\u2028\""},
+		{"what is no UTF-8", "a\xffb", "\"a\uFFFDb\""},
+	}
+	for _, tt := range tests {
+		got := string(AppendJSON(nil, &Node{Kind: String, Text: tt.text}))
+		if got != tt.want || !json.Valid([]byte(got)) {
+			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+// unplaced is the tree without its places.
+func unplaced(n *Node) *Node {
+	n.Relocate(func(Pos) Pos { return Pos{} })
+	return n
+}
+
+func TestJSONReadAgainIsTheSameTree(t *testing.T) {
+	t.Parallel()
+	for _, text := range jsonSeeds {
+		n, _, err := Parse([]byte(text))
+		if err != nil {
+			continue // a seed for the fuzzer that is no JSON
+		}
+		again, _, err := Parse(AppendJSON(nil, n))
+		if err != nil || !reflect.DeepEqual(unplaced(n), unplaced(again)) {
+			t.Errorf("%s: read again it is %s (%v)", text, AppendJSON(nil, again), err)
+		}
+	}
+}
+
 var jsonSeeds = []string{
 	`{"a":[1,2.5e-3,true,false,null,"x\u00e9\n"],"b":{"c":{}}}`, `[]`, `{}`, `"x"`, ` [ 1 , ] `, "// c\n{}", `{"a":1,"a":2}`, `[1 2]`, `{"a"}`,
 	`["\ud800"]`, `[01]`, `[1.]`, `[-]`, `["` + "\t" + `"]`, `{"a":/* x */1}`, "[1]//", `[nul]`, `[1e999]`, "\ufeff[]", `/`,
@@ -319,7 +406,7 @@ func FuzzJSON(f *testing.F) {
 			t.Fatalf("%q: printed as %s (%v)", text, AppendJSON(nil, n), err)
 		}
 		again, _, failure := parseJSON(string(AppendJSON(nil, n)))
-		if failure != nil || string(AppendJSON(nil, again)) != string(AppendJSON(nil, n)) {
+		if failure != nil || !reflect.DeepEqual(unplaced(again), unplaced(n)) {
 			t.Fatalf("%q: printed and read again it differs (%v)", text, failure)
 		}
 	})
@@ -329,6 +416,7 @@ func FuzzJSON(f *testing.F) {
 func FuzzYAML(f *testing.F) {
 	for _, s := range []string{
 		"a: 1\nb: [x, {c: d}]\n", "- !Sub x\n- |\n  y\n", "a: &x 1\nb: *x\nc: {<<: {d: 1}}", "? a\n: b", "'a': \"b\\n\"", "--- \na: 1\n...\n", "a: [\n", "# c\n", "a: 2012-10-17", "!!str 1", "%YAML 1.2\n---\na", "a:\n\t- b", "{kms:x: true}",
+		"a: !If\n  - b\n-\nc: 1", "&k a: 1\n*k : 2", "? |\n a\n: b", "!<!Sub> x", "a: \"\\u00e9\"\r\nb: {c:d}", "---\n---\na", "- - ? a", "<<: *x", "a: x\n  - b: c\n",
 	} {
 		f.Add(s)
 	}
