@@ -203,6 +203,7 @@ func (l *loader) check(root *source.Node) {
 	l.uniqueNames(items(root, "principals"))
 	keys := items(root, "keys")
 	l.unique(keys, "arn", "key")
+	l.uniqueAliases(keys)
 	for i := range keys {
 		grants := items(&keys[i], "grants")
 		for j := range grants {
@@ -279,6 +280,29 @@ func (l *loader) uniqueNames(principals []source.Node) {
 			continue
 		}
 		first[key] = n
+	}
+}
+
+// uniqueAliases tells aliases that two keys of one account and Region have: an
+// alias is that of one key, so which key it means would not be known.
+// See https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html.
+func (l *loader) uniqueAliases(keys []source.Node) {
+	first := map[string]source.Pos{}
+	for i := range keys {
+		n := text(&keys[i], "arn")
+		if n == nil {
+			continue
+		}
+		place, _, _ := strings.Cut(n.Text, ":key/")
+		aliases := items(&keys[i], "aliases")
+		for j := range aliases {
+			a := &aliases[j]
+			if at, twice := first[place+":"+a.Text]; twice {
+				l.addOnce(a.Pos, fmt.Sprintf("the alias %s is listed twice in one account and Region", a.Text), fmt.Sprintf("the first time was on line %d; an alias is that of one key", at.Line))
+				continue
+			}
+			first[place+":"+a.Text] = a.Pos
+		}
 	}
 }
 

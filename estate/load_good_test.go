@@ -37,6 +37,7 @@ var accepted = []struct{ name, member string }{
 	{"placeholders in a policy", `"principals": [{"arn": "arn:aws:iam::111122223333:role/a", "boundary": {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "arn:aws:kms:${region}:<ACCOUNT_ID>:key/{{key}}"}]}}]`},
 	{"an odd policy, of which a finding tells", `"principals": [{"arn": "arn:aws:iam::111122223333:role/a", "boundary": {"Versoin": "2012-10-17", "Statement": {"Efect": "Allow"}}}]`},
 	{"a key of which nothing is known", `"keys": [{"arn": "arn:aws:kms:us-east-1:111122223333:key/mrk-1"}]`},
+	{"one alias in two Regions and two accounts", `"keys": [{"arn": "arn:aws:kms:us-east-1:111122223333:key/k", "aliases": ["alias/a"]}, {"arn": "arn:aws:kms:us-west-2:111122223333:key/k", "aliases": ["alias/a"]}, {"arn": "arn:aws:kms:us-east-1:444455556666:key/k", "aliases": ["alias/a"]}]`},
 	{"a key that is being deleted", `"keys": [{"arn": "arn:aws-cn:kms:cn-north-1:111122223333:key/k", "state": "PendingDeletion", "deletion_date": "2030-01-01T00:00:00Z"}]`},
 	{"grants for a number, a service, a unique id and a session", `"keys": [{"arn": "arn:aws:kms:us-east-1:111122223333:key/k", "grants": [
 		{"grant_id": "1", "grantee_principal": "111122223333", "operations": []},

@@ -93,6 +93,8 @@ var refused = []struct {
 		[]string{`2:79: "deletion_date" is "soon", which is not a date and time (RFC 3339) | it looks like 2026-01-31T08:00:00Z`}},
 	{"an alias without alias/", `"keys": [{"arn": "arn:aws:kms:us-east-1:111122223333:key/k", "aliases": ["k"]}]`,
 		[]string{`2:74: a member of "aliases" is "k", which is not the name of an alias | it looks like alias/data`}},
+	{"an alias of two keys", `"keys": [{"arn": "arn:aws:kms:us-east-1:111122223333:key/k", "aliases": ["alias/a"]}, {"arn": "arn:aws:kms:us-east-1:111122223333:key/l", "aliases": ["alias/b", "alias/a"]}]`,
+		[]string{`2:162: the alias alias/a is listed twice in one account and Region | the first time was on line 2; an alias is that of one key`}},
 	{"a unique id stored for what is no ARN", `"keys": [{"arn": "arn:aws:kms:us-east-1:111122223333:key/k", "principal_ids": {"a": "b"}}]`,
 		[]string{`2:80: a name in "principal_ids" is "a", which is not an ARN | it looks like arn:aws:ec2:us-east-1::snapshot/snap-0123456789abcdef0`}},
 	{"a policy that is a number", `"keys": [{"arn": "arn:aws:kms:us-east-1:111122223333:key/k", "policy": 5}]`,
