@@ -86,6 +86,7 @@ func TestDecisionsOnAnEstate(t *testing.T) {
 			r.Endpoint = "vpce-12345678"
 			r.Context.Set("kms:ViaService", policy.One("ec2.us-east-1.amazonaws.com"))
 		}, access.Allow, ""},
+		{"through an endpoint that the estate does not hold", pageVPC, app, "kms:Decrypt", "member", func(r *estate.Request) { r.Endpoint = "vpce-99999999" }, access.Unknown, ""},
 		{"a key that the estate does not have", pageEval, app, "kms:Decrypt", "gone", nil, access.Unknown, ""},
 	}
 	for _, tt := range tests {

@@ -196,6 +196,9 @@ func (w *writer) unread() {
 	}
 	add(SCP, c.SCPUnread, "no SCP of the organization denies "+action+in)
 	add(RCP, c.RCPUnread, "no RCP of the organization denies "+action+in)
+	if c.Endpoint != nil && c.Endpoint.Document != nil && c.Forwarded() != policy.True {
+		add(EndpointPolicy, c.Endpoint.Unreadable, "the policy of the "+c.Endpoint.Name+" allows "+action)
+	}
 	if c.Endpoint != nil && c.Forwarded() == policy.Unknown && (w.l.endpoint.allow == policy.Unknown || w.l.endpoint.deny == policy.Unknown) {
 		add(EndpointPolicy, "kms:ViaService is not known", "a service forwards the call, which then does not come through the endpoint")
 	}

@@ -47,6 +47,9 @@ type standing struct {
 // See https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps_attach.html.
 const fullAccess = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`
 
+// openEndpoint is the policy of an endpoint to which nobody gave one.
+const openEndpoint = `{"Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}`
+
 // Index makes the estate ready for Bind. It reports what points at nothing: a
 // control policy attached by a name that no policy has, a thing listed twice.
 // Load calls it; code that fills an Estate by hand calls it once at the end.
@@ -70,8 +73,7 @@ func (e *Estate) Index() error {
 		errs = append(errs, e.indexKey(&e.Keys[i]))
 	}
 	for i := range e.Endpoints {
-		p := &e.Endpoints[i]
-		e.index.endpoints[p.ID] = &Named{Name: "endpoint " + p.ID, Document: p.Policy}
+		errs = append(errs, e.indexEndpoint(&e.Endpoints[i]))
 	}
 	if e.Organization != nil {
 		errs = append(errs, e.indexOrganization())
@@ -106,9 +108,35 @@ func (e *Estate) indexPrincipal(p *Principal) error {
 		b.trust = &Named{Name: "trust policy", Document: p.Trust}
 	}
 	e.index.principals[p.ARN] = b
-	if parsed.Kind == arn.Role {
-		e.index.roles[parsed.Account+"/"+parsed.Name] = b
+	if parsed.Kind != arn.Role {
+		return nil
 	}
+	// A session's ARN names its role without the path, so two roles of one name
+	// in one account could not be told apart; IAM allows no such two.
+	name := parsed.Account + "/" + parsed.Name
+	if other := e.index.roles[name]; other != nil {
+		return fmt.Errorf("principal %s: %s has the same name, and role names are unique in an account", p.ARN, other.ARN)
+	}
+	e.index.roles[name] = b
+	return nil
+}
+
+// indexEndpoint notes the policy of an endpoint; one without lets everything
+// through, as AWS's default does.
+// See https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-endpoints-access.html.
+func (e *Estate) indexEndpoint(p *Endpoint) error {
+	if e.index.endpoints[p.ID] != nil {
+		return fmt.Errorf("endpoint %s is listed twice", p.ID)
+	}
+	d := p.Policy
+	if d == nil {
+		read, _, err := policy.Read("default policy of "+p.ID, []byte(openEndpoint))
+		if err != nil {
+			return err
+		}
+		d = NewDocument(read)
+	}
+	e.index.endpoints[p.ID] = &Named{Name: "endpoint " + p.ID, Document: d}
 	return nil
 }
 
@@ -140,7 +168,9 @@ func (e *Estate) indexKey(k *Key) error {
 		b.policy = &Named{Name: "key policy", Document: k.Policy}
 	}
 	for i := range k.Grants {
-		k.Grants[i].prepare(a.Account)
+		if err := k.Grants[i].prepare(a.Account); err != nil {
+			return fmt.Errorf("key %s: %w", k.ARN, err)
+		}
 	}
 	e.index.keys[k.ARN] = b
 	return nil
@@ -210,12 +240,21 @@ func (e *Estate) Bind(r Request) Case {
 	e.bindCaller(&c)
 	e.bindResource(&c)
 	if r.Endpoint != "" {
-		c.Endpoint = e.index.endpoints[r.Endpoint]
+		c.Endpoint = e.endpoint(r.Endpoint)
 	}
 	if a := e.index.accounts[r.Caller.Account]; a != nil && len(a.Regions) > 0 && r.Target.Region != "" {
 		c.RegionOff = !slices.Contains(a.Regions, r.Target.Region)
 	}
 	return c
+}
+
+// endpoint returns the policy of an endpoint. One that the estate does not
+// hold has a policy that nobody could read.
+func (e *Estate) endpoint(id string) *Named {
+	if n := e.index.endpoints[id]; n != nil {
+		return n
+	}
+	return &Named{Name: "endpoint " + id, Document: &Document{Unreadable: "the estate does not hold the endpoint " + id}}
 }
 
 func (e *Estate) bindCaller(c *Case) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/policy"
 )
 
 var someday = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -176,6 +177,41 @@ func TestAnEndpointBinds(t *testing.T) {
 	}
 }
 
+// An endpoint without a policy lets everything through; one that the estate
+// does not hold is not known, and never taken for none.
+func TestEndpointsWithoutAPolicy(t *testing.T) {
+	t.Parallel()
+	e := estate.Estate{Endpoints: []estate.Endpoint{{ID: "vpce-1", Account: "111122223333", Region: "us-east-1", Service: "kms"}}}
+	if err := e.Index(); err != nil {
+		t.Fatal(err)
+	}
+	r := ask(t, "arn:aws:iam::111122223333:role/app", "arn:aws:kms:us-east-1:111122223333:key/k1")
+	r.Endpoint = "vpce-1"
+	if c := e.Bind(r); c.Endpoint == nil || c.Endpoint.Policy() == nil {
+		t.Errorf("an endpoint without a policy is %v", c.Endpoint)
+	}
+	r.Endpoint = "vpce-2"
+	if c := e.Bind(r); c.Endpoint == nil || c.Endpoint.Policy() != nil || c.Endpoint.Unreadable == "" {
+		t.Errorf("an endpoint that is not held is %v", c.Endpoint)
+	}
+}
+
+// Tags that differ in letter case only leave the value open.
+func TestTagsThatDifferInLetterCase(t *testing.T) {
+	t.Parallel()
+	const key = "arn:aws:kms:us-east-1:111122223333:key/k1"
+	e := estate.Estate{Keys: []estate.Key{{ARN: key, Tags: map[string]string{"Team": "a", "team": "b", "cost": "1"}}}}
+	if err := e.Index(); err != nil {
+		t.Fatal(err)
+	}
+	c := e.Bind(ask(t, "arn:aws:iam::111122223333:role/app", key))
+	for name, want := range map[string]policy.Presence{"aws:resourcetag/team": policy.NotKnown, "aws:resourcetag/cost": policy.Present, "aws:resourcetag/other": policy.Absent} {
+		if v := c.Lookup(name); v.Presence != want {
+			t.Errorf("%s is %v, want %v", name, v, want)
+		}
+	}
+}
+
 // A trust policy is the resource policy of a role.
 func TestTheTrustPolicyOfARole(t *testing.T) {
 	t.Parallel()
@@ -216,12 +252,13 @@ func TestAServiceLinkedRoleThatIsNotHeld(t *testing.T) {
 func TestIndexOfAnEstateMadeInCode(t *testing.T) {
 	t.Parallel()
 	e := estate.Estate{
-		Principals:   []estate.Principal{{ARN: "x"}, {ARN: "arn:aws:iam::111122223333:role/a"}, {ARN: "arn:aws:iam::111122223333:role/a"}},
-		Keys:         []estate.Key{{ARN: "y"}, {ARN: "arn:aws:kms:us-east-1:111122223333:key/k"}, {ARN: "arn:aws:kms:us-east-1:111122223333:key/k"}},
+		Principals:   []estate.Principal{{ARN: "x"}, {ARN: "arn:aws:iam::111122223333:role/a"}, {ARN: "arn:aws:iam::111122223333:role/a"}, {ARN: "arn:aws:iam::111122223333:role/team/a"}},
+		Keys:         []estate.Key{{ARN: "y"}, {ARN: "arn:aws:kms:us-east-1:111122223333:key/k"}, {ARN: "arn:aws:kms:us-east-1:111122223333:key/k"}, {ARN: "arn:aws:kms:us-east-1:111122223333:key/g", Grants: []estate.Grant{{GrantID: "g1", IssuingAccount: "kms.amazonaws.com"}}}},
+		Endpoints:    []estate.Endpoint{{ID: "vpce-1"}, {ID: "vpce-1"}},
 		Organization: &estate.Organization{ID: "o-a", Root: estate.Unit{ID: "r-a", SCPs: []string{"gone"}}},
 	}
 	err := e.Index()
-	for _, want := range []string{`principal "x": its arn is that of a user or a role`, "principal arn:aws:iam::111122223333:role/a is listed twice", `key "y": its arn is that of a KMS key`, "key arn:aws:kms:us-east-1:111122223333:key/k is listed twice", "gone is attached to r-a"} {
+	for _, want := range []string{`principal "x": its arn is that of a user or a role`, "principal arn:aws:iam::111122223333:role/a is listed twice", `key "y": its arn is that of a KMS key`, "key arn:aws:kms:us-east-1:111122223333:key/k is listed twice", "gone is attached to r-a", "endpoint vpce-1 is listed twice", `issuing_account "kms.amazonaws.com" is neither`, "role/team/a: arn:aws:iam::111122223333:role/a has the same name"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error is %v, want one with %s", err, want)
 		}

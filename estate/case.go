@@ -1,6 +1,8 @@
 package estate
 
 import (
+	"fmt"
+
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/policy"
 )
@@ -126,8 +128,8 @@ func (c *Case) Forwarded() policy.Truth {
 }
 
 // prepare reads the principals of the grants, so that matching needs no
-// parsing.
-func (g *Grant) prepare(keyAccount string) {
+// parsing. It refuses an issuing account that is none.
+func (g *Grant) prepare(keyAccount string) error {
 	g.grantee, _ = arn.ParsePrincipal(g.GranteePrincipal)
 	g.retiring, _ = arn.ParsePrincipal(g.RetiringPrincipal)
 	if g.GranteeServicePrincipal != "" {
@@ -135,10 +137,13 @@ func (g *Grant) prepare(keyAccount string) {
 	}
 	g.issuer = keyAccount
 	if g.IssuingAccount != "" {
-		if p, err := arn.ParsePrincipal(g.IssuingAccount); err == nil {
-			g.issuer = p.Account
+		p, err := arn.ParsePrincipal(g.IssuingAccount)
+		if err != nil || p.Kind != arn.AccountRoot {
+			return fmt.Errorf("grant %s: issuing_account %q is neither an account number nor the ARN of an account's root", g.GrantID, g.IssuingAccount)
 		}
+		g.issuer = p.Account
 	}
+	return nil
 }
 
 // Grantee returns the grantee, of kind Invalid when it cannot be read.

@@ -261,7 +261,7 @@ func (r *caseReader) grants(c *Case, n *source.Node) {
 		if item.Kind != source.Map {
 			continue
 		}
-		g.prepare(c.Request.ResourceAccount)
+		_ = g.prepare(c.Request.ResourceAccount) // a wrong issuing_account was reported when it was read
 		if g.grantee.Kind == arn.Invalid {
 			r.warn(item.Pos, "the grant is for nobody: its grantee is no principal", "name one as grantee_principal")
 		}

@@ -242,10 +242,10 @@ func (c *Case) sourceIdentity() policy.ContextValue {
 // principal's. A session whose tags nobody stated may have any.
 func (c *Case) principalTag(fold string) policy.ContextValue {
 	if v, ok := tagFold(c.Request.SessionTags, fold); ok {
-		return policy.One(v)
+		return v
 	}
 	if v, ok := tagFold(c.facts.callerTags, fold); ok {
-		return policy.One(v)
+		return v
 	}
 	session := c.Request.Caller.Kind == arn.Role || c.Request.Caller.Kind == arn.AssumedRole
 	if c.facts.tagsKnown && (!session || c.Request.SessionTags != nil) {
@@ -257,18 +257,24 @@ func (c *Case) principalTag(fold string) policy.ContextValue {
 func foldedTag(k *Key, fold string) policy.ContextValue {
 	if k != nil {
 		if v, ok := tagFold(k.Tags, fold); ok {
-			return policy.One(v)
+			return v
 		}
 	}
 	return policy.ContextValue{}
 }
 
-// tagFold finds a tag whose key, compared as condition keys are, is fold.
-func tagFold(tags map[string]string, fold string) (string, bool) {
-	for k, v := range tags {
-		if strings.EqualFold(k, fold) {
-			return v, true
+// tagFold finds the tag whose key, compared as condition keys are, is fold.
+// Where several keys differ in letter case only, AWS does not say which counts:
+// the value is then not known.
+func tagFold(tags map[string]string, fold string) (v policy.ContextValue, found bool) {
+	for k, value := range tags {
+		if !strings.EqualFold(k, fold) {
+			continue
 		}
+		if found && v.One != value {
+			return policy.NotGiven(), true
+		}
+		v, found = policy.One(value), true
 	}
-	return "", false
+	return v, found
 }
