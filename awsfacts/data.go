@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-//go:embed data/*.json data/LICENSE-iam-data.txt
+//go:embed data/*.json data/api/*.json data/LICENSE-iam-data.txt
 var files embed.FS
 
 // load decodes an embedded table. A table that does not decode is a defect of this

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// model is what Keyreach reads of a service model.
+type model struct {
+	Metadata struct {
+		APIVersion     string `json:"apiVersion"`
+		EndpointPrefix string `json:"endpointPrefix"`
+		JSONVersion    string `json:"jsonVersion"`
+		Protocol       string `json:"protocol"`
+		ServiceID      string `json:"serviceId"`
+		SigningName    string `json:"signingName"`
+		TargetPrefix   string `json:"targetPrefix"`
+		XMLNamespace   string `json:"xmlNamespace"`
+	} `json:"metadata"`
+	Operations map[string]operation `json:"operations"`
+	Shapes     map[string]shape     `json:"shapes"`
+}
+
+type operation struct {
+	HTTP struct {
+		Method string `json:"method"`
+		URI    string `json:"requestUri"`
+		Code   int    `json:"responseCode"`
+	} `json:"http"`
+	Input  *ref  `json:"input"`
+	Output *ref  `json:"output"`
+	Errors []ref `json:"errors"`
+}
+
+// ref is the use of a shape by a member, a list, a map or an operation.
+type ref struct {
+	Shape         string          `json:"shape"`
+	Location      string          `json:"location,omitempty"`
+	LocationName  string          `json:"locationName,omitempty"`
+	QueryName     string          `json:"queryName,omitempty"`
+	Flattened     bool            `json:"flattened,omitempty"`
+	Streaming     bool            `json:"streaming,omitempty"`
+	XMLAttribute  bool            `json:"xmlAttribute,omitempty"`
+	ResultWrapper string          `json:"resultWrapper,omitempty"`
+	XMLNamespace  json.RawMessage `json:"xmlNamespace,omitempty"`
+}
+
+type shape struct {
+	Type            string         `json:"type"`
+	Required        []string       `json:"required"`
+	Optional        []string       `json:"optional"` // in additions: required no more
+	Members         *members       `json:"members"`
+	Member          *ref           `json:"member"`
+	Key             *ref           `json:"key"`
+	Value           *ref           `json:"value"`
+	Min             *float64       `json:"min"`
+	Max             *float64       `json:"max"`
+	Pattern         string         `json:"pattern"`
+	Enum            []string       `json:"enum"`
+	Sensitive       bool           `json:"sensitive"`
+	Flattened       bool           `json:"flattened"`
+	Streaming       bool           `json:"streaming"`
+	Payload         string         `json:"payload"`
+	TimestampFormat string         `json:"timestampFormat"`
+	LocationName    string         `json:"locationName"`
+	Exception       bool           `json:"exception"`
+	Error           *exceptionInfo `json:"error"`
+}
+
+type exceptionInfo struct {
+	Code   string `json:"code"`
+	Status int    `json:"httpStatusCode"`
+}
+
+// members keeps the order of the model, which is the order on the wire.
+type members struct {
+	names []string
+	refs  map[string]ref
+}
+
+// UnmarshalJSON reads an object and keeps the order of its members.
+func (m *members) UnmarshalJSON(text []byte) error {
+	m.refs = map[string]ref{}
+	d := json.NewDecoder(bytes.NewReader(text))
+	if _, err := d.Token(); err != nil {
+		return err
+	}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return err
+		}
+		var r ref
+		if err := d.Decode(&r); err != nil {
+			return err
+		}
+		m.names = append(m.names, name.(string))
+		m.refs[name.(string)] = r
+	}
+	return nil
+}
+
+// merge adds what a newer release has: operations and shapes that are missing,
+// members that a structure lacks and values that an enumeration lacks.
+func (m *model) merge(added model) error {
+	for name, op := range added.Operations {
+		if _, there := m.Operations[name]; there {
+			return fmt.Errorf("the model has the operation %s by now", name)
+		}
+		m.Operations[name] = op
+	}
+	for name, s := range added.Shapes {
+		old, there := m.Shapes[name]
+		if !there {
+			m.Shapes[name] = s
+			continue
+		}
+		if s.Members != nil && old.Members != nil {
+			for _, member := range s.Members.names {
+				if _, there := old.Members.refs[member]; there {
+					return fmt.Errorf("the model has the member %s of %s by now", member, name)
+				}
+				old.Members.names = append(old.Members.names, member)
+				old.Members.refs[member] = s.Members.refs[member]
+			}
+		}
+		old.Enum = append(old.Enum, s.Enum...)
+		old.Required = slices.DeleteFunc(old.Required, func(r string) bool { return slices.Contains(s.Optional, r) })
+		m.Shapes[name] = old
+	}
+	return nil
+}
+
+// reachable are the shapes that some operation uses, so that the others stay
+// out.
+func (m *model) reachable() map[string]bool {
+	seen := map[string]bool{}
+	var visit func(r *ref)
+	visit = func(r *ref) {
+		if r == nil || seen[r.Shape] {
+			return
+		}
+		seen[r.Shape] = true
+		s := m.Shapes[r.Shape]
+		for _, inner := range []*ref{s.Member, s.Key, s.Value} {
+			visit(inner)
+		}
+		if s.Members != nil {
+			for _, name := range s.Members.names {
+				inner := s.Members.refs[name]
+				visit(&inner)
+			}
+		}
+	}
+	for _, op := range m.Operations {
+		visit(op.Input)
+		visit(op.Output)
+		for i := range op.Errors {
+			visit(&op.Errors[i])
+		}
+	}
+	return seen
+}
+
+// print writes the table, a row a line.
+func (m *model) print(from origin) []byte {
+	var b bytes.Buffer
+	b.WriteString("{\n")
+	head := []struct{ name, value string }{
+		{"source", from.source}, {"version", from.version}, {"licence", from.licence}, {"date", from.date},
+		{"service_id", m.Metadata.ServiceID}, {"protocol", m.Metadata.Protocol}, {"api_version", m.Metadata.APIVersion},
+		{"endpoint_prefix", m.Metadata.EndpointPrefix}, {"signing_name", m.Metadata.SigningName},
+		{"json_version", m.Metadata.JSONVersion}, {"target_prefix", m.Metadata.TargetPrefix}, {"xml_namespace", m.Metadata.XMLNamespace},
+	}
+	for _, h := range head {
+		if h.value != "" {
+			fmt.Fprintf(&b, "%q:%q,\n", h.name, h.value)
+		}
+	}
+	b.WriteString(`"operations":{`)
+	rows(&b, slices.Sorted(maps.Keys(m.Operations)), func(name string) any { return operationRow(m.Operations[name]) })
+	b.WriteString("},\n\"shapes\":{")
+	rows(&b, slices.Sorted(maps.Keys(m.reachable())), func(name string) any { return shapeRow(m.Shapes[name]) })
+	b.WriteString("}\n}\n")
+	return b.Bytes()
+}
+
+func rows(b *bytes.Buffer, names []string, row func(string) any) {
+	for i, name := range names {
+		text, err := json.Marshal(row(name))
+		if err != nil {
+			panic("models: unprintable row: " + err.Error())
+		}
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(b, "\n%q:%s", name, text)
+	}
+	b.WriteByte('\n')
+}

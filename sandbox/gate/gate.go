@@ -1,0 +1,177 @@
+package gate
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/keyreach/keyreach/access"
+	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/policy"
+)
+
+// Identities tells what policies a caller has.
+type Identities interface {
+	Identity(c *Caller) Identity
+}
+
+// Identity is what the caller's account says of it.
+type Identity struct {
+	Policies []estate.Named
+	Boundary *estate.Named
+	Session  []estate.Named
+	Tags     map[string]string
+}
+
+// Organizations tells where an account stands and what control policies reach
+// it.
+type Organizations interface {
+	Standing(account string) Standing
+}
+
+// Standing is an account's place and its control policies, root first.
+type Standing struct {
+	Place    estate.Place
+	SCP, RCP [][]estate.Named
+}
+
+// Ask is one question that an operation needs answered with yes: the action, the
+// resource, and what the resource's owner says.
+type Ask struct {
+	Action   string
+	Resource string // an ARN, or "*"
+	Target   arn.ARN
+	// Owner is the account that owns the resource; the caller's when empty.
+	Owner   string
+	Context estate.Given
+	// Policy is the resource's own: key policy, trust policy. Nil for none.
+	Policy *estate.Named
+	Key    *estate.Key
+	Grants []estate.Grant
+	// Ciphertext is set when the caller named no key and the ciphertext did.
+	Ciphertext bool
+	// Missing is set when the resource does not exist and the caller must not
+	// learn it: the question is refused in the words for any foreign resource.
+	Missing bool
+}
+
+// Gate asks package access.
+type Gate struct {
+	Identities    Identities
+	Organizations Organizations
+}
+
+// Authorize puts the questions in turn. The error is a *Denied when one is
+// answered with no.
+func (g *Gate) Authorize(c *Call, asks []Ask) error {
+	for i := range asks {
+		if err := g.one(c, &asks[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *Gate) one(c *Call, a *Ask) error {
+	if a.Missing {
+		return &Denied{Action: a.Action, Text: withheld(c, a)}
+	}
+	k := g.Case(c, a)
+	c.Asked = append(c.Asked, k)
+	if access.Decide(k) == access.Allow {
+		return nil
+	}
+	d := access.Authorize(k)
+	return &Denied{Action: a.Action, Text: denial(c, a, &d), Decision: d, Case: k}
+}
+
+// Would reports whether the resource's own policy would let the caller in, were
+// everything else open: what AWS checks before it takes a new key policy.
+func (g *Gate) Would(c *Call, a *Ask) bool {
+	k := g.Case(c, a)
+	k.Identity, k.Boundary, k.Session, k.SCP, k.RCP, k.Grants = []estate.Named{allowAll}, nil, nil, nil, nil, nil
+	k.Request.Caller.Bounded = false
+	return access.Decide(k) == access.Allow
+}
+
+var allowAll = func() estate.Named {
+	const text = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`
+	d, _, err := policy.Read("everything", []byte(text))
+	if err != nil {
+		panic("gate: " + err.Error())
+	}
+	return estate.Named{Name: "everything", Document: estate.NewDocument(d)}
+}()
+
+// Case gathers what bears on a question.
+func (g *Gate) Case(c *Call, a *Ask) *estate.Case {
+	owner := a.Owner
+	if owner == "" {
+		owner = c.Caller.Account
+	}
+	id := g.Identities.Identity(&c.Caller)
+	k := &estate.Case{
+		ID: c.ID, Identity: id.Policies, Boundary: id.Boundary, Session: id.Session,
+		Resource: a.Policy, Grants: a.Grants, Key: a.Key,
+		Request: estate.Request{
+			Caller: c.Caller.Caller, Action: a.Action, Resource: a.Resource, Target: a.Target, ResourceAccount: owner, At: c.At,
+		},
+	}
+	k.Request.Caller.Bounded = id.Boundary != nil
+	if s := c.Caller.Session; s != nil {
+		k.Request.SessionTags, k.Request.SourceIdentity = s.Tags, s.Source
+	}
+	mine := g.Organizations.Standing(c.Caller.Account)
+	theirs := mine
+	if owner != c.Caller.Account {
+		theirs = g.Organizations.Standing(owner)
+	}
+	k.SCP, k.RCP = mine.SCP, theirs.RCP
+	k.Know(estate.Facts{CallerTags: id.Tags, CallerPlace: mine.Place, ResourcePlace: theirs.Place})
+	k.Request.Context = contextOf(c, a)
+	return k
+}
+
+// contextOf adds to the question's own context what every call has.
+// See https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html.
+func contextOf(c *Call, a *Ask) estate.Given {
+	g := make(estate.Given, 0, len(a.Context)+8)
+	g = append(g, a.Context...)
+	add := func(name, value string) { g = append(g, estate.NewEntry(name, policy.One(value))) }
+	add("aws:requestedregion", c.Region)
+	if f := c.Forward; f != nil {
+		forwarded(&g, c, f)
+	} else if c.SourceIP != "" {
+		add("aws:sourceip", c.SourceIP)
+	}
+	if c.UserAgent != "" {
+		add("aws:useragent", c.UserAgent)
+	}
+	add("aws:securetransport", "true") // assumed: the sandbox stands for an endpoint that has TLS
+	if s := c.Caller.Session; s != nil {
+		add("aws:multifactorauthpresent", strconv.FormatBool(s.MFA))
+		add("aws:tokenissuetime", s.Issued.UTC().Format(time.RFC3339))
+	}
+	return g
+}
+
+// forwarded sets the keys that only services can set.
+func forwarded(g *estate.Given, c *Call, f *Forward) {
+	add := func(name, value string) { *g = append(*g, estate.NewEntry(name, policy.One(value))) }
+	if c.Caller.Kind == arn.Service {
+		if f.SourceARN != "" {
+			add("aws:sourcearn", f.SourceARN)
+		}
+		if f.SourceAccount != "" {
+			add("aws:sourceaccount", f.SourceAccount)
+		}
+		return
+	}
+	if c.Service == "kms" {
+		add("kms:viaservice", f.Service+"."+c.Region+".amazonaws.com")
+	}
+	add("aws:viaawsservice", "true")
+	add("aws:calledviafirst", f.Service+".amazonaws.com")
+	add("aws:calledvialast", f.Service+".amazonaws.com")
+	*g = append(*g, estate.NewEntry("aws:calledvia", policy.Many(f.Service+".amazonaws.com")))
+}

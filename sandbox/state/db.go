@@ -1,0 +1,170 @@
+// Package state holds what a sandbox remembers: tables of rows in memory, kept in
+// a file when one is given, and the clock and ids that the services share.
+//
+// Rows are never changed in place. Whoever changes one puts a copy, so that a row
+// read under the lock may be used after it, and so that a change that is taken
+// back leaves nothing behind.
+package state
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// DB is all tables of a sandbox under one lock.
+type DB struct {
+	mu     sync.RWMutex
+	tables []table
+	undo   []func()
+	dirty  map[change]struct{}
+	file   *bbolt.DB
+}
+
+// table is a Table[T] whatever T is.
+type table interface {
+	tableName() string
+	load(key string, text []byte) error
+	row(key string) (any, bool)
+	clear()
+}
+
+// change names a row that differs from the file.
+type change struct {
+	table table
+	key   string
+}
+
+// Open returns a DB that is kept in a file, or in memory only when path is empty.
+// The tables are added with NewTable and then read with Load.
+func Open(path string) (*DB, error) {
+	db := &DB{dirty: map[change]struct{}{}}
+	if path == "" {
+		return db, nil
+	}
+	file, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second})
+	if errors.Is(err, bbolt.ErrTimeout) {
+		return nil, fmt.Errorf("opening the state %s: another sandbox has it open", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening the state %s: %w", path, err)
+	}
+	db.file = file
+	return db, nil
+}
+
+// Load reads every table from the file.
+func (db *DB) Load() error {
+	if db.file == nil {
+		return nil
+	}
+	return db.file.View(func(tx *bbolt.Tx) error {
+		for _, t := range db.tables {
+			b := tx.Bucket([]byte(t.tableName()))
+			if b == nil {
+				continue
+			}
+			err := b.ForEach(func(k, v []byte) error {
+				if err := t.load(string(k), v); err != nil {
+					return fmt.Errorf("reading %s %q of the state: %w", t.tableName(), k, err)
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Close closes the file. What was acknowledged is in it already.
+func (db *DB) Close() error {
+	if db.file == nil {
+		return nil
+	}
+	return db.file.Close()
+}
+
+// View runs f while nobody changes anything.
+func (db *DB) View(f func() error) error {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	return f()
+}
+
+// Update runs f alone and then writes what it changed to the file. When f fails,
+// or the file cannot be written, everything is as it was before.
+func (db *DB) Update(f func() error) (err error) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	done := false
+	defer func() {
+		if !done || err != nil {
+			db.rollback()
+		}
+	}()
+	err = f()
+	done = true
+	if err != nil {
+		return err
+	}
+	return db.commit()
+}
+
+func (db *DB) rollback() {
+	for i := len(db.undo) - 1; i >= 0; i-- {
+		db.undo[i]()
+	}
+	db.undo = db.undo[:0]
+	clear(db.dirty)
+}
+
+func (db *DB) commit() error {
+	defer func() { db.undo = db.undo[:0] }()
+	if db.file == nil || len(db.dirty) == 0 {
+		clear(db.dirty)
+		return nil
+	}
+	err := db.file.Update(func(tx *bbolt.Tx) error {
+		for c := range db.dirty {
+			if err := store(tx, c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		db.rollback()
+		return fmt.Errorf("writing the state: %w", err)
+	}
+	clear(db.dirty)
+	return nil
+}
+
+func store(tx *bbolt.Tx, c change) error {
+	b, err := tx.CreateBucketIfNotExists([]byte(c.table.tableName()))
+	if err != nil {
+		return err
+	}
+	row, ok := c.table.row(c.key)
+	if !ok {
+		return b.Delete([]byte(c.key))
+	}
+	text, err := json.Marshal(row)
+	if err != nil {
+		return fmt.Errorf("%s %q: %w", c.table.tableName(), c.key, err)
+	}
+	return b.Put([]byte(c.key), text)
+}
+
+// Clear empties every table. It is called in Update.
+func (db *DB) Clear() {
+	for _, t := range db.tables {
+		t.clear()
+	}
+}

@@ -1,0 +1,130 @@
+package wire
+
+import (
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/keyreach/keyreach/awsfacts"
+)
+
+// bind fills a struct from a tree that the shape's reader made.
+func (c *Codec) bind(dst reflect.Value, s *awsfacts.Shape, tree map[string]any) error {
+	p := c.planOf(s, dst.Type())
+	for _, f := range p.fields {
+		v, ok := tree[f.member.Name]
+		if !ok || v == nil {
+			continue
+		}
+		if err := c.set(dst.Field(f.index), f.member.Shape, v); err != nil {
+			return fmt.Errorf("%s: %w", f.member.Name, err)
+		}
+	}
+	return nil
+}
+
+// set stores one value of a tree in a field.
+func (c *Codec) set(dst reflect.Value, s *awsfacts.Shape, v any) error {
+	if dst.Kind() == reflect.Pointer {
+		dst.Set(reflect.New(dst.Type().Elem()))
+		dst = dst.Elem()
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		if s.Type == "map" {
+			return c.setMap(dst, s, v)
+		}
+		return c.bind(dst, s, v)
+	case []any:
+		return c.setList(dst, s, v)
+	case string:
+		if dst.Kind() != reflect.String {
+			break
+		}
+		dst.SetString(v)
+		return nil
+	case bool:
+		if dst.Kind() != reflect.Bool {
+			break
+		}
+		dst.SetBool(v)
+		return nil
+	case []byte:
+		if dst.Kind() != reflect.Slice {
+			break
+		}
+		dst.SetBytes(v)
+		return nil
+	case int64:
+		if !dst.CanInt() {
+			break
+		}
+		if dst.OverflowInt(v) {
+			return fmt.Errorf("the number %d is too large", v)
+		}
+		dst.SetInt(v)
+		return nil
+	case float64:
+		if !dst.CanFloat() {
+			break
+		}
+		dst.SetFloat(v)
+		return nil
+	case time.Time:
+		if dst.Type() != reflect.TypeFor[time.Time]() {
+			break
+		}
+		dst.Set(reflect.ValueOf(v))
+		return nil
+	}
+	return fmt.Errorf("a value of shape %s does not fit %s", s.Name, dst.Type())
+}
+
+func (c *Codec) setList(dst reflect.Value, s *awsfacts.Shape, v []any) error {
+	if dst.Kind() != reflect.Slice {
+		return fmt.Errorf("a list of shape %s does not fit %s", s.Name, dst.Type())
+	}
+	list := reflect.MakeSlice(dst.Type(), len(v), len(v))
+	for i, item := range v {
+		if item == nil {
+			continue
+		}
+		if err := c.set(list.Index(i), s.Elem.Shape, item); err != nil {
+			return err
+		}
+	}
+	dst.Set(list)
+	return nil
+}
+
+func (c *Codec) setMap(dst reflect.Value, s *awsfacts.Shape, v map[string]any) error {
+	if dst.Kind() != reflect.Map {
+		return fmt.Errorf("a map of shape %s does not fit %s", s.Name, dst.Type())
+	}
+	m := reflect.MakeMapWithSize(dst.Type(), len(v))
+	for key, item := range v {
+		if item == nil {
+			continue
+		}
+		value := reflect.New(dst.Type().Elem()).Elem()
+		if err := c.set(value, s.Value.Shape, item); err != nil {
+			return err
+		}
+		m.SetMapIndex(reflect.ValueOf(key).Convert(dst.Type().Key()), value)
+	}
+	dst.Set(m)
+	return nil
+}
+
+// absent reports whether a field of an Output struct is not set: pointers, lists
+// and maps that are nil, and enumeration values that are empty. Numbers and
+// booleans without a pointer are always there.
+func absent(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Interface:
+		return v.IsNil()
+	case reflect.String:
+		return v.Len() == 0
+	}
+	return false
+}

@@ -1,0 +1,133 @@
+// Package wire speaks AWS's protocols as a server. One codec, driven by the
+// tables of awsfacts, turns requests into the Input structs of aws-sdk-go-v2 and
+// the Output structs into answers: json, query, ec2, rest-json and rest-xml.
+//
+// A request goes through three steps: the protocol's reader makes a tree of
+// plain values (maps, lists, strings, numbers, bytes, times) guided by the shape;
+// the tree is held against the constraints of the shape, which gives AWS's
+// validation texts; and the tree fills the struct. An answer is written from the
+// struct directly.
+package wire
+
+import (
+	"fmt"
+	"net/http"
+	"reflect"
+	"sync"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/keyreach/keyreach/awsfacts"
+)
+
+// Codec speaks the protocol of one service. It may be used by many goroutines.
+type Codec struct {
+	api   *awsfacts.API
+	plans sync.Map // reflect.Type → *plan
+}
+
+// New returns the codec of an API.
+func New(api *awsfacts.API) *Codec { return &Codec{api: api} }
+
+// API returns the tables that the codec works from.
+func (c *Codec) API() *awsfacts.API { return c.api }
+
+// Response is an answer ready to be sent.
+type Response struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// Decode reads the request of an operation into a pointer to the SDK's Input
+// struct. The error is a *Error when the request is at fault.
+func (c *Codec) Decode(op *awsfacts.APIOperation, r *http.Request, body []byte, into any) error {
+	tree, err := c.read(op, r, body)
+	if err != nil {
+		return err
+	}
+	if op.Input == nil {
+		return nil
+	}
+	if err := c.validate(op.Input, tree); err != nil {
+		return err
+	}
+	return c.bind(reflect.ValueOf(into).Elem(), op.Input, tree)
+}
+
+// read turns the request into a tree in the form of the input's shape.
+func (c *Codec) read(op *awsfacts.APIOperation, r *http.Request, body []byte) (map[string]any, error) {
+	switch c.api.Protocol {
+	case "json":
+		return readJSON(op.Input, body)
+	case "query":
+		return readForm(op.Input, body, queryNames)
+	case "ec2":
+		return readForm(op.Input, body, ec2Names)
+	}
+	return nil, fmt.Errorf("wire: no reader for protocol %s", c.api.Protocol)
+}
+
+// Encode writes the answer of an operation; out is a pointer to the SDK's Output
+// struct.
+func (c *Codec) Encode(op *awsfacts.APIOperation, out any, requestID string) (*Response, error) {
+	v := reflect.Indirect(reflect.ValueOf(out))
+	res := &Response{Status: op.Status, Header: http.Header{}}
+	res.Header.Set("X-Amzn-Requestid", requestID)
+	switch c.api.Protocol {
+	case "json":
+		res.Header.Set("Content-Type", "application/x-amz-json-"+c.api.JSONVersion)
+		if op.Output != nil {
+			res.Body = c.appendJSON(make([]byte, 0, 512), op.Output, v)
+		}
+	case "query":
+		res.Header.Set("Content-Type", "text/xml")
+		res.Body = c.queryAnswer(op, v, requestID)
+	case "ec2":
+		res.Header.Set("Content-Type", "text/xml;charset=UTF-8")
+		res.Body = c.ec2Answer(op, v, requestID)
+	default:
+		return nil, fmt.Errorf("wire: no writer for protocol %s", c.api.Protocol)
+	}
+	return res, nil
+}
+
+// plan says which field of a struct holds which member.
+type plan struct {
+	fields []planned
+	byName map[string]int // member name → field index
+}
+
+type planned struct {
+	member *awsfacts.Member
+	index  int
+}
+
+// planOf works out the plan of a struct type once. A member that the SDK does not
+// have is left out.
+func (c *Codec) planOf(s *awsfacts.Shape, t reflect.Type) *plan {
+	if p, ok := c.plans.Load(t); ok {
+		return p.(*plan)
+	}
+	p := &plan{byName: map[string]int{}}
+	for _, m := range s.Members {
+		if f, ok := t.FieldByName(upper(m.Name)); ok && len(f.Index) == 1 {
+			p.fields = append(p.fields, planned{member: m, index: f.Index[0]})
+			p.byName[m.Name] = f.Index[0]
+		}
+	}
+	actual, _ := c.plans.LoadOrStore(t, p)
+	return actual.(*plan)
+}
+
+// upper is the field name of a member.
+func upper(name string) string {
+	r, size := utf8.DecodeRuneInString(name)
+	return string(unicode.ToUpper(r)) + name[size:]
+}
+
+// lower is the name of a member in AWS's validation texts and in CloudTrail.
+func lower(name string) string {
+	r, size := utf8.DecodeRuneInString(name)
+	return string(unicode.ToLower(r)) + name[size:]
+}

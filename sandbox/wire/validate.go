@@ -1,0 +1,126 @@
+package wire
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/keyreach/keyreach/awsfacts"
+)
+
+// validate holds a tree against the constraints of its shape and returns AWS's
+// text with everything that is amiss, or nil.
+func (c *Codec) validate(s *awsfacts.Shape, tree map[string]any) error {
+	var v violations
+	v.structure(s, tree, "")
+	if len(v) == 0 {
+		return nil
+	}
+	noun := "errors"
+	if len(v) == 1 {
+		noun = "error"
+	}
+	return c.invalid(fmt.Sprintf("%d validation %s detected: %s", len(v), noun, strings.Join(v, "; ")))
+}
+
+// violations are the texts of the constraints that failed.
+type violations []string
+
+// maxShown is the length to which a value is repeated in a text, so that a huge
+// field does not come back whole. AWS repeats tag values of hundreds of
+// characters; where it stops is not known.
+const maxShown = 2048
+
+func (v *violations) structure(s *awsfacts.Shape, tree map[string]any, path string) {
+	for _, m := range s.Members {
+		value, ok := tree[m.Name]
+		at := join(path, lower(m.Name))
+		if !ok || value == nil {
+			if m.Required {
+				*v = append(*v, fmt.Sprintf("Value null at '%s' failed to satisfy constraint: Member must not be null", at))
+			}
+			continue
+		}
+		v.value(m.Shape, value, at)
+	}
+}
+
+func (v *violations) value(s *awsfacts.Shape, value any, at string) {
+	switch value := value.(type) {
+	case map[string]any:
+		if s.Type == "structure" {
+			v.structure(s, value, at)
+			return
+		}
+		v.length(s, len(value), nil, at)
+		for _, key := range slices.Sorted(maps.Keys(value)) {
+			v.value(s.Key.Shape, key, at+".key")
+			v.value(s.Value.Shape, value[key], at+"."+key+".member")
+		}
+	case []any:
+		v.length(s, len(value), nil, at)
+		for i, item := range value {
+			v.value(s.Elem.Shape, item, at+"."+strconv.Itoa(i+1)+".member")
+		}
+	case []byte:
+		v.length(s, len(value), nil, at)
+	case string:
+		v.text(s, value, at)
+	case int64:
+		v.number(s, float64(value), strconv.FormatInt(value, 10), at)
+	case float64:
+		v.number(s, value, strconv.FormatFloat(value, 'g', -1, 64), at)
+	case bool, time.Time, nil:
+	}
+}
+
+func (v *violations) text(s *awsfacts.Shape, value, at string) {
+	if len(s.Enum) > 0 {
+		if !slices.Contains(s.Enum, value) {
+			v.fail(s, &value, at, "Member must satisfy enum value set: ["+strings.Join(s.Enum, ", ")+"]")
+		}
+		return
+	}
+	n := len(*v)
+	v.length(s, utf8.RuneCountInString(value), &value, at)
+	if len(*v) == n && !s.Match(value) {
+		v.fail(s, &value, at, "Member must satisfy regular expression pattern: "+s.Pattern)
+	}
+}
+
+func (v *violations) length(s *awsfacts.Shape, n int, shown *string, at string) {
+	if s.Min != nil && float64(n) < *s.Min {
+		v.fail(s, shown, at, "Member must have length greater than or equal to "+bound(*s.Min))
+	}
+	if s.Max != nil && float64(n) > *s.Max {
+		v.fail(s, shown, at, "Member must have length less than or equal to "+bound(*s.Max))
+	}
+}
+
+func (v *violations) number(s *awsfacts.Shape, n float64, shown, at string) {
+	if s.Min != nil && n < *s.Min {
+		v.fail(s, &shown, at, "Member must have value greater than or equal to "+bound(*s.Min))
+	}
+	if s.Max != nil && n > *s.Max {
+		v.fail(s, &shown, at, "Member must have value less than or equal to "+bound(*s.Max))
+	}
+}
+
+// fail adds a text; a value that is sensitive or no text is not shown.
+func (v *violations) fail(s *awsfacts.Shape, shown *string, at, constraint string) {
+	value := ""
+	if shown != nil && !s.Sensitive {
+		text := *shown
+		if len(text) > maxShown {
+			text = strings.ToValidUTF8(text[:maxShown], "") + "..."
+		}
+		value = "'" + text + "' "
+	}
+	*v = append(*v, fmt.Sprintf("Value %sat '%s' failed to satisfy constraint: %s", value, at, constraint))
+}
+
+func bound(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
