@@ -162,3 +162,17 @@ func KnownService(prefix string) bool {
 	_, ok := services().find(prefix)
 	return ok
 }
+
+// ServiceLinkedRoleOf finds the service-linked role of a service principal, as
+// "autoscaling.amazonaws.com".
+func ServiceLinkedRoleOf(service string) (ServiceLinkedRole, bool) {
+	for _, r := range serviceLinkedRoles() {
+		if r.Service == service {
+			return r, true
+		}
+	}
+	return ServiceLinkedRole{}, false
+}
+
+// TakesSuffix reports whether a role of that service may have a custom suffix.
+func (r ServiceLinkedRole) TakesSuffix() bool { return r.customSuffix }

@@ -164,3 +164,13 @@ func (s *Service) replicaEnded(replica *Key) {
 	}
 	s.put(p)
 }
+
+// HasMultiRegionKeys reports whether an account has a multi-Region key.
+func (s *Service) HasMultiRegionKeys(account string) bool {
+	for _, k := range s.keys.All(state.Key(account, "")) {
+		if k.MultiRegion {
+			return true
+		}
+	}
+	return false
+}

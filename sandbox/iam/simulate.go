@@ -1,0 +1,200 @@
+package iam
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+
+	"github.com/keyreach/keyreach/access"
+	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/policy"
+	"github.com/keyreach/keyreach/sandbox/gate"
+)
+
+// simulation is what the simulator is asked, whichever of its operations asks.
+type simulation struct {
+	principal  string
+	identity   gate.Identity
+	actions    []string
+	resources  []string
+	owner      *string
+	resource   *string
+	boundaries []string
+	context    []types.ContextEntry
+	// bare leaves out what only a real principal has: its organization.
+	bare bool
+}
+
+// SimulatePrincipalPolicy says what a user, group or role may do. Like AWS's, it
+// asks no key policy or trust policy that is not passed.
+// See https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html.
+func (s *Service) SimulatePrincipalPolicy(ctx context.Context, in *iam.SimulatePrincipalPolicyInput) (*iam.SimulatePrincipalPolicyOutput, error) {
+	p, err := arn.ParsePrincipal(*in.PolicySourceArn)
+	if err != nil {
+		return nil, refuse("InvalidInput", "Invalid Entity Arn: "+*in.PolicySourceArn)
+	}
+	if _, ok := s.UniqueID(p); !ok || p.Kind != arn.User && p.Kind != arn.Role {
+		return nil, refuse("NoSuchEntity", "The entity "+*in.PolicySourceArn+" cannot be found.") // assumed text
+	}
+	id := s.identity(*in.PolicySourceArn)
+	if id.Policies, err = extra(id.Policies, in.PolicyInputList); err != nil {
+		return nil, err
+	}
+	caller := *in.PolicySourceArn
+	if in.CallerArn != nil {
+		caller = *in.CallerArn
+	}
+	results, err := s.simulate(gate.From(ctx), simulation{
+		principal: caller, identity: id, actions: in.ActionNames, resources: in.ResourceArns, owner: in.ResourceOwner, resource: in.ResourcePolicy,
+		boundaries: in.PermissionsBoundaryPolicyInputList, context: in.ContextEntries,
+	})
+	if err != nil {
+		return nil, err
+	}
+	page, next, err := paged(results, in.Marker, in.MaxItems)
+	return &iam.SimulatePrincipalPolicyOutput{EvaluationResults: page, Marker: next, IsTruncated: next != nil}, err
+}
+
+// SimulateCustomPolicy says what policies would allow that nobody has yet.
+// See https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulateCustomPolicy.html.
+func (s *Service) SimulateCustomPolicy(ctx context.Context, in *iam.SimulateCustomPolicyInput) (*iam.SimulateCustomPolicyOutput, error) {
+	c := gate.From(ctx)
+	policies, err := extra(nil, in.PolicyInputList)
+	if err != nil {
+		return nil, err
+	}
+	caller := arnOf(c.Caller.Account, "user", "/", "simulated")
+	if in.CallerArn != nil {
+		caller = *in.CallerArn
+	}
+	results, err := s.simulate(c, simulation{
+		principal: caller, identity: gate.Identity{Policies: policies}, actions: in.ActionNames, resources: in.ResourceArns, owner: in.ResourceOwner,
+		resource: in.ResourcePolicy, boundaries: in.PermissionsBoundaryPolicyInputList, context: in.ContextEntries, bare: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	page, next, err := paged(results, in.Marker, in.MaxItems)
+	return &iam.SimulateCustomPolicyOutput{EvaluationResults: page, Marker: next, IsTruncated: next != nil}, err
+}
+
+// extra reads policies that a request brings along.
+func extra(list []estate.Named, documents []string) ([]estate.Named, error) {
+	list = slices.Clone(list)
+	for _, text := range documents {
+		d, err := gate.ReadPolicy("policy of the request", text, false)
+		if err != nil {
+			return nil, refuse("InvalidInput", "Invalid policy: "+err.Error()) // assumed text
+		}
+		list = append(list, estate.Named{Name: "PolicyInputList." + string(rune('1'+len(list))), Document: estate.NewDocument(d)})
+	}
+	return list, nil
+}
+
+func (s *Service) simulate(c *gate.Call, q simulation) ([]types.EvaluationResult, error) {
+	if len(q.resources) == 0 {
+		q.resources = []string{"*"}
+	}
+	boundary, err := extra(nil, q.boundaries)
+	if err != nil {
+		return nil, err
+	}
+	var results []types.EvaluationResult
+	for _, action := range q.actions {
+		for _, resource := range q.resources {
+			r, err := estate.NewRequest(q.principal, action, resource)
+			if err != nil {
+				return nil, refuse("InvalidInput", err.Error()) // our own text
+			}
+			r.At = c.At
+			r.Context = contextEntries(q.context)
+			if q.owner != nil {
+				if p, perr := arn.ParsePrincipal(*q.owner); perr == nil {
+					r.ResourceAccount = p.Account
+				}
+			}
+			k, err := s.question(&q, r, boundary)
+			if err != nil {
+				return nil, err
+			}
+			results = append(results, evaluated(k, action, resource))
+		}
+	}
+	return results, nil
+}
+
+// question makes the case of one simulated request.
+func (s *Service) question(q *simulation, r estate.Request, boundary []estate.Named) (*estate.Case, error) {
+	k := &estate.Case{Request: r, Identity: q.identity.Policies, Boundary: q.identity.Boundary}
+	if len(boundary) > 0 {
+		k.Boundary = &boundary[0]
+	}
+	k.Request.Caller.Bounded = k.Boundary != nil
+	facts := estate.Facts{CallerTags: q.identity.Tags}
+	if !q.bare {
+		standing := s.Gate.Organizations.Standing(r.Caller.Account)
+		k.SCP, facts.CallerPlace, facts.ResourcePlace = standing.SCP, standing.Place, standing.Place
+	}
+	k.Know(facts)
+	if q.resource != nil {
+		d, err := gate.ReadPolicy("resource policy", *q.resource, true)
+		if err != nil {
+			return nil, refuse("InvalidInput", "Invalid policy: "+err.Error()) // assumed text
+		}
+		k.Resource = &estate.Named{Name: "resource policy", Document: estate.NewDocument(d)}
+	} else if k.OnKMSKey() {
+		// The simulator knows no key policy: one that leaves it to the account is
+		// assumed, so that the identity policies decide.
+		k.Resource = &estate.Named{Name: "key policy", Document: gate.Document("key policy", `{"Statement":[{"Effect":"Allow","Principal":{"AWS":"`+r.ResourceAccount+`"},"Action":"*","Resource":"*"}]}`)}
+	}
+	return k, nil
+}
+
+func contextEntries(entries []types.ContextEntry) estate.Given {
+	var g estate.Given
+	for _, e := range entries {
+		if e.ContextKeyName == nil || len(e.ContextKeyValues) == 0 {
+			continue
+		}
+		v := policy.One(e.ContextKeyValues[0])
+		if strings.HasSuffix(string(e.ContextKeyType), "List") {
+			v = policy.Many(e.ContextKeyValues...)
+		}
+		g.Set(*e.ContextKeyName, v)
+	}
+	return g
+}
+
+func evaluated(k *estate.Case, action, resource string) types.EvaluationResult {
+	d := access.Authorize(k)
+	r := types.EvaluationResult{
+		EvalActionName: &action, EvalResourceName: &resource, EvalDecision: types.PolicyEvaluationDecisionTypeImplicitDeny,
+		MatchedStatements: []types.Statement{}, MissingContextValues: []string{},
+	}
+	switch d.Effect {
+	case access.Allow:
+		r.EvalDecision = types.PolicyEvaluationDecisionTypeAllowed
+	case access.ExplicitDeny:
+		r.EvalDecision = types.PolicyEvaluationDecisionTypeExplicitDeny
+	}
+	for _, e := range d.Evidence {
+		r.MatchedStatements = append(r.MatchedStatements, types.Statement{
+			SourcePolicyId: new(e.Document), SourcePolicyType: types.PolicySourceTypeNone,
+			StartPosition: place(e.Position.Line, e.Position.Column),
+		})
+	}
+	for _, u := range d.Unknown {
+		if u.Key != "" {
+			r.MissingContextValues = append(r.MissingContextValues, u.Key)
+		}
+	}
+	return r
+}
+
+func place(line, column int) *types.Position {
+	return &types.Position{Line: int32(line), Column: int32(column)}
+}

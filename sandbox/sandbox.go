@@ -1,0 +1,247 @@
+// Package sandbox is an embedded AWS that refuses what AWS refuses: KMS, IAM, STS,
+// Organizations and CloudTrail on AWS's own wire, with several accounts and
+// Regions, every call authorized by package access.
+//
+// A Sandbox is an http.Handler:
+//
+//	s, err := sandbox.New(sandbox.Options{})
+//	…
+//	http.ListenAndServe("127.0.0.1:4599", s)
+//
+// A caller whose access key id is an account number is that account's root user,
+// and the account is made on first sight.
+package sandbox
+
+import (
+	"crypto/rand"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/awsfacts"
+	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/internal/sigv4"
+	"github.com/keyreach/keyreach/sandbox/gate"
+	"github.com/keyreach/keyreach/sandbox/iam"
+	"github.com/keyreach/keyreach/sandbox/kms"
+	"github.com/keyreach/keyreach/sandbox/state"
+	"github.com/keyreach/keyreach/sandbox/sts"
+	"github.com/keyreach/keyreach/sandbox/wire"
+)
+
+// Options are how a sandbox is made. The zero value is one in memory.
+type Options struct {
+	// Estate fills the sandbox; nil leaves it empty. With a state file that exists
+	// it is not used.
+	Estate *estate.Estate
+	// State is the file that keeps the state; empty for none.
+	State string
+	// DefaultAccount makes callers with credentials that nobody knows the root user
+	// of this account.
+	DefaultAccount string
+	// Strict takes neither account numbers nor unknown credentials: every call needs
+	// a signature that IAM or STS can check.
+	Strict bool
+	// Seed makes the ids come out the same in every run; 0 makes them random.
+	Seed uint64
+	// GrantDelay is how long a new grant takes to count for callers that do not pass
+	// its token.
+	GrantDelay time.Duration
+	// History is how many calls are remembered; 0 means 4096.
+	History int
+}
+
+// Account is an account that the sandbox has seen.
+type Account struct {
+	ID      string
+	Created time.Time
+}
+
+// Sandbox is the embedded AWS.
+type Sandbox struct {
+	options  Options
+	db       *state.DB
+	clock    *state.Clock
+	ids      *state.IDs
+	gate     *gate.Gate
+	accounts *state.Table[Account]
+	settings *state.Table[setting]
+	kms      *kms.Service
+	iam      *iam.Service
+	sts      *sts.Service
+	services map[string]*served
+	targets  map[string]*served // by the prefix of X-Amz-Target
+	versions map[string]*served // query services by API version
+	keys     sigv4.Keys
+	history  *history
+	seal     sealer
+	// rest is what an estate holds beyond what the services keep, given back as it
+	// came.
+	restMu sync.Mutex
+	rest   estate.Estate
+}
+
+// setting is a value that survives a restart.
+type setting struct{ Value string }
+
+// served is a service with its codec and what it offers.
+type served struct {
+	service gate.Service
+	codec   *wire.Codec
+	ops     map[string]gate.Operation
+}
+
+// New makes a sandbox.
+func New(o Options) (*Sandbox, error) {
+	if o.DefaultAccount != "" && !arn.IsAccount(o.DefaultAccount) {
+		return nil, fmt.Errorf("making the sandbox: the default account %q is not twelve digits", o.DefaultAccount)
+	}
+	if o.History <= 0 {
+		o.History = 4096
+	}
+	db, err := state.Open(o.State)
+	if err != nil {
+		return nil, err
+	}
+	s := &Sandbox{
+		options: o, db: db, clock: &state.Clock{}, ids: state.NewIDs(o.Seed), services: map[string]*served{},
+		targets: map[string]*served{}, versions: map[string]*served{}, history: newHistory(o.History), seal: newSealer(),
+	}
+	s.accounts = state.NewTable[Account](db, "accounts", nil)
+	s.settings = state.NewTable[setting](db, "settings", nil)
+	s.connect()
+	if err := s.start(); err != nil {
+		_ = db.Close() // the first error tells
+		return nil, err
+	}
+	return s, nil
+}
+
+// connect makes the services and tells each what it needs of the others.
+func (s *Sandbox) connect() {
+	s.gate = &gate.Gate{}
+	s.iam = iam.New(iam.Config{
+		DB: s.db, Clock: s.clock, IDs: s.ids, Gate: s.gate, KnownAccount: s.knows,
+		MultiRegionKeys: func(account string) bool { return s.kms.HasMultiRegionKeys(account) },
+	})
+	s.kms = kms.New(kms.Config{
+		DB: s.db, Clock: s.clock, IDs: s.ids, Gate: s.gate, Client: client{s}, Principals: s.iam, GrantDelay: s.options.GrantDelay,
+	})
+	s.sts = sts.New(sts.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Principals: roles{s.iam}, Decode: s.seal.open})
+	s.gate.Identities = s.iam
+	s.gate.Organizations = noOrganizations{}
+	for _, service := range []gate.Service{s.kms, s.iam, s.sts} {
+		s.serve(service)
+	}
+}
+
+// start reads the state, and fills an empty one from the estate.
+func (s *Sandbox) start() error {
+	if err := s.db.Load(); err != nil {
+		return err
+	}
+	if v := s.settings.Get("clock"); v != nil {
+		ahead, err := time.ParseDuration(v.Value)
+		if err != nil {
+			return fmt.Errorf("reading the clock of the state: %w", err)
+		}
+		s.clock.Advance(ahead)
+	}
+	if s.options.Estate != nil && s.accounts.Len() == 0 {
+		return s.Fill(s.options.Estate)
+	}
+	return nil
+}
+
+func (s *Sandbox) serve(service gate.Service) {
+	api, ok := awsfacts.LookupAPI(service.Name())
+	if !ok {
+		panic("sandbox: no table for " + service.Name())
+	}
+	v := &served{service: service, codec: wire.New(api), ops: map[string]gate.Operation{}}
+	for _, op := range service.Operations() {
+		v.ops[op.Name] = op
+	}
+	s.services[service.Name()] = v
+	if api.TargetPrefix != "" {
+		s.targets[api.TargetPrefix] = v
+	}
+	if api.Protocol == "query" || api.Protocol == "ec2" {
+		s.versions[api.Version] = v
+	}
+}
+
+// Close closes the state file.
+func (s *Sandbox) Close() error { return s.db.Close() }
+
+// Now is the sandbox's time.
+func (s *Sandbox) Now() time.Time { return s.clock.Now() }
+
+// Advance moves the sandbox's clock ahead, and does what has become due on the
+// way.
+func (s *Sandbox) Advance(by time.Duration) error {
+	if by < 0 {
+		return fmt.Errorf("moving the clock: %s is back, and it only goes ahead", by)
+	}
+	return s.db.Update(func() error {
+		s.clock.Advance(by)
+		s.settings.Put("clock", &setting{s.clock.Ahead().String()})
+		s.sweep()
+		return nil
+	})
+}
+
+func (s *Sandbox) sweep() {
+	now := s.clock.Now()
+	s.kms.Sweep(now)
+	s.sts.Sweep(now)
+}
+
+// Reset empties the sandbox, and fills it again from the estate it was made with.
+// The clock stays where it is.
+func (s *Sandbox) Reset() error {
+	err := s.db.Update(func() error {
+		s.db.Clear()
+		s.settings.Put("clock", &setting{s.clock.Ahead().String()})
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	s.history.clear()
+	s.restMu.Lock()
+	e := s.options.Estate
+	s.rest = estate.Estate{}
+	s.restMu.Unlock()
+	if e != nil {
+		return s.Fill(e)
+	}
+	return nil
+}
+
+// knows reports whether the sandbox has seen an account.
+func (s *Sandbox) knows(account string) bool { return s.accounts.Get(account) != nil }
+
+// roles gives STS what it asks of IAM.
+type roles struct{ *iam.Service }
+
+// RoleByARN returns a role.
+func (r roles) RoleByARN(roleARN string) (sts.Role, bool) {
+	role, ok := r.Role(roleARN)
+	if !ok {
+		return sts.Role{}, false
+	}
+	return sts.Role{
+		ARN: roleARN, ID: role.ID, Account: role.Account, Name: role.Name, Trust: role.TrustPolicy(), MaxSession: role.MaxSession, Tags: role.TagMap(),
+	}, true
+}
+
+// noOrganizations is for a sandbox without the service.
+type noOrganizations struct{}
+
+// Standing is that of an account in no organization.
+func (noOrganizations) Standing(string) gate.Standing { return gate.Standing{} }
+
+// random fills b.
+func random(b []byte) { _, _ = rand.Read(b) } // never fails since Go 1.24

@@ -1,0 +1,85 @@
+package sandbox
+
+import (
+	"fmt"
+
+	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/estate"
+)
+
+// Fill puts an estate into the sandbox, over what is there: its accounts,
+// principals and keys. A policy of the estate that could not be read stays so, and
+// calls that depend on it are refused with the reason.
+func (s *Sandbox) Fill(e *estate.Estate) error {
+	err := s.db.Update(func() error {
+		for id := range accountsOf(e) {
+			if !s.knows(id) {
+				s.accounts.Put(id, &Account{ID: id, Created: s.clock.Now()})
+			}
+		}
+		for i := range e.Principals {
+			if err := s.iam.Import(&e.Principals[i], s.clock.Now()); err != nil {
+				return fmt.Errorf("filling the sandbox: %w", err)
+			}
+		}
+		for i := range e.Keys {
+			if err := s.kms.Import(&e.Keys[i], s.clock.Now()); err != nil {
+				return fmt.Errorf("filling the sandbox: %w", err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	s.restMu.Lock()
+	defer s.restMu.Unlock()
+	s.rest = estate.Estate{Organization: e.Organization, Accounts: e.Accounts, Resources: e.Resources, Endpoints: e.Endpoints}
+	return nil
+}
+
+// accountsOf are all accounts that an estate speaks of.
+func accountsOf(e *estate.Estate) map[string]bool {
+	ids := map[string]bool{}
+	for i := range e.Accounts {
+		ids[e.Accounts[i].ID] = true
+	}
+	for i := range e.Principals {
+		if p, err := arn.ParsePrincipal(e.Principals[i].ARN); err == nil {
+			ids[p.Account] = true
+		}
+	}
+	for i := range e.Keys {
+		if a, err := arn.Parse(e.Keys[i].ARN); err == nil {
+			ids[a.Account] = true
+		}
+	}
+	return ids
+}
+
+// Estate returns what the sandbox holds, as an estate.
+func (s *Sandbox) Estate() (*estate.Estate, error) {
+	s.restMu.Lock()
+	rest := s.rest
+	s.restMu.Unlock()
+	now := s.clock.Now()
+	e := &estate.Estate{
+		FormatVersion: estate.FormatVersion, CollectedAt: &now, Organization: rest.Organization, Resources: rest.Resources, Endpoints: rest.Endpoints,
+	}
+	_ = s.db.View(func() error { // it cannot fail
+		known := map[string]bool{}
+		for _, a := range rest.Accounts {
+			known[a.ID] = true
+			e.Accounts = append(e.Accounts, a)
+		}
+		for id := range s.accounts.All("") {
+			if !known[id] {
+				e.Accounts = append(e.Accounts, estate.Account{ID: id})
+			}
+		}
+		e.Principals = s.iam.Export()
+		e.Keys = s.kms.Export(now)
+		return nil
+	})
+	return e, e.Index()
+}
