@@ -79,11 +79,10 @@ func (s *Service) importPolicy(e *Entity, a *estate.Attached, now time.Time) {
 	if s.policy(a.ARN) != nil && p.Account == "aws" {
 		return
 	}
-	path, name, _ := strings.Cut(p.Resource, "/")
+	path := "/"
+	_, name, _ := strings.Cut(p.Resource, "/")
 	if i := strings.LastIndexByte(name, '/'); i >= 0 {
 		path, name = "/"+name[:i+1], name[i+1:]
-	} else {
-		path = "/"
 	}
 	row := &Policy{
 		Account: p.Account, Name: name, Path: path, ID: s.IDs.Unique("ANPA"), Created: now, Updated: now, Default: "v1", Next: 2,

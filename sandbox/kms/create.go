@@ -25,6 +25,7 @@ type keyShape struct {
 func shapeOf(in *kms.CreateKeyInput) (keyShape, error) {
 	p := keyShape{spec: in.KeySpec, usage: in.KeyUsage, origin: in.Origin}
 	if p.spec == "" {
+		//lint:ignore SA1019 KMS still takes the old name of KeySpec
 		p.spec = types.KeySpec(in.CustomerMasterKeySpec)
 	}
 	if p.spec == "" {

@@ -127,16 +127,6 @@ func (k *Key) current() *Material {
 	return nil
 }
 
-// material returns the material of that id, or nil.
-func (k *Key) material(id string) *Material {
-	for i := range k.Materials {
-		if k.Materials[i].ID == id && !k.Materials[i].Gone {
-			return &k.Materials[i]
-		}
-	}
-	return nil
-}
-
 // clone returns a copy that may be changed and put.
 func (k *Key) clone() *Key {
 	c := *k
@@ -177,10 +167,12 @@ func (k *Key) expire() {
 func (k *Key) metadata() *types.KeyMetadata {
 	m := &types.KeyMetadata{
 		AWSAccountId: &k.Account, KeyId: &k.ID, Arn: &k.arn, CreationDate: &k.Created, Description: &k.Description,
-		Enabled: k.State == types.KeyStateEnabled, KeyManager: k.Manager, KeySpec: k.Spec, CustomerMasterKeySpec: types.CustomerMasterKeySpec(k.Spec),
+		Enabled: k.State == types.KeyStateEnabled, KeyManager: k.Manager, KeySpec: k.Spec,
 		KeyState: k.State, KeyUsage: k.Usage, Origin: k.Origin, MultiRegion: &k.MultiRegion,
 		DeletionDate: k.DeletionDate, ExpirationModel: k.Expiration, ValidTo: k.ValidTo,
 	}
+	//lint:ignore SA1019 KMS still answers the old name of KeySpec
+	m.CustomerMasterKeySpec = types.CustomerMasterKeySpec(k.Spec)
 	if k.State == types.KeyStatePendingReplicaDeletion {
 		m.PendingDeletionWindowInDays = &k.WindowDays
 	}

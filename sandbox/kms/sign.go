@@ -133,10 +133,13 @@ func (s *Service) GetPublicKey(ctx context.Context, in *kms.GetPublicKeyInput) (
 		return nil, err
 	}
 	m := k.metadata()
-	return &kms.GetPublicKeyOutput{
-		KeyId: &k.arn, PublicKey: p.public, KeySpec: k.Spec, CustomerMasterKeySpec: m.CustomerMasterKeySpec, KeyUsage: k.Usage,
+	out := &kms.GetPublicKeyOutput{
+		KeyId: &k.arn, PublicKey: p.public, KeySpec: k.Spec, KeyUsage: k.Usage,
 		EncryptionAlgorithms: m.EncryptionAlgorithms, SigningAlgorithms: m.SigningAlgorithms, KeyAgreementAlgorithms: m.KeyAgreementAlgorithms,
-	}, nil
+	}
+	//lint:ignore SA1019 KMS still answers the old name of KeySpec
+	out.CustomerMasterKeySpec = types.CustomerMasterKeySpec(k.Spec)
+	return out, nil
 }
 
 // DeriveSharedSecret derives a secret with somebody's public key.

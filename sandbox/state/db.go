@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
 )
 
 // DB is all tables of a sandbox under one lock.
@@ -47,7 +48,7 @@ func Open(path string) (*DB, error) {
 		return db, nil
 	}
 	file, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second})
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, bbolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("opening the state %s: another sandbox has it open", path)
 	}
 	if err != nil {

@@ -241,6 +241,7 @@ func (s *Service) AssumeRole(ctx context.Context, in *sts.AssumeRoleInput) (*sts
 		out.SourceIdentity = in.SourceIdentity
 	}
 	if in.Policy != nil || len(in.PolicyArns) > 0 || len(in.Tags) > 0 {
+		//lint:ignore SA1019 STS still answers it, and its successor is not described in reference pages
 		out.PackedPolicySize = new(packed(in.Policy))
 	}
 	return out, nil
@@ -355,10 +356,13 @@ func (s *Service) GetFederationToken(ctx context.Context, in *sts.GetFederationT
 	if in.Policy != nil || len(in.Tags) > 0 || len(in.PolicyArns) > 0 {
 		size = packed(in.Policy)
 	}
-	return &sts.GetFederationTokenOutput{
-		Credentials: s.issue(c, session, seconds), PackedPolicySize: &size,
+	out := &sts.GetFederationTokenOutput{
+		Credentials:   s.issue(c, session, seconds),
 		FederatedUser: &types.FederatedUser{Arn: &session.ARN, FederatedUserId: &session.ID},
-	}, nil
+	}
+	//lint:ignore SA1019 STS still answers it, and its successor is not described in reference pages
+	out.PackedPolicySize = &size
+	return out, nil
 }
 
 // GetAccessKeyInfo tells the account of an access key.
