@@ -45,6 +45,14 @@ var rcp = sync.OnceValue(func() rcpTable {
 	return table
 })
 
+// RCPService reports whether resource control policies cover a service, in any letter
+// case. See
+// docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_rcps.html.
+func RCPService(prefix string) bool {
+	_, ok := rcp().services.find(prefix)
+	return ok
+}
+
 // RCPCovers reports whether a resource control policy can limit the action, in any
 // letter case: its service is one that RCPs cover and the action is not exempt (see
 // [RCPExempt]). Which resources are out of reach — those of the management account,

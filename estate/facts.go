@@ -15,14 +15,17 @@ type Facts struct {
 type Place struct {
 	Organization string
 	Paths        []string // o-…/r-…/ou-…/
+	// Unknown is set when the account may be in an organization that could not be
+	// read.
+	Unknown bool
 }
 
 // Know states the facts of a case. It is called before the case is used.
 func (c *Case) Know(f Facts) {
 	c.facts = facts{
 		callerTags: f.CallerTags, tagsKnown: true,
-		callerOrg:   place{known: true, org: f.CallerPlace.Organization, paths: f.CallerPlace.Paths},
-		resourceOrg: place{known: true, org: f.ResourcePlace.Organization, paths: f.ResourcePlace.Paths},
+		callerOrg:   place{known: !f.CallerPlace.Unknown, org: f.CallerPlace.Organization, paths: f.CallerPlace.Paths},
+		resourceOrg: place{known: !f.ResourcePlace.Unknown, org: f.ResourcePlace.Organization, paths: f.ResourcePlace.Paths},
 	}
 }
 

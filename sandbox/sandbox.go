@@ -25,6 +25,7 @@ import (
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/iam"
 	"github.com/keyreach/keyreach/sandbox/kms"
+	"github.com/keyreach/keyreach/sandbox/organizations"
 	"github.com/keyreach/keyreach/sandbox/state"
 	"github.com/keyreach/keyreach/sandbox/sts"
 	"github.com/keyreach/keyreach/sandbox/wire"
@@ -70,6 +71,7 @@ type Sandbox struct {
 	kms      *kms.Service
 	iam      *iam.Service
 	sts      *sts.Service
+	orgs     *organizations.Service
 	services map[string]*served
 	targets  map[string]*served // by the prefix of X-Amz-Target
 	versions map[string]*served // query services by API version
@@ -130,8 +132,9 @@ func (s *Sandbox) connect() {
 	})
 	s.sts = sts.New(sts.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Principals: roles{s.iam}, Decode: s.seal.open})
 	s.gate.Identities = s.iam
-	s.gate.Organizations = noOrganizations{}
-	for _, service := range []gate.Service{s.kms, s.iam, s.sts} {
+	s.orgs = organizations.New(organizations.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Accounts: accounts{s}})
+	s.gate.Organizations = s.orgs
+	for _, service := range []gate.Service{s.kms, s.iam, s.sts, s.orgs} {
 		s.serve(service)
 	}
 }
@@ -237,11 +240,25 @@ func (r roles) RoleByARN(roleARN string) (sts.Role, bool) {
 	}, true
 }
 
-// noOrganizations is for a sandbox without the service.
-type noOrganizations struct{}
+// accounts makes accounts for Organizations.
+type accounts struct{ s *Sandbox }
 
-// Standing is that of an account in no organization.
-func (noOrganizations) Standing(string) gate.Standing { return gate.Standing{} }
+// Known reports whether there is an account.
+func (a accounts) Known(id string) bool { return a.s.knows(id) }
+
+// Create makes an account with a role that has all rights and that the management
+// account may assume.
+// See https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_accounts_create.html.
+func (a accounts) Create(id, role, management string) error {
+	now := a.s.clock.Now()
+	a.s.accounts.Put(id, &Account{ID: id, Created: now})
+	trust := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::%s:root"},"Action":"sts:AssumeRole"}]}`, management)
+	const admin = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`
+	return a.s.iam.Import(&estate.Principal{
+		ARN: "arn:aws:iam::" + id + ":role/" + role, Trust: gate.Document("trust policy", trust),
+		Policies: []estate.Attached{{Name: "AdministratorAccess", Kind: "managed", ARN: "arn:aws:iam::aws:policy/AdministratorAccess", Document: gate.Document("AdministratorAccess", admin)}},
+	}, now)
+}
 
 // random fills b.
 func random(b []byte) { _, _ = rand.Read(b) } // never fails since Go 1.24

@@ -17,6 +17,9 @@ func (s *Sandbox) Fill(e *estate.Estate) error {
 				s.accounts.Put(id, &Account{ID: id, Created: s.clock.Now()})
 			}
 		}
+		if e.Organization != nil {
+			s.orgs.Import(e.Organization, s.clock.Now())
+		}
 		for i := range e.Principals {
 			if err := s.iam.Import(&e.Principals[i], s.clock.Now()); err != nil {
 				return fmt.Errorf("filling the sandbox: %w", err)
@@ -34,7 +37,7 @@ func (s *Sandbox) Fill(e *estate.Estate) error {
 	}
 	s.restMu.Lock()
 	defer s.restMu.Unlock()
-	s.rest = estate.Estate{Organization: e.Organization, Accounts: e.Accounts, Resources: e.Resources, Endpoints: e.Endpoints}
+	s.rest = estate.Estate{Accounts: e.Accounts, Resources: e.Resources, Endpoints: e.Endpoints}
 	return nil
 }
 
@@ -54,7 +57,19 @@ func accountsOf(e *estate.Estate) map[string]bool {
 			ids[a.Account] = true
 		}
 	}
+	if e.Organization != nil {
+		addUnit(ids, &e.Organization.Root)
+	}
 	return ids
+}
+
+func addUnit(ids map[string]bool, u *estate.Unit) {
+	for i := range u.Accounts {
+		ids[u.Accounts[i].ID] = true
+	}
+	for i := range u.Units {
+		addUnit(ids, &u.Units[i])
+	}
 }
 
 // Estate returns what the sandbox holds, as an estate.
@@ -64,7 +79,7 @@ func (s *Sandbox) Estate() (*estate.Estate, error) {
 	s.restMu.Unlock()
 	now := s.clock.Now()
 	e := &estate.Estate{
-		FormatVersion: estate.FormatVersion, CollectedAt: &now, Organization: rest.Organization, Resources: rest.Resources, Endpoints: rest.Endpoints,
+		FormatVersion: estate.FormatVersion, CollectedAt: &now, Resources: rest.Resources, Endpoints: rest.Endpoints,
 	}
 	_ = s.db.View(func() error { // it cannot fail
 		known := map[string]bool{}
@@ -77,6 +92,7 @@ func (s *Sandbox) Estate() (*estate.Estate, error) {
 				e.Accounts = append(e.Accounts, estate.Account{ID: id})
 			}
 		}
+		e.Organization = s.orgs.Export()
 		e.Principals = s.iam.Export()
 		e.Keys = s.kms.Export(now)
 		return nil

@@ -3,6 +3,7 @@ package gate
 import (
 	"encoding/json"
 	"errors"
+	"strings"
 
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/finding"
@@ -34,9 +35,25 @@ func ReadPolicy(name, text string, loose bool) (*policy.Document, error) {
 	return d, nil
 }
 
+// unreadable begins the text that stands for a policy that could not be read.
+const unreadable = "unreadable: "
+
+// TextOf is a policy of an estate as the sandbox stores it. One that could not be
+// read is stored as its reason, which is no policy, so that nothing is decided by
+// it.
+func TextOf(d *estate.Document) string {
+	if d.Source == nil {
+		return unreadable + d.Unreadable
+	}
+	return d.Source.String()
+}
+
 // Document reads a policy that the sandbox holds already. One that cannot be read
 // decides nothing, and says so.
 func Document(name, text string) *estate.Document {
+	if reason, ok := strings.CutPrefix(text, unreadable); ok {
+		return &estate.Document{Unreadable: reason}
+	}
 	d, _, err := policy.Read(name, []byte(text))
 	if err != nil {
 		return &estate.Document{Unreadable: err.Error()}

@@ -33,6 +33,9 @@ type Organizations interface {
 type Standing struct {
 	Place    estate.Place
 	SCP, RCP [][]estate.Named
+	// Unread says why the control policies could not be read, in an estate that
+	// filled the sandbox.
+	Unread string
 }
 
 // Ask is one question that an operation needs answered with yes: the action, the
@@ -127,6 +130,7 @@ func (g *Gate) Case(c *Call, a *Ask) *estate.Case {
 		theirs = g.Organizations.Standing(owner)
 	}
 	k.SCP, k.RCP = mine.SCP, theirs.RCP
+	k.SCPUnread, k.RCPUnread = mine.Unread, theirs.Unread
 	k.Know(estate.Facts{CallerTags: id.Tags, CallerPlace: mine.Place, ResourcePlace: theirs.Place})
 	k.Request.Context = contextOf(c, a)
 	return k

@@ -1,8 +1,6 @@
 package iam
 
 import (
-	"encoding/base64"
-	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
@@ -34,26 +32,12 @@ func (r *Role) protected() error {
 }
 
 // paged cuts a page from a list.
-func paged[T any](list []T, marker *string, limit *int32) (page []T, next *string, err error) {
-	from, size := 0, 100
-	if marker != nil {
-		text, err := base64.RawURLEncoding.DecodeString(*marker)
-		if err == nil {
-			from, err = strconv.Atoi(string(text))
-		}
-		if err != nil || from < 0 {
-			return nil, nil, refuse("ValidationError", "Invalid Marker.")
-		}
+func paged[T any](list []T, marker *string, limit *int32) ([]T, *string, error) {
+	page, next, ok := gate.Page(list, marker, limit, 100)
+	if !ok {
+		return nil, nil, refuse("ValidationError", "Invalid Marker.")
 	}
-	if limit != nil {
-		size = int(*limit)
-	}
-	from = min(from, len(list))
-	to := min(from+size, len(list))
-	if to < len(list) {
-		next = new(base64.RawURLEncoding.EncodeToString([]byte(strconv.Itoa(to))))
-	}
-	return append([]T{}, list[from:to]...), next, nil
+	return page, next, nil
 }
 
 func text(s *string) string {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/sandbox/gate"
 )
 
 // Import puts a user or role of an estate into IAM. It is called in Update.
@@ -29,12 +30,12 @@ func (s *Service) Import(p *estate.Principal, now time.Time) error {
 		s.importPolicy(&e, &p.Policies[i], now)
 	}
 	if p.Unreadable != "" {
-		e.Inline = append(e.Inline, Inline{Name: "unreadable", Document: p.Unreadable})
+		e.Inline = append(e.Inline, Inline{Name: "unreadable", Document: gate.TextOf(&estate.Document{Unreadable: p.Unreadable})})
 	}
 	if p.Boundary != nil {
 		b := &Policy{
 			Account: e.Account, Name: "boundary-of-" + e.Name, Path: "/", ID: s.IDs.Unique("ANPA"), Created: now, Updated: now, Default: "v1", Next: 2,
-			Versions: []Version{{ID: "v1", Document: textOf(p.Boundary), Created: now}},
+			Versions: []Version{{ID: "v1", Document: gate.TextOf(p.Boundary), Created: now}},
 		}
 		s.policies.Put(b.arn(), b)
 		e.Boundary = b.arn()
@@ -51,7 +52,7 @@ func (s *Service) Import(p *estate.Principal, now time.Time) error {
 	}
 	r := &Role{Entity: e, MaxSession: plainSession, Trust: `{"Version":"2012-10-17","Statement":[]}`}
 	if p.Trust != nil {
-		r.Trust = textOf(p.Trust)
+		r.Trust = gate.TextOf(p.Trust)
 	}
 	if service, ok := strings.CutPrefix(path, servicePath); ok {
 		r.Service = strings.TrimSuffix(service, "/")
@@ -72,7 +73,7 @@ func (s *Service) importPolicy(e *Entity, a *estate.Attached, now time.Time) {
 		if a.Group != "" {
 			name = a.Group + "-" + a.Name
 		}
-		e.Inline = append(e.Inline, Inline{Name: name, Document: textOf(a.Document)})
+		e.Inline = append(e.Inline, Inline{Name: name, Document: gate.TextOf(a.Document)})
 		return
 	}
 	e.Attached = append(e.Attached, a.ARN)
@@ -86,18 +87,9 @@ func (s *Service) importPolicy(e *Entity, a *estate.Attached, now time.Time) {
 	}
 	row := &Policy{
 		Account: p.Account, Name: name, Path: path, ID: s.IDs.Unique("ANPA"), Created: now, Updated: now, Default: "v1", Next: 2,
-		Versions: []Version{{ID: "v1", Document: textOf(a.Document), Created: now}},
+		Versions: []Version{{ID: "v1", Document: gate.TextOf(a.Document), Created: now}},
 	}
 	s.policies.Put(a.ARN, row)
-}
-
-// textOf is a document as text. One that could not be read becomes its reason,
-// which is no policy, so that nothing is decided by it.
-func textOf(d *estate.Document) string {
-	if d.Source == nil {
-		return d.Unreadable
-	}
-	return d.Source.String()
 }
 
 // Export returns all users and roles with what limits and allows them.

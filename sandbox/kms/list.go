@@ -2,8 +2,6 @@ package kms
 
 import (
 	"context"
-	"encoding/base64"
-	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
@@ -12,27 +10,11 @@ import (
 	"github.com/keyreach/keyreach/sandbox/state"
 )
 
-// paged cuts a page from a list. The marker is the place where the next page
-// begins.
-func paged[T any](list []T, marker *string, limit *int32, plain int) (page []T, next *string, err error) {
-	from := 0
-	if marker != nil {
-		text, err := base64.RawURLEncoding.DecodeString(*marker)
-		if err == nil {
-			from, err = strconv.Atoi(string(text))
-		}
-		if err != nil || from < 0 {
-			return nil, nil, refuse("InvalidMarkerException", "Could not deserialize marker '"+*marker+"'")
-		}
-	}
-	if limit != nil {
-		plain = int(*limit)
-	}
-	from = min(from, len(list))
-	to := min(from+plain, len(list))
-	page = append([]T{}, list[from:to]...)
-	if to < len(list) {
-		next = new(base64.RawURLEncoding.EncodeToString([]byte(strconv.Itoa(to))))
+// paged cuts a page from a list.
+func paged[T any](list []T, marker *string, limit *int32, plain int) ([]T, *string, error) {
+	page, next, ok := gate.Page(list, marker, limit, plain)
+	if !ok {
+		return nil, nil, refuse("InvalidMarkerException", "Could not deserialize marker '"+*marker+"'")
 	}
 	return page, next, nil
 }

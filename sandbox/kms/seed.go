@@ -11,6 +11,7 @@ import (
 
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/state"
 )
 
@@ -30,10 +31,7 @@ func (s *Service) Import(e *estate.Key, now time.Time) error {
 		Policy: defaultPolicy(a.Region, a.Account),
 	}
 	if e.Policy != nil {
-		k.Policy = e.Policy.Unreadable
-		if e.Policy.Source != nil {
-			k.Policy = e.Policy.Source.String()
-		}
+		k.Policy = gate.TextOf(e.Policy)
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Tags)) {
 		k.Tags = append(k.Tags, Tag{name, e.Tags[name]})
