@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/keyreach/keyreach/access"
 	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/sandbox/gate"
 )
 
 const adminPrefix = "/_keyreach/"
@@ -129,9 +131,9 @@ type decision struct {
 // getDecision says why a call was decided as it was. The evidence is worked out
 // now, from the policies of then.
 func (s *Sandbox) getDecision(w http.ResponseWriter, id string) {
-	e, ok := s.history.find(id)
+	e, ok := s.log.Find(id)
 	if !ok {
-		problem(w, http.StatusNotFound, fmt.Sprintf("no call with the request id %s is remembered; the sandbox keeps the latest %d", id, s.options.History))
+		problem(w, http.StatusNotFound, fmt.Sprintf("no call with the request id %s is remembered; the sandbox keeps the latest %d", id, s.log.Size()))
 		return
 	}
 	out := struct {
@@ -140,10 +142,10 @@ func (s *Sandbox) getDecision(w http.ResponseWriter, id string) {
 		Refused       string     `json:"refused,omitempty"`
 		Decisions     []decision `json:"decisions"`
 	}{FormatVersion: 1, RequestID: id, Decisions: []decision{}}
-	if e.denied != nil {
-		out.Refused = e.denied.Text
+	if denied := (*gate.Denied)(nil); errors.As(e.Err, &denied) {
+		out.Refused = denied.Text
 	}
-	for _, k := range e.cases {
+	for _, k := range e.Call.Asked {
 		d := access.Authorize(k)
 		out.Decisions = append(out.Decisions, decision{
 			Principal: k.Request.Caller.Text, Action: k.Request.Action, Resource: k.Request.Resource, Effect: d.Effect.String(),

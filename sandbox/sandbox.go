@@ -15,6 +15,7 @@ package sandbox
 import (
 	"crypto/rand"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/internal/sigv4"
+	"github.com/keyreach/keyreach/sandbox/cloudtrail"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/iam"
 	"github.com/keyreach/keyreach/sandbox/kms"
@@ -72,11 +74,12 @@ type Sandbox struct {
 	iam      *iam.Service
 	sts      *sts.Service
 	orgs     *organizations.Service
+	trail    *cloudtrail.Service
 	services map[string]*served
 	targets  map[string]*served // by the prefix of X-Amz-Target
 	versions map[string]*served // query services by API version
 	keys     sigv4.Keys
-	history  *history
+	log      *cloudtrail.Log
 	seal     sealer
 	// rest is what an estate holds beyond what the services keep, given back as it
 	// came.
@@ -108,7 +111,7 @@ func New(o Options) (*Sandbox, error) {
 	}
 	s := &Sandbox{
 		options: o, db: db, clock: &state.Clock{}, ids: state.NewIDs(o.Seed), services: map[string]*served{},
-		targets: map[string]*served{}, versions: map[string]*served{}, history: newHistory(o.History), seal: newSealer(),
+		targets: map[string]*served{}, versions: map[string]*served{}, log: cloudtrail.NewLog(o.History), seal: newSealer(),
 	}
 	s.accounts = state.NewTable[Account](db, "accounts", nil)
 	s.settings = state.NewTable[setting](db, "settings", nil)
@@ -134,7 +137,8 @@ func (s *Sandbox) connect() {
 	s.gate.Identities = s.iam
 	s.orgs = organizations.New(organizations.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Accounts: accounts{s}})
 	s.gate.Organizations = s.orgs
-	for _, service := range []gate.Service{s.kms, s.iam, s.sts, s.orgs} {
+	s.trail = cloudtrail.New(cloudtrail.Config{DB: s.db, Clock: s.clock, Log: s.log, Describe: s.describe})
+	for _, service := range []gate.Service{s.kms, s.iam, s.sts, s.orgs, s.trail} {
 		s.serve(service)
 	}
 }
@@ -169,6 +173,9 @@ func (s *Sandbox) serve(service gate.Service) {
 	s.services[service.Name()] = v
 	if api.TargetPrefix != "" {
 		s.targets[api.TargetPrefix] = v
+		// botocore writes CloudTrail's prefix with a package before it, the Go SDK
+		// without.
+		s.targets[api.TargetPrefix[strings.LastIndexByte(api.TargetPrefix, '.')+1:]] = v
 	}
 	if api.Protocol == "query" || api.Protocol == "ec2" {
 		s.versions[api.Version] = v
@@ -212,7 +219,7 @@ func (s *Sandbox) Reset() error {
 	if err != nil {
 		return err
 	}
-	s.history.clear()
+	s.log.Clear()
 	s.restMu.Lock()
 	e := s.options.Estate
 	s.rest = estate.Estate{}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/keyreach/keyreach/awsfacts"
+	"github.com/keyreach/keyreach/sandbox/cloudtrail"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/wire"
 )
@@ -167,10 +168,11 @@ func (s *Sandbox) answer(r *http.Request, body []byte, v *served, op *awsfacts.A
 	o := v.ops[op.Name]
 	in := o.New()
 	if err := v.codec.Decode(op, r, body, in); err != nil {
+		s.log.Add(cloudtrail.Entry{Call: c, Err: err, ReadOnly: o.Mode == gate.Reads})
 		return nil, err
 	}
 	out, err := s.perform(context.WithoutCancel(r.Context()), c, o, in)
-	s.history.add(c, in, out, err, o.Mode == gate.Reads)
+	s.log.Add(cloudtrail.Entry{Call: c, In: in, Out: out, Err: err, ReadOnly: o.Mode == gate.Reads})
 	return out, err
 }
 
@@ -238,11 +240,11 @@ func (k client) Do(ctx context.Context, service, operation string, in any, f gat
 	c.Prepared, c.Asked, c.Resources = nil, nil, nil
 	c.SourceIP, c.UserAgent = "", f.Service+".amazonaws.com"
 	if err := k.s.allowed(&c, o, in); err != nil {
-		k.s.history.add(&c, in, nil, err, o.Mode == gate.Reads)
+		k.s.log.Add(cloudtrail.Entry{Call: &c, In: in, Err: err, ReadOnly: o.Mode == gate.Reads})
 		return nil, err
 	}
 	out, err := o.Handle(gate.With(ctx, &c), in)
-	k.s.history.add(&c, in, out, err, o.Mode == gate.Reads)
+	k.s.log.Add(cloudtrail.Entry{Call: &c, In: in, Out: out, Err: err, ReadOnly: o.Mode == gate.Reads})
 	return out, err
 }
 
@@ -262,4 +264,21 @@ func (s *Sandbox) wireError(v *served, err error) error {
 		return &wire.Error{Code: "AccessDeniedException", Message: denied.Text, Status: http.StatusForbidden}
 	}
 	return &wire.Error{Code: "AccessDeniedException", Message: denied.Text, Status: http.StatusBadRequest}
+}
+
+// describe tells CloudTrail what a call asked and was answered.
+func (s *Sandbox) describe(e *cloudtrail.Entry) cloudtrail.Described {
+	v := s.services[e.Call.Service]
+	op := v.codec.API().Operation(e.Call.Operation)
+	var d cloudtrail.Described
+	if e.In != nil {
+		d.Request = v.codec.Shown(op.Input, e.In)
+	}
+	if e.Err != nil {
+		refusal := v.codec.AsError(s.wireError(v, e.Err))
+		d.Code, d.Message = refusal.Code, refusal.Message
+	} else if e.Out != nil {
+		d.Response = v.codec.Shown(op.Output, e.Out)
+	}
+	return d
 }

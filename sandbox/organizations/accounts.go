@@ -34,7 +34,6 @@ func (s *Service) shownAccount(o *Organization, m *Member) *types.Account {
 	if m.Suspended {
 		a.State, status = types.AccountStateSuspended, types.AccountStatusSuspended
 	}
-	//lint:ignore SA1019 AWS still answers it, and callers still read it
 	a.Status = status
 	return a
 }

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
+	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/aws/smithy-go"
 
@@ -63,7 +65,7 @@ func (c *Codec) invalid(text string) error {
 // EncodeError writes an error. One that is not of AWS's kind becomes an internal
 // failure that tells nothing.
 func (c *Codec) EncodeError(err error, requestID string) *Response {
-	e := c.asError(err)
+	e := c.AsError(err)
 	res := &Response{Status: e.Status, Header: http.Header{}}
 	res.Header.Set("X-Amzn-Requestid", requestID)
 	switch c.api.Protocol {
@@ -80,8 +82,8 @@ func (c *Codec) EncodeError(err error, requestID string) *Response {
 	return res
 }
 
-// asError gives every error a code, a text and a status.
-func (c *Codec) asError(err error) Error {
+// AsError gives every error a code, a text and a status.
+func (c *Codec) AsError(err error) Error {
 	var own *Error
 	var sdk smithy.APIError
 	e := Error{Code: "InternalFailure", Message: "The request processing has failed because of an unknown error.", Status: http.StatusInternalServerError}
@@ -107,11 +109,11 @@ func (c *Codec) asError(err error) Error {
 func JSONError(e Error) []byte {
 	b := []byte(`{"__type":`)
 	b = appendQuoted(b, e.Code)
-	for name, value := range e.Fields {
+	for _, name := range slices.Sorted(maps.Keys(e.Fields)) {
 		b = append(b, ',')
 		b = appendQuoted(b, name)
 		b = append(b, ':')
-		b = appendQuoted(b, value)
+		b = appendQuoted(b, e.Fields[name])
 	}
 	b = append(b, `,"message":`...)
 	b = appendQuoted(b, e.Message)
