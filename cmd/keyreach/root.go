@@ -71,7 +71,7 @@ open-if, or findings · 4 usage or configuration · 130 interrupted.`,
 	root.SetIn(s.in)
 	root.SetFlagErrorFunc(badFlag)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newCheck(s), newCan(s), newRoutes(s), newVersion(s))
+	root.AddCommand(newCheck(s), newCan(s), newRoutes(s), newSandbox(s), newVersion(s))
 	root.SetHelpCommand(newHelp())
 	return root
 }
