@@ -166,7 +166,11 @@ func (s *Sandbox) serve(service gate.Service) {
 	if !ok {
 		panic("sandbox: no table for " + service.Name())
 	}
-	v := &served{service: service, codec: wire.New(api), ops: map[string]gate.Operation{}}
+	var unions []any
+	if u, ok := service.(gate.Unions); ok {
+		unions = u.Unions()
+	}
+	v := &served{service: service, codec: wire.New(api, unions...), ops: map[string]gate.Operation{}}
 	for _, op := range service.Operations() {
 		v.ops[op.Name] = op
 	}

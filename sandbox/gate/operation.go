@@ -58,6 +58,12 @@ type Service interface {
 	Operations() []Operation
 }
 
+// Unions is what a service has whose requests hold unions: pointers to the SDK's
+// types for their members.
+type Unions interface {
+	Unions() []any
+}
+
 // Client makes calls from one service to another, for the caller of the first.
 // It alone can say that a service forwards. It is called with the state locked
 // for writing, when the operation writes.

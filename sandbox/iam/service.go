@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/sandbox/gate"
@@ -190,21 +192,23 @@ func (s *Service) identity(principal string) gate.Identity {
 	if known, ok := cache.Load(principal); ok {
 		return known.(gate.Identity)
 	}
-	id := s.bind(principal)
+	id := s.bind(principal, nil)
 	cache.Store(principal, id)
 	return id
 }
 
-// bind gathers the policies of a user or role.
-func (s *Service) bind(principal string) gate.Identity {
+// bind gathers the policies of a user or role, without those that are left out.
+func (s *Service) bind(principal string, out excluded) gate.Identity {
 	p, err := arn.ParsePrincipal(principal)
 	if err != nil {
 		return gate.Identity{}
 	}
 	var id gate.Identity
 	var e *Entity
+	kind := types.AttachmentTypeRole
 	switch p.Kind {
 	case arn.User:
+		kind = types.AttachmentTypeUser
 		u := s.user(p.Account, p.Name)
 		if u == nil {
 			return id
@@ -212,7 +216,7 @@ func (s *Service) bind(principal string) gate.Identity {
 		e = &u.Entity
 		for _, name := range u.Groups {
 			if g := s.groups.Get(row(p.Account, name)); g != nil {
-				id.Policies = s.held(id.Policies, &g.Entity, "group "+g.Name+": ")
+				id.Policies = s.held(id.Policies, &g.Entity, types.AttachmentTypeGroup, out)
 			}
 		}
 	case arn.Role:
@@ -228,8 +232,8 @@ func (s *Service) bind(principal string) gate.Identity {
 	default:
 		return id
 	}
-	id.Policies = s.held(id.Policies, e, "")
-	if b := s.policy(e.Boundary); b != nil && b.current() != nil {
+	id.Policies = s.held(id.Policies, e, kind, out)
+	if b := s.policy(e.Boundary); b != nil && b.current() != nil && !out.boundary(e.Boundary) {
 		id.Boundary = &estate.Named{Name: "permissions boundary", Document: b.current().doc}
 	}
 	id.Tags = tagMap(e.Tags)
@@ -237,12 +241,19 @@ func (s *Service) bind(principal string) gate.Identity {
 }
 
 // held adds the inline and attached policies of an entity.
-func (s *Service) held(list []estate.Named, e *Entity, prefix string) []estate.Named {
+func (s *Service) held(list []estate.Named, e *Entity, kind types.AttachmentType, out excluded) []estate.Named {
+	prefix := ""
+	if kind == types.AttachmentTypeGroup {
+		prefix = "group " + e.Name + ": "
+	}
 	for i := range e.Inline {
+		if out.inline(kind, e.Name, e.Inline[i].Name) {
+			continue
+		}
 		list = append(list, estate.Named{Name: prefix + "inline policy " + e.Inline[i].Name, Document: e.Inline[i].doc})
 	}
 	for _, a := range e.Attached {
-		if p := s.policy(a); p != nil && p.current() != nil {
+		if p := s.policy(a); p != nil && p.current() != nil && !out.managed(a) {
 			list = append(list, estate.Named{Name: prefix + "managed policy " + p.Name, Document: p.current().doc})
 		}
 	}

@@ -27,6 +27,10 @@ type simulation struct {
 	context    []types.ContextEntry
 	// bare leaves out what only a real principal has: its organization.
 	bare bool
+	// scp are the levels that stand for an organization, without those that the
+	// real principal has.
+	scp     [][]estate.Named
+	without excluded
 }
 
 // SimulatePrincipalPolicy says what a user, group or role may do. Like AWS's, it
@@ -40,7 +44,11 @@ func (s *Service) SimulatePrincipalPolicy(ctx context.Context, in *iam.SimulateP
 	if _, ok := s.UniqueID(p); !ok || p.Kind != arn.User && p.Kind != arn.Role {
 		return nil, refuse("NoSuchEntity", "The entity "+*in.PolicySourceArn+" cannot be found.") // assumed text
 	}
-	id := s.identity(*in.PolicySourceArn)
+	without := excluded(in.PolicyExclusionList)
+	if err := without.check(); err != nil {
+		return nil, err
+	}
+	id := s.bind(*in.PolicySourceArn, without)
 	if id.Policies, err = extra(id.Policies, in.PolicyInputList); err != nil {
 		return nil, err
 	}
@@ -50,7 +58,7 @@ func (s *Service) SimulatePrincipalPolicy(ctx context.Context, in *iam.SimulateP
 	}
 	results, err := s.simulate(gate.From(ctx), simulation{
 		principal: caller, identity: id, actions: in.ActionNames, resources: in.ResourceArns, owner: in.ResourceOwner, resource: in.ResourcePolicy,
-		boundaries: in.PermissionsBoundaryPolicyInputList, context: in.ContextEntries,
+		boundaries: in.PermissionsBoundaryPolicyInputList, context: in.ContextEntries, without: without,
 	})
 	if err != nil {
 		return nil, err
@@ -67,13 +75,21 @@ func (s *Service) SimulateCustomPolicy(ctx context.Context, in *iam.SimulateCust
 	if err != nil {
 		return nil, err
 	}
+	var scp [][]estate.Named
+	for _, level := range in.OrderedOrganizationPolicyInputList {
+		named, err := extra(nil, level.ServiceControlPolicyInputList)
+		if err != nil {
+			return nil, err
+		}
+		scp = append(scp, named)
+	}
 	caller := arnOf(c.Caller.Account, "user", "/", "simulated")
 	if in.CallerArn != nil {
 		caller = *in.CallerArn
 	}
 	results, err := s.simulate(c, simulation{
 		principal: caller, identity: gate.Identity{Policies: policies}, actions: in.ActionNames, resources: in.ResourceArns, owner: in.ResourceOwner,
-		resource: in.ResourcePolicy, boundaries: in.PermissionsBoundaryPolicyInputList, context: in.ContextEntries, bare: true,
+		resource: in.ResourcePolicy, boundaries: in.PermissionsBoundaryPolicyInputList, context: in.ContextEntries, bare: true, scp: scp,
 	})
 	if err != nil {
 		return nil, err
@@ -135,9 +151,10 @@ func (s *Service) question(q *simulation, r estate.Request, boundary []estate.Na
 	}
 	k.Request.Caller.Bounded = k.Boundary != nil
 	facts := estate.Facts{CallerTags: q.identity.Tags}
+	k.SCP = q.scp
 	if !q.bare {
 		standing := s.Gate.Organizations.Standing(r.Caller.Account)
-		k.SCP, facts.CallerPlace, facts.ResourcePlace = standing.SCP, standing.Place, standing.Place
+		k.SCP, facts.CallerPlace, facts.ResourcePlace = q.without.levels(standing.SCP), standing.Place, standing.Place
 	}
 	k.Know(facts)
 	if q.resource != nil {

@@ -61,6 +61,9 @@ func (s *Service) ListGrants(ctx context.Context, in *kms.ListGrantsInput) (*kms
 	if err != nil {
 		return nil, err
 	}
+	if in.GranteeServicePrincipal != nil {
+		return nil, forServices("GranteeServicePrincipal")
+	}
 	var grantee, id string
 	if in.GranteePrincipal != nil {
 		if grantee, id, err = s.filter(*in.GranteePrincipal); err != nil {
@@ -81,6 +84,11 @@ func (s *Service) ListGrants(ctx context.Context, in *kms.ListGrantsInput) (*kms
 	return &kms.ListGrantsOutput{Grants: page, NextMarker: next, Truncated: next != nil}, nil
 }
 
+// forServices refuses a filter that AWS keeps for its services.
+func forServices(filter string) error {
+	return validation(filter + " can only be used by an AWS service principal.") // assumed text
+}
+
 // filter reads the principal by which ListGrants filters.
 func (s *Service) filter(text string) (principal, id string, err error) {
 	p, err := arn.ParsePrincipal(text)
@@ -98,6 +106,12 @@ func (s *Service) filter(text string) (principal, id string, err error) {
 // may retire, on whosever keys.
 // See https://docs.aws.amazon.com/kms/latest/APIReference/API_ListRetirableGrants.html.
 func (s *Service) ListRetirableGrants(ctx context.Context, in *kms.ListRetirableGrantsInput) (*kms.ListRetirableGrantsOutput, error) {
+	switch {
+	case in.RetiringServicePrincipal != nil:
+		return nil, forServices("RetiringServicePrincipal")
+	case in.RetiringPrincipal == nil:
+		return nil, validation("1 validation error detected: Value null at 'retiringPrincipal' failed to satisfy constraint: Member must not be null")
+	}
 	c := gate.From(ctx)
 	principal, id, err := s.principal("RetiringPrincipal", *in.RetiringPrincipal)
 	if err != nil {

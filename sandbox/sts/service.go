@@ -235,13 +235,14 @@ func (s *Service) AssumeRole(ctx context.Context, in *sts.AssumeRoleInput) (*sts
 	}
 	out := &sts.AssumeRoleOutput{
 		AssumedRoleUser: &types.AssumedRoleUser{Arn: &session.ARN, AssumedRoleId: &session.ID},
-		Credentials:     s.issue(c, session, seconds),
+		Credentials:     s.issue(c, session, seconds, in.MinimumSessionTokenSize),
 	}
+	out.SessionTokenSize, out.SessionTokenUtilization = new(int32(len(session.Token))), used(out.Credentials)
 	if in.SourceIdentity != nil {
 		out.SourceIdentity = in.SourceIdentity
 	}
 	if in.Policy != nil || len(in.PolicyArns) > 0 || len(in.Tags) > 0 {
-		//lint:ignore SA1019 STS still answers it, and its successor is not described in reference pages
+		//lint:ignore SA1019 STS still answers it
 		out.PackedPolicySize = new(packed(in.Policy))
 	}
 	return out, nil
@@ -287,10 +288,24 @@ func (s *Service) limit(session *gate.Session, document *string, arns []types.Po
 	return nil
 }
 
-// issue makes the credentials of a session.
-func (s *Service) issue(c *gate.Call, session *gate.Session, seconds int32) *types.Credentials {
+// plainToken is the size of a session token, maxToken the largest that may be asked
+// for. STS does not say how it gets its sizes.
+const plainToken, maxToken = 240, 4096
+
+// used is how much of the largest size a token has, in per cent.
+func used(c *types.Credentials) *int32 {
+	return new(int32(min(100, (len(*c.SessionToken)*100+maxToken-1)/maxToken)))
+}
+
+// issue makes the credentials of a session, with a token of at least the size that
+// was asked for.
+func (s *Service) issue(c *gate.Call, session *gate.Session, seconds int32, longer *int32) *types.Credentials {
+	size := plainToken
+	if longer != nil {
+		size = max(size, int(*longer))
+	}
 	session.AccessKeyID = s.IDs.Unique("ASIA")[:20]
-	session.Secret, session.Token = state.Secret(30), state.Secret(180)
+	session.Secret, session.Token = state.Secret(30), state.Secret((size+3)/4*3)
 	session.Issued = c.At
 	session.Expires = c.At.Add(time.Duration(seconds) * time.Second).Truncate(time.Second)
 	s.sessions.Put(session.AccessKeyID, session)
@@ -314,7 +329,8 @@ func (s *Service) GetSessionToken(ctx context.Context, in *sts.GetSessionTokenIn
 		seconds = min(seconds, rootLongest)
 	}
 	session := &gate.Session{Account: c.Caller.Account, ARN: c.Caller.Text, ID: c.Caller.ID, Principal: c.Caller.Text, PrincipalID: c.Caller.ID, MFA: in.TokenCode != nil}
-	return &sts.GetSessionTokenOutput{Credentials: s.issue(c, session, seconds)}, nil
+	creds := s.issue(c, session, seconds, in.MinimumSessionTokenSize)
+	return &sts.GetSessionTokenOutput{Credentials: creds, SessionTokenSize: new(int32(len(session.Token))), SessionTokenUtilization: used(creds)}, nil
 }
 
 var federatedName = regexp.MustCompile(`^[\w+=,.@-]{2,32}$`)
@@ -357,10 +373,11 @@ func (s *Service) GetFederationToken(ctx context.Context, in *sts.GetFederationT
 		size = packed(in.Policy)
 	}
 	out := &sts.GetFederationTokenOutput{
-		Credentials:   s.issue(c, session, seconds),
+		Credentials:   s.issue(c, session, seconds, in.MinimumSessionTokenSize),
 		FederatedUser: &types.FederatedUser{Arn: &session.ARN, FederatedUserId: &session.ID},
 	}
-	//lint:ignore SA1019 STS still answers it, and its successor is not described in reference pages
+	out.SessionTokenSize, out.SessionTokenUtilization = new(int32(len(session.Token))), used(out.Credentials)
+	//lint:ignore SA1019 STS still answers it
 	out.PackedPolicySize = &size
 	return out, nil
 }

@@ -34,6 +34,9 @@ func (c *Codec) set(dst reflect.Value, s *awsfacts.Shape, v any) error {
 		if s.Type == "map" {
 			return c.setMap(dst, s, v)
 		}
+		if dst.Kind() == reflect.Interface {
+			return c.setUnion(dst, s, v)
+		}
 		return c.bind(dst, s, v)
 	case []any:
 		return c.setList(dst, s, v)
@@ -78,6 +81,30 @@ func (c *Codec) set(dst reflect.Value, s *awsfacts.Shape, v any) error {
 		return nil
 	}
 	return fmt.Errorf("a value of shape %s does not fit %s", s.Name, dst.Type())
+}
+
+// setUnion stores the one member that a union has.
+func (c *Codec) setUnion(dst reflect.Value, s *awsfacts.Shape, v map[string]any) error {
+	for _, m := range s.Members {
+		item := v[m.Name]
+		if item == nil {
+			continue
+		}
+		if len(v) > 1 {
+			return malformed("a " + s.Name + " has one member, and this one has more")
+		}
+		t, ok := c.unions[dst.Type().Name()+"Member"+upper(m.Name)]
+		if !ok {
+			return fmt.Errorf("the codec does not know the member %s of %s", m.Name, dst.Type())
+		}
+		p := reflect.New(t)
+		if err := c.set(p.Elem().FieldByName("Value"), m.Shape, item); err != nil {
+			return err
+		}
+		dst.Set(p)
+		return nil
+	}
+	return malformed("a " + s.Name + " has one member, and this one has none")
 }
 
 func (c *Codec) setList(dst reflect.Value, s *awsfacts.Shape, v []any) error {

@@ -24,10 +24,23 @@ import (
 type Codec struct {
 	api   *awsfacts.API
 	plans sync.Map // reflect.Type → *plan
+	// unions are the SDK's types for the members of unions, by name.
+	unions map[string]reflect.Type
 }
 
 // New returns the codec of an API.
-func New(api *awsfacts.API) *Codec { return &Codec{api: api} }
+//
+// Unions are pointers to the SDK's types for members of unions that requests have,
+// such as &types.PolicyIdentifierMemberPolicyArn{}: nothing leads to them from the
+// Input structs.
+func New(api *awsfacts.API, unions ...any) *Codec {
+	c := &Codec{api: api, unions: map[string]reflect.Type{}}
+	for _, u := range unions {
+		t := reflect.TypeOf(u).Elem()
+		c.unions[t.Name()] = t
+	}
+	return c
+}
 
 // API returns the tables that the codec works from.
 func (c *Codec) API() *awsfacts.API { return c.api }
@@ -42,14 +55,21 @@ type Response struct {
 // Decode reads the request of an operation into a pointer to the SDK's Input
 // struct. The error is a *Error when the request is at fault.
 func (c *Codec) Decode(op *awsfacts.APIOperation, r *http.Request, body []byte, into any) error {
+	return c.decode(op, r, body, into, c.validate)
+}
+
+// Fill is Decode without the constraints: a value that is too long, or of no form
+// that AWS takes, is read all the same.
+func (c *Codec) Fill(op *awsfacts.APIOperation, r *http.Request, body []byte, into any) error {
+	return c.decode(op, r, body, into, func(*awsfacts.Shape, map[string]any) error { return nil })
+}
+
+func (c *Codec) decode(op *awsfacts.APIOperation, r *http.Request, body []byte, into any, check func(*awsfacts.Shape, map[string]any) error) error {
 	tree, err := c.read(op, r, body)
-	if err != nil {
+	if err != nil || op.Input == nil {
 		return err
 	}
-	if op.Input == nil {
-		return nil
-	}
-	if err := c.validate(op.Input, tree); err != nil {
+	if err := check(op.Input, tree); err != nil {
 		return err
 	}
 	return c.bind(reflect.ValueOf(into).Elem(), op.Input, tree)
