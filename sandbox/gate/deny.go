@@ -34,6 +34,9 @@ func denial(c *Call, a *Ask, d *access.Decision) string {
 		}
 		return head(c, a) + " with an explicit deny in " + layerNames[b.Layer] + policyARN(b)
 	}
+	if onRole(a) {
+		return head(c, a)
+	}
 	layer := implicitLayer(d)
 	if layer == access.KeyPolicy && foreign(c, a) {
 		return withheld(c, a)
@@ -44,10 +47,29 @@ func denial(c *Call, a *Ask, d *access.Decision) string {
 // head says who may not do what; across accounts KMS does not repeat the key.
 func head(c *Call, a *Ask) string {
 	text := "User: " + c.Caller.Text + " is not authorized to perform: " + a.Action
-	if foreign(c, a) && a.Target.Service == "kms" {
+	switch {
+	case foreign(c, a) && a.Target.Service == "kms":
 		return text + " on this resource"
+	case a.Resource == "*" && unnamed(a.Action):
+		return text
 	}
 	return text + " on resource: " + a.Resource
+}
+
+// unnamed reports whether the text leaves out a resource that is "*": EC2,
+// CloudTrail and the tagging of a key in the making do, going by what users report;
+// other calls of KMS, IAM and STS say "on resource: *"
+// (https://github.com/aws-ia/terraform-aws-control_tower_account_factory/issues/569).
+func unnamed(action string) bool {
+	return strings.HasPrefix(action, "ec2:") || strings.HasPrefix(action, "cloudtrail:") || action == "kms:TagResource"
+}
+
+// onRole reports whether the call is about assuming a role: STS then gives no
+// reason, so that nobody learns whether there is such a role, as everybody who was
+// refused reports
+// (https://github.com/aws/karpenter-provider-aws/issues/4680).
+func onRole(a *Ask) bool {
+	return slices.Contains([]string{"sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"}, a.Action)
 }
 
 // withheld is the text for a resource of another account that does not exist or
@@ -102,13 +124,16 @@ func explicitBlocker(d *access.Decision) *access.Blocker {
 	return nil
 }
 
-// policyARN ends the text for a resource control policy, which AWS names.
+// policyARN ends the text when the policy that denies has an ARN, as managed,
+// service control and resource control policies have. Recorded for the last,
+// reported for the others since 2026.
 func policyARN(b *access.Blocker) string {
-	if b.Layer != access.RCP {
-		return ""
+	for word := range strings.FieldsSeq(b.Document) {
+		if strings.HasPrefix(word, "arn:") {
+			return ": " + word
+		}
 	}
-	name, _, _ := strings.Cut(b.Document, " on ")
-	return ": " + name
+	return ""
 }
 
 // implicitLayer picks the layer that the text names. Recorded: a role that is

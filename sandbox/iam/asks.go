@@ -45,6 +45,15 @@ func onAny[I any](action string) asks[I] {
 	}
 }
 
+// onPath is what an operation needs that lists what stands under a path: IAM asks
+// for the path, as its refusals show.
+func onPath[I any](action, kind string, path func(*I) *string) asks[I] {
+	return func(c *gate.Call, in *I) ([]gate.Ask, error) {
+		a := about{arn: arnOf(c.Caller.Account, kind, pathOf(path(in)), "")}
+		return []gate.Ask{a.ask(c, "iam:"+action)}, nil
+	}
+}
+
 // on is what an operation needs that is about one thing.
 func on[I any](action string, find func(*gate.Call, *I) about) asks[I] {
 	return func(c *gate.Call, in *I) ([]gate.Ask, error) {

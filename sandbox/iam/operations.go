@@ -26,7 +26,7 @@ func (s *Service) usersOperations() []gate.Operation {
 			return about{arn: arnOf(c.Caller.Account, "user", pathOf(in.Path), *in.UserName), kind: "AWS::IAM::User"}.tagged(in.Tags).with("iam:permissionsboundary", in.PermissionsBoundary)
 		}), s.CreateUser),
 		gate.Op(reads, on("GetUser", func(c *gate.Call, in *iam.GetUserInput) about { return s.userAt(c, in.UserName) }), s.GetUser),
-		gate.Op(reads, onAny[iam.ListUsersInput]("ListUsers"), s.ListUsers),
+		gate.Op(reads, onPath("ListUsers", "user", func(in *iam.ListUsersInput) *string { return in.PathPrefix }), s.ListUsers),
 		gate.Op(writes, on("UpdateUser", func(c *gate.Call, in *iam.UpdateUserInput) about { return s.userAt(c, in.UserName) }), s.UpdateUser),
 		gate.Op(writes, on("DeleteUser", func(c *gate.Call, in *iam.DeleteUserInput) about { return s.userAt(c, in.UserName) }), s.DeleteUser),
 		gate.Op(writes, on("CreateAccessKey", func(c *gate.Call, in *iam.CreateAccessKeyInput) about { return s.userAt(c, in.UserName) }), s.CreateAccessKey),
@@ -63,7 +63,7 @@ func (s *Service) rolesOperations() []gate.Operation {
 			return about{arn: arnOf(c.Caller.Account, "role", pathOf(in.Path), *in.RoleName), kind: "AWS::IAM::Role"}.tagged(in.Tags).with("iam:permissionsboundary", in.PermissionsBoundary)
 		}), s.CreateRole),
 		gate.Op(reads, on("GetRole", func(c *gate.Call, in *iam.GetRoleInput) about { return s.roleAt(c, in.RoleName) }), s.GetRole),
-		gate.Op(reads, onAny[iam.ListRolesInput]("ListRoles"), s.ListRoles),
+		gate.Op(reads, onPath("ListRoles", "role", func(in *iam.ListRolesInput) *string { return in.PathPrefix }), s.ListRoles),
 		gate.Op(writes, on("UpdateRole", func(c *gate.Call, in *iam.UpdateRoleInput) about { return s.roleAt(c, in.RoleName) }), s.UpdateRole),
 		gate.Op(writes, on("UpdateRoleDescription", func(c *gate.Call, in *iam.UpdateRoleDescriptionInput) about { return s.roleAt(c, in.RoleName) }), s.UpdateRoleDescription),
 		gate.Op(writes, on("UpdateAssumeRolePolicy", func(c *gate.Call, in *iam.UpdateAssumeRolePolicyInput) about { return s.roleAt(c, in.RoleName) }), s.UpdateAssumeRolePolicy),
@@ -101,7 +101,7 @@ func (s *Service) groupsOperations() []gate.Operation {
 			return about{arn: arnOf(c.Caller.Account, "group", pathOf(in.Path), *in.GroupName), kind: "AWS::IAM::Group"}
 		}), s.CreateGroup),
 		gate.Op(reads, on("GetGroup", func(c *gate.Call, in *iam.GetGroupInput) about { return s.groupAt(c, in.GroupName) }), s.GetGroup),
-		gate.Op(reads, onAny[iam.ListGroupsInput]("ListGroups"), s.ListGroups),
+		gate.Op(reads, onPath("ListGroups", "group", func(in *iam.ListGroupsInput) *string { return in.PathPrefix }), s.ListGroups),
 		gate.Op(writes, on("DeleteGroup", func(c *gate.Call, in *iam.DeleteGroupInput) about { return s.groupAt(c, in.GroupName) }), s.DeleteGroup),
 		gate.Op(writes, on("AddUserToGroup", func(c *gate.Call, in *iam.AddUserToGroupInput) about { return s.groupAt(c, in.GroupName) }), s.AddUserToGroup),
 		gate.Op(writes, on("RemoveUserFromGroup", func(c *gate.Call, in *iam.RemoveUserFromGroupInput) about { return s.groupAt(c, in.GroupName) }), s.RemoveUserFromGroup),
@@ -123,7 +123,7 @@ func (s *Service) groupsOperations() []gate.Operation {
 		gate.Op(reads, on("GetInstanceProfile", func(c *gate.Call, in *iam.GetInstanceProfileInput) about {
 			return s.profileAt(c, in.InstanceProfileName)
 		}), s.GetInstanceProfile),
-		gate.Op(reads, onAny[iam.ListInstanceProfilesInput]("ListInstanceProfiles"), s.ListInstanceProfiles),
+		gate.Op(reads, onPath("ListInstanceProfiles", "instance-profile", func(in *iam.ListInstanceProfilesInput) *string { return in.PathPrefix }), s.ListInstanceProfiles),
 		gate.Op(reads, on("ListInstanceProfilesForRole", func(c *gate.Call, in *iam.ListInstanceProfilesForRoleInput) about { return s.roleAt(c, in.RoleName) }), s.ListInstanceProfilesForRole),
 		gate.Op(writes, on("RemoveRoleFromInstanceProfile", func(c *gate.Call, in *iam.RemoveRoleFromInstanceProfileInput) about {
 			return s.profileAt(c, in.InstanceProfileName)

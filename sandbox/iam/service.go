@@ -171,7 +171,7 @@ func (s *Service) sessionPolicies(session *gate.Session) []estate.Named {
 	}
 	for _, a := range session.PolicyARNs {
 		if p := s.policy(a); p != nil && p.current() != nil {
-			list = append(list, estate.Named{Name: "session policy " + p.Name, Document: p.current().doc})
+			list = append(list, estate.Named{Name: "session policy " + a, Document: p.current().doc})
 		}
 	}
 	if len(list) == 0 && session.Federated() {
@@ -234,7 +234,7 @@ func (s *Service) bind(principal string, out excluded) gate.Identity {
 	}
 	id.Policies = s.held(id.Policies, e, kind, out)
 	if b := s.policy(e.Boundary); b != nil && b.current() != nil && !out.boundary(e.Boundary) {
-		id.Boundary = &estate.Named{Name: "permissions boundary", Document: b.current().doc}
+		id.Boundary = &estate.Named{Name: "permissions boundary " + e.Boundary, Document: b.current().doc}
 	}
 	id.Tags = tagMap(e.Tags)
 	return id
@@ -254,7 +254,7 @@ func (s *Service) held(list []estate.Named, e *Entity, kind types.AttachmentType
 	}
 	for _, a := range e.Attached {
 		if p := s.policy(a); p != nil && p.current() != nil && !out.managed(a) {
-			list = append(list, estate.Named{Name: prefix + "managed policy " + p.Name, Document: p.current().doc})
+			list = append(list, estate.Named{Name: prefix + "managed policy " + a, Document: p.current().doc})
 		}
 	}
 	return list

@@ -200,7 +200,7 @@ func evaluated(k *estate.Case, action, resource string) types.EvaluationResult {
 	}
 	for _, e := range d.Evidence {
 		r.MatchedStatements = append(r.MatchedStatements, types.Statement{
-			SourcePolicyId: new(e.Document), SourcePolicyType: types.PolicySourceTypeNone,
+			SourcePolicyId: new(sourceID(e.Document)), SourcePolicyType: types.PolicySourceTypeNone,
 			StartPosition: place(e.Position.Line, e.Position.Column),
 		})
 	}
@@ -210,6 +210,15 @@ func evaluated(k *estate.Case, action, resource string) types.EvaluationResult {
 		}
 	}
 	return r
+}
+
+// sourceID is the name under which the simulator shows a policy: without the path
+// of a managed one.
+func sourceID(document string) string {
+	if a, ok := strings.CutPrefix(document, "managed policy "); ok {
+		return a[strings.LastIndexByte(a, '/')+1:]
+	}
+	return document
 }
 
 func place(line, column int) *types.Position {

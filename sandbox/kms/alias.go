@@ -21,7 +21,7 @@ var aliasName = regexp.MustCompile(`^alias/[a-zA-Z0-9/_-]+$`)
 func checkAlias(name string) error {
 	switch {
 	case !strings.HasPrefix(name, "alias/"):
-		return refuse("ValidationException", "Invalid identifier")
+		return validation(`Alias must start with the prefix "alias/". Please see https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html`)
 	case strings.HasPrefix(name, "alias/aws/"):
 		return refuse("NotAuthorizedException", "")
 	case !aliasName.MatchString(name):

@@ -161,6 +161,9 @@ func (s *Service) newGrant(c *gate.Call, k *Key, in *kms.CreateGrantInput) (*Gra
 		Account: k.Account, Region: k.Region, KeyID: k.ID, Name: text(in.Name), Issuer: c.Caller.Account,
 		Operations: slices.Compact(slices.Clone(in.Operations)), GranteeService: text(in.GranteeServicePrincipal), RetiringService: text(in.RetiringServicePrincipal),
 	}
+	if len(g.Operations) == 0 {
+		return nil, validation("A grant needs at least one operation.") // assumed text
+	}
 	if (in.GranteePrincipal == nil) == (in.GranteeServicePrincipal == nil) {
 		return nil, validation("Exactly one of GranteePrincipal and GranteeServicePrincipal must be specified.") // assumed text
 	}

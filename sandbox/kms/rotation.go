@@ -22,10 +22,14 @@ func (k *Key) canRotate() error {
 	case k.Origin != types.OriginTypeAwsKms:
 		return unsupported(k.arn + " origin is " + string(k.Origin) + " which is not valid for this operation.")
 	case k.Spec != types.KeySpecSymmetricDefault:
-		return unsupported(k.arn + " key spec is " + string(k.Spec) + " which is not valid for this operation.") // assumed text
+		return notSymmetric()
 	}
 	return k.primaryOnly()
 }
+
+// notSymmetric refuses to rotate a key of another kind, without a text
+// (https://github.com/terraform-aws-modules/terraform-aws-kms/issues/20).
+func notSymmetric() error { return unsupported("") }
 
 // primaryOnly refuses a replica: rotation is the primary's.
 func (k *Key) primaryOnly() error {
@@ -105,7 +109,7 @@ func (s *Service) RotateKeyOnDemand(ctx context.Context, in *kms.RotateKeyOnDema
 		return nil, err
 	}
 	if !k.rotatable() {
-		return nil, unsupported(k.arn + " key spec is " + string(k.Spec) + " which is not valid for this operation.") // assumed text
+		return nil, notSymmetric()
 	}
 	if err := k.primaryOnly(); err != nil {
 		return nil, err

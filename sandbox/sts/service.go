@@ -126,6 +126,9 @@ func (s *Service) asksAssumeRole(c *gate.Call, in *sts.AssumeRoleInput) ([]gate.
 	if err := tagsFit(in.Tags, in.TransitiveTagKeys); err != nil {
 		return nil, err
 	}
+	if err := inherited(c.Caller.Session, in); err != nil {
+		return nil, err
+	}
 	a := gate.Ask{Action: "sts:AssumeRole", Resource: *in.RoleArn, Target: target, Owner: p.Account, Context: s.given(c, in)}
 	c.Resources = append(c.Resources, gate.Resource{ARN: a.Resource, Account: p.Account, Type: "AWS::IAM::Role"})
 	if r, ok := s.Principals.RoleByARN(*in.RoleArn); ok {
@@ -135,7 +138,7 @@ func (s *Service) asksAssumeRole(c *gate.Call, in *sts.AssumeRoleInput) ([]gate.
 		}
 	}
 	asks := []gate.Ask{a}
-	if len(in.Tags) > 0 {
+	if old := c.Caller.Session; len(in.Tags) > 0 || old != nil && len(old.Transitive) > 0 {
 		tag := a
 		tag.Action = "sts:TagSession"
 		asks = append(asks, tag)
@@ -146,6 +149,24 @@ func (s *Service) asksAssumeRole(c *gate.Call, in *sts.AssumeRoleInput) ([]gate.
 		asks = append(asks, source)
 	}
 	return asks, nil
+}
+
+// inherited refuses to change what a session passes on to those that it assumes:
+// its transitive tags and its source identity.
+// See https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html#id_session-tags_role-chaining.
+func inherited(old *gate.Session, in *sts.AssumeRoleInput) error {
+	if old == nil {
+		return nil
+	}
+	for _, t := range in.Tags {
+		if slices.ContainsFunc(old.Transitive, func(k string) bool { return strings.EqualFold(k, *t.Key) }) {
+			return refuse("InvalidParameterValue", "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.")
+		}
+	}
+	if in.SourceIdentity != nil && old.Source != "" && *in.SourceIdentity != old.Source {
+		return validation("The source identity is already set for this assume role session")
+	}
+	return nil
 }
 
 func (s *Service) given(c *gate.Call, in *sts.AssumeRoleInput) estate.Given {
@@ -238,8 +259,8 @@ func (s *Service) AssumeRole(ctx context.Context, in *sts.AssumeRoleInput) (*sts
 		Credentials:     s.issue(c, session, seconds, in.MinimumSessionTokenSize),
 	}
 	out.SessionTokenSize, out.SessionTokenUtilization = new(int32(len(session.Token))), used(out.Credentials)
-	if in.SourceIdentity != nil {
-		out.SourceIdentity = in.SourceIdentity
+	if session.Source != "" {
+		out.SourceIdentity = &session.Source
 	}
 	if in.Policy != nil || len(in.PolicyArns) > 0 || len(in.Tags) > 0 {
 		//lint:ignore SA1019 STS still answers it
