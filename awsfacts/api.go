@@ -35,7 +35,7 @@ type APIOperation struct {
 	Status        int
 	Input, Output *Shape // nil when there is none
 	// Root is the name of the input's document, Wrapper that of the element
-	// around the output, where the protocol has them.
+	// around the output (in rest-xml its document), where the protocol has them.
 	Root, Wrapper string
 	Errors        []*Shape
 }
@@ -65,6 +65,8 @@ type Shape struct {
 	Timestamp string
 	// Location is the name of the shape's element where it has one of its own.
 	Location string
+	// Prefix and Namespace are declared at the shape's element, for attributes.
+	Prefix, Namespace string
 	// Code and Status belong to an exception.
 	Code   string
 	Status int
@@ -122,7 +124,7 @@ func compilePattern(pattern string) *regexp.Regexp {
 }
 
 // apiNames are the services with a table.
-var apiNames = []string{"cloudtrail", "iam", "kms", "organizations", "sts"}
+var apiNames = []string{"cloudtrail", "ebs", "iam", "kms", "organizations", "s3", "sts"}
 
 var apis = func() map[string]func() *API {
 	m := make(map[string]func() *API, len(apiNames))
@@ -194,6 +196,8 @@ type shapeRow struct {
 	Payload   string   `json:"payload"`
 	Timestamp string   `json:"timestamp"`
 	Location  string   `json:"name"`
+	Prefix    string   `json:"prefix"`
+	Namespace string   `json:"namespace"`
 	Code      string   `json:"code"`
 	Status    int      `json:"status"`
 }
@@ -265,6 +269,7 @@ func (a *API) fill(s *Shape, row *shapeRow) {
 	s.Type, s.Min, s.Max, s.Enum, s.Pattern = row.Type, row.Min, row.Max, row.Enum, row.Pattern
 	s.Sensitive, s.Flattened, s.Streaming, s.Payload = row.Sensitive, row.Flattened, row.Streaming, row.Payload
 	s.Timestamp, s.Location, s.Code, s.Status = row.Timestamp, row.Location, row.Code, row.Status
+	s.Prefix, s.Namespace = row.Prefix, row.Namespace
 	s.Elem, s.Key, s.Value = a.use(row.Member), a.use(row.Key), a.use(row.Value)
 	s.members = make(map[string]*Member, len(row.Members))
 	for i := range row.Members {

@@ -4,7 +4,8 @@
 //	go run ./awsfacts/internal/models -models DIR -version V -date YYYY-MM-DD
 //
 // DIR is botocore's data directory. What a newer release of the API has, and the
-// models not yet, stands in additions.json beside the tables and is merged in.
+// models not yet, stands in additions.json beside the tables and is merged in, and
+// so do the names of S3's answers, which these models leave out.
 package main
 
 import (
@@ -20,7 +21,7 @@ import (
 )
 
 // services are the models that Keyreach needs.
-var services = []string{"cloudtrail", "iam", "kms", "organizations", "sts"}
+var services = []string{"cloudtrail", "ebs", "iam", "kms", "organizations", "s3", "sts"}
 
 func main() {
 	models := flag.String("models", "", "botocore's data directory")
@@ -53,6 +54,7 @@ func run(models, out string, from origin) error {
 		if err := m.merge(added[name]); err != nil {
 			return fmt.Errorf("adding to the model of %s: %w", name, err)
 		}
+		m.settle()
 		if err := os.WriteFile(filepath.Join(out, name+".json"), m.print(from), 0o644); err != nil {
 			return fmt.Errorf("writing the table of %s: %w", name, err)
 		}
@@ -90,6 +92,8 @@ type additions map[string]struct {
 	Source     string               `json:"source"`
 	Operations map[string]operation `json:"operations"`
 	Shapes     map[string]shape     `json:"shapes"`
+	// Roots are the names of answers' documents, by operation.
+	Roots map[string]string `json:"roots"`
 }
 
 func readAdditions(path string) (map[string]model, error) {
@@ -103,7 +107,7 @@ func readAdditions(path string) (map[string]model, error) {
 	}
 	models := map[string]model{}
 	for name, a := range read {
-		models[name] = model{Operations: a.Operations, Shapes: a.Shapes}
+		models[name] = model{Operations: a.Operations, Shapes: a.Shapes, roots: a.Roots}
 	}
 	return models, nil
 }

@@ -22,10 +22,13 @@ type model struct {
 	} `json:"metadata"`
 	Operations map[string]operation `json:"operations"`
 	Shapes     map[string]shape     `json:"shapes"`
+
+	roots map[string]string // in additions
 }
 
 type operation struct {
-	HTTP struct {
+	Deprecated bool `json:"deprecated"`
+	HTTP       struct {
 		Method string `json:"method"`
 		URI    string `json:"requestUri"`
 		Code   int    `json:"responseCode"`
@@ -37,15 +40,20 @@ type operation struct {
 
 // ref is the use of a shape by a member, a list, a map or an operation.
 type ref struct {
-	Shape         string          `json:"shape"`
-	Location      string          `json:"location,omitempty"`
-	LocationName  string          `json:"locationName,omitempty"`
-	QueryName     string          `json:"queryName,omitempty"`
-	Flattened     bool            `json:"flattened,omitempty"`
-	Streaming     bool            `json:"streaming,omitempty"`
-	XMLAttribute  bool            `json:"xmlAttribute,omitempty"`
-	ResultWrapper string          `json:"resultWrapper,omitempty"`
-	XMLNamespace  json.RawMessage `json:"xmlNamespace,omitempty"`
+	Shape         string     `json:"shape"`
+	Location      string     `json:"location,omitempty"`
+	LocationName  string     `json:"locationName,omitempty"`
+	QueryName     string     `json:"queryName,omitempty"`
+	Flattened     bool       `json:"flattened,omitempty"`
+	Streaming     bool       `json:"streaming,omitempty"`
+	XMLAttribute  bool       `json:"xmlAttribute,omitempty"`
+	ResultWrapper string     `json:"resultWrapper,omitempty"`
+	XMLNamespace  *namespace `json:"xmlNamespace,omitempty"`
+}
+
+type namespace struct {
+	Prefix string `json:"prefix"`
+	URI    string `json:"uri"`
 }
 
 type shape struct {
@@ -66,6 +74,7 @@ type shape struct {
 	Payload         string         `json:"payload"`
 	TimestampFormat string         `json:"timestampFormat"`
 	LocationName    string         `json:"locationName"`
+	XMLNamespace    *namespace     `json:"xmlNamespace"`
 	Exception       bool           `json:"exception"`
 	Error           *exceptionInfo `json:"error"`
 }
@@ -112,6 +121,13 @@ func (m *model) merge(added model) error {
 		}
 		m.Operations[name] = op
 	}
+	for name, root := range added.roots {
+		op, there := m.Operations[name]
+		if !there || op.Output == nil || op.Output.ResultWrapper != "" {
+			return fmt.Errorf("the model has no operation %s whose answer lacks a name", name)
+		}
+		op.Output.ResultWrapper = root
+	}
 	for name, s := range added.Shapes {
 		old, there := m.Shapes[name]
 		if !there {
@@ -132,6 +148,26 @@ func (m *model) merge(added model) error {
 		m.Shapes[name] = old
 	}
 	return nil
+}
+
+// settle brings a model into the form of the tables. Operations that AWS has
+// replaced, and kept under the same method and path, would only make two of one
+// request. S3's namespace stands at its members and nowhere else.
+func (m *model) settle() {
+	maps.DeleteFunc(m.Operations, func(_ string, op operation) bool { return op.Deprecated })
+	if m.Metadata.XMLNamespace != "" {
+		return
+	}
+	for _, s := range m.Shapes {
+		if s.Members == nil {
+			continue
+		}
+		for _, r := range s.Members.refs {
+			if r.XMLNamespace != nil && r.XMLNamespace.Prefix == "" {
+				m.Metadata.XMLNamespace = r.XMLNamespace.URI
+			}
+		}
+	}
 }
 
 // reachable are the shapes that some operation uses, so that the others stay

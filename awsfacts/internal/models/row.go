@@ -18,6 +18,8 @@ type row struct {
 	Payload   string      `json:"payload,omitempty"`
 	Timestamp string      `json:"timestamp,omitempty"`
 	Location  string      `json:"name,omitempty"`
+	Prefix    string      `json:"prefix,omitempty"`
+	Namespace string      `json:"namespace,omitempty"`
 	Code      string      `json:"code,omitempty"`
 	Status    int         `json:"status,omitempty"`
 }
@@ -70,6 +72,9 @@ func shapeRow(s shape) row {
 		Type: s.Type, Min: s.Min, Max: s.Max, Pattern: s.Pattern, Enum: s.Enum, Sensitive: s.Sensitive, Flattened: s.Flattened,
 		Streaming: s.Streaming, Payload: s.Payload, Timestamp: s.TimestampFormat, Location: s.LocationName,
 		Member: use("", s.Member), Key: use("", s.Key), Value: use("", s.Value),
+	}
+	if s.XMLNamespace != nil {
+		r.Prefix, r.Namespace = s.XMLNamespace.Prefix, s.XMLNamespace.URI
 	}
 	if s.Error != nil {
 		r.Code, r.Status = s.Error.Code, s.Error.Status
