@@ -27,7 +27,7 @@ func events(t *testing.T, s *sandboxtest.Server, account string, key types.Looku
 	}
 	var list []record.Record
 	for pages := cloudtrail.NewLookupEventsPaginator(c, in); pages.HasMorePages(); {
-		for _, e := range must[*cloudtrail.LookupEventsOutput](t)(pages.NextPage(t.Context())).Events {
+		for _, e := range need(pages.NextPage(t.Context()))(t).Events {
 			var r record.Record
 			if err := json.Unmarshal([]byte(*e.CloudTrailEvent), &r); err != nil {
 				t.Fatal(err)
@@ -45,8 +45,8 @@ func TestEveryCallIsRecordedWithoutPlaintexts(t *testing.T) {
 	t.Parallel()
 	s := sandboxtest.Start(t, sandbox.Options{})
 	c := kms.NewFromConfig(s.Root(management, region))
-	key := *must[*kms.CreateKeyOutput](t)(c.CreateKey(t.Context(), &kms.CreateKeyInput{Description: new("of the test")})).KeyMetadata.Arn
-	must[*kms.EncryptOutput](t)(c.Encrypt(t.Context(), &kms.EncryptInput{KeyId: &key, Plaintext: []byte("hush"), EncryptionContext: map[string]string{"a": "b"}}))
+	key := *need(c.CreateKey(t.Context(), &kms.CreateKeyInput{Description: new("of the test")}))(t).KeyMetadata.Arn
+	need(c.Encrypt(t.Context(), &kms.EncryptInput{KeyId: &key, Plaintext: []byte("hush"), EncryptionContext: map[string]string{"a": "b"}}))(t)
 	_, err := c.DescribeKey(t.Context(), &kms.DescribeKeyInput{KeyId: new("alias/none")})
 	refused(t, err, "NotFoundException", "alias/none")
 
@@ -82,7 +82,7 @@ func TestUseOfAKeyOfAnotherAccountIsToldToBoth(t *testing.T) {
 	key := f.key(t, member)
 	refused(t, f.encrypt(t, management, key), "AccessDeniedException", "")
 	open := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["` + member + `","` + management + `"]},"Action":"kms:*","Resource":"*"}]}`
-	must[*kms.PutKeyPolicyOutput](t)(kms.NewFromConfig(f.Root(member, region)).PutKeyPolicy(t.Context(), &kms.PutKeyPolicyInput{KeyId: &key, Policy: &open}))
+	need(kms.NewFromConfig(f.Root(member, region)).PutKeyPolicy(t.Context(), &kms.PutKeyPolicyInput{KeyId: &key, Policy: &open}))(t)
 	if err := f.encrypt(t, management, key); err != nil {
 		t.Fatal(err)
 	}
@@ -107,8 +107,8 @@ func TestSecretsOfAccessKeysAreNotRecorded(t *testing.T) {
 	t.Parallel()
 	s := sandboxtest.Start(t, sandbox.Options{})
 	c := iam.NewFromConfig(s.Root(management, region))
-	must[*iam.CreateUserOutput](t)(c.CreateUser(t.Context(), &iam.CreateUserInput{UserName: new("u")}))
-	key := must[*iam.CreateAccessKeyOutput](t)(c.CreateAccessKey(t.Context(), &iam.CreateAccessKeyInput{UserName: new("u")})).AccessKey
+	need(c.CreateUser(t.Context(), &iam.CreateUserInput{UserName: new("u")}))(t)
+	key := need(c.CreateAccessKey(t.Context(), &iam.CreateAccessKeyInput{UserName: new("u")}))(t).AccessKey
 	list := events(t, s, management, types.LookupAttributeKeyEventName, "CreateAccessKey")
 	if len(list) != 1 {
 		t.Fatalf("%d events", len(list))
@@ -123,18 +123,18 @@ func TestATrailLogsFromStartLoggingOn(t *testing.T) {
 	s := sandboxtest.Start(t, sandbox.Options{})
 	c := cloudtrail.NewFromConfig(s.Root(management, region))
 	name := new("events")
-	must[*cloudtrail.CreateTrailOutput](t)(c.CreateTrail(t.Context(), &cloudtrail.CreateTrailInput{Name: name, S3BucketName: new("bucket")}))
+	need(c.CreateTrail(t.Context(), &cloudtrail.CreateTrailInput{Name: name, S3BucketName: new("bucket")}))(t)
 	logging := func() bool {
-		return *must[*cloudtrail.GetTrailStatusOutput](t)(c.GetTrailStatus(t.Context(), &cloudtrail.GetTrailStatusInput{Name: name})).IsLogging
+		return *need(c.GetTrailStatus(t.Context(), &cloudtrail.GetTrailStatusInput{Name: name}))(t).IsLogging
 	}
 	if logging() {
 		t.Error("it logs before it was started")
 	}
-	must[*cloudtrail.StartLoggingOutput](t)(c.StartLogging(t.Context(), &cloudtrail.StartLoggingInput{Name: name}))
+	need(c.StartLogging(t.Context(), &cloudtrail.StartLoggingInput{Name: name}))(t)
 	if !logging() {
 		t.Error("it does not log")
 	}
-	must[*cloudtrail.StopLoggingOutput](t)(c.StopLogging(t.Context(), &cloudtrail.StopLoggingInput{Name: name}))
+	need(c.StopLogging(t.Context(), &cloudtrail.StopLoggingInput{Name: name}))(t)
 	if logging() {
 		t.Error("it logs after it was stopped")
 	}
@@ -147,7 +147,7 @@ func TestTheHistoryIsBounded(t *testing.T) {
 	s := sandboxtest.Start(t, sandbox.Options{History: 5})
 	c := kms.NewFromConfig(s.Root(management, region))
 	for range 12 {
-		must[*kms.ListKeysOutput](t)(c.ListKeys(t.Context(), &kms.ListKeysInput{}))
+		need(c.ListKeys(t.Context(), &kms.ListKeysInput{}))(t)
 	}
 	if n := len(events(t, s, management, types.LookupAttributeKeyEventName, "ListKeys")); n > 5 || n < 2 {
 		t.Errorf("%d events of a history of 5", n)

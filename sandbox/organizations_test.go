@@ -13,7 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 
-	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/sandbox"
 	"github.com/keyreach/keyreach/sandbox/sandboxtest"
 )
@@ -24,17 +23,6 @@ const (
 	stranger   = "333333333333"
 	region     = "us-east-1"
 )
-
-// must returns the answer of a call that has to succeed.
-func must[T any](t *testing.T) func(T, error) T {
-	return func(v T, err error) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-}
 
 // refused checks that a call was refused with a code, and a text that holds words.
 func refused(t *testing.T, err error, code, words string) {
@@ -61,40 +49,40 @@ func found(t *testing.T) *founded {
 	ctx := t.Context()
 	f := &founded{Server: sandboxtest.Start(t, sandbox.Options{})}
 	f.org = organizations.NewFromConfig(f.Root(management, region))
-	must[*organizations.CreateOrganizationOutput](t)(f.org.CreateOrganization(ctx, &organizations.CreateOrganizationInput{}))
-	roots := must[*organizations.ListRootsOutput](t)(f.org.ListRoots(ctx, &organizations.ListRootsInput{}))
+	need(f.org.CreateOrganization(ctx, &organizations.CreateOrganizationInput{}))(t)
+	roots := need(f.org.ListRoots(ctx, &organizations.ListRootsInput{}))(t)
 	f.root = *roots.Roots[0].Id
 	for _, kind := range []types.PolicyType{types.PolicyTypeServiceControlPolicy, types.PolicyTypeResourceControlPolicy} {
-		must[*organizations.EnablePolicyTypeOutput](t)(f.org.EnablePolicyType(ctx, &organizations.EnablePolicyTypeInput{RootId: &f.root, PolicyType: kind}))
+		need(f.org.EnablePolicyType(ctx, &organizations.EnablePolicyTypeInput{RootId: &f.root, PolicyType: kind}))(t)
 	}
-	ou := must[*organizations.CreateOrganizationalUnitOutput](t)(f.org.CreateOrganizationalUnit(ctx, &organizations.CreateOrganizationalUnitInput{
+	ou := need(f.org.CreateOrganizationalUnit(ctx, &organizations.CreateOrganizationalUnitInput{
 		ParentId: &f.root, Name: new("workloads"),
-	}))
+	}))(t)
 	f.unit = *ou.OrganizationalUnit.Id
-	h := must[*organizations.InviteAccountToOrganizationOutput](t)(f.org.InviteAccountToOrganization(ctx, &organizations.InviteAccountToOrganizationInput{
+	h := need(f.org.InviteAccountToOrganization(ctx, &organizations.InviteAccountToOrganizationInput{
 		Target: &types.HandshakeParty{Id: new(member), Type: types.HandshakePartyTypeAccount},
-	}))
+	}))(t)
 	invited := organizations.NewFromConfig(f.Root(member, region))
-	must[*organizations.AcceptHandshakeOutput](t)(invited.AcceptHandshake(ctx, &organizations.AcceptHandshakeInput{HandshakeId: h.Handshake.Id}))
-	must[*organizations.MoveAccountOutput](t)(f.org.MoveAccount(ctx, &organizations.MoveAccountInput{
+	need(invited.AcceptHandshake(ctx, &organizations.AcceptHandshakeInput{HandshakeId: h.Handshake.Id}))(t)
+	need(f.org.MoveAccount(ctx, &organizations.MoveAccountInput{
 		AccountId: new(member), SourceParentId: &f.root, DestinationParentId: &f.unit,
-	}))
+	}))(t)
 	return f
 }
 
 // policy makes a control policy and attaches it.
 func (f *founded) policy(t *testing.T, kind types.PolicyType, target, content string) *types.PolicySummary {
 	t.Helper()
-	p := must[*organizations.CreatePolicyOutput](t)(f.org.CreatePolicy(t.Context(), &organizations.CreatePolicyInput{
+	p := need(f.org.CreatePolicy(t.Context(), &organizations.CreatePolicyInput{
 		Name: new("p"), Description: new(""), Type: kind, Content: &content,
-	}))
-	must[*organizations.AttachPolicyOutput](t)(f.org.AttachPolicy(t.Context(), &organizations.AttachPolicyInput{PolicyId: p.Policy.PolicySummary.Id, TargetId: &target}))
+	}))(t)
+	need(f.org.AttachPolicy(t.Context(), &organizations.AttachPolicyInput{PolicyId: p.Policy.PolicySummary.Id, TargetId: &target}))(t)
 	return p.Policy.PolicySummary
 }
 
 func (f *founded) key(t *testing.T, account string) string {
 	t.Helper()
-	k := must[*kms.CreateKeyOutput](t)(kms.NewFromConfig(f.Root(account, region)).CreateKey(t.Context(), &kms.CreateKeyInput{}))
+	k := need(kms.NewFromConfig(f.Root(account, region)).CreateKey(t.Context(), &kms.CreateKeyInput{}))(t)
 	return *k.KeyMetadata.Arn
 }
 
@@ -111,12 +99,12 @@ func TestAServiceControlPolicyOfAUnitBindsItsAccountsButNotTheManagementAccount(
 	const deny = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"kms:Encrypt","Resource":"*"}]}`
 	p := f.policy(t, types.PolicyTypeServiceControlPolicy, f.unit, deny)
 	refused(t, f.encrypt(t, member, theirs), "AccessDeniedException", "with an explicit deny in a service control policy")
-	must[*organizations.AttachPolicyOutput](t)(f.org.AttachPolicy(t.Context(), &organizations.AttachPolicyInput{PolicyId: p.Id, TargetId: &f.root}))
+	need(f.org.AttachPolicy(t.Context(), &organizations.AttachPolicyInput{PolicyId: p.Id, TargetId: &f.root}))(t)
 	if err := f.encrypt(t, management, mine); err != nil {
 		t.Errorf("the management account is bound: %v", err)
 	}
 	for _, target := range []string{f.root, f.unit} {
-		must[*organizations.DetachPolicyOutput](t)(f.org.DetachPolicy(t.Context(), &organizations.DetachPolicyInput{PolicyId: p.Id, TargetId: &target}))
+		need(f.org.DetachPolicy(t.Context(), &organizations.DetachPolicyInput{PolicyId: p.Id, TargetId: &target}))(t)
 	}
 	if err := f.encrypt(t, member, theirs); err != nil {
 		t.Errorf("the policy is detached: %v", err)
@@ -132,7 +120,7 @@ func TestAServiceControlPolicyThatAllowsLessTakesTheRestAway(t *testing.T) {
 		t.Errorf("FullAWSAccess is still there: %v", err)
 	}
 	full := new("p-FullAWSAccess")
-	must[*organizations.DetachPolicyOutput](t)(f.org.DetachPolicy(t.Context(), &organizations.DetachPolicyInput{PolicyId: full, TargetId: new(member)}))
+	need(f.org.DetachPolicy(t.Context(), &organizations.DetachPolicyInput{PolicyId: full, TargetId: new(member)}))(t)
 	refused(t, f.encrypt(t, member, theirs), "AccessDeniedException", "because no service control policy allows the kms:Encrypt action")
 	_, err := f.org.DetachPolicy(t.Context(), &organizations.DetachPolicyInput{PolicyId: full, TargetId: &f.unit})
 	refused(t, err, "ConstraintViolationException", "last policy")
@@ -144,7 +132,7 @@ func TestAResourceControlPolicyBindsEverybodyButOnlyOnResourcesOfMembers(t *test
 	mine, theirs := f.key(t, management), f.key(t, member)
 	open := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["` + member + `","` + management + `"]},"Action":"kms:*","Resource":"*"}]}`
 	owner := kms.NewFromConfig(f.Root(member, region))
-	must[*kms.PutKeyPolicyOutput](t)(owner.PutKeyPolicy(t.Context(), &kms.PutKeyPolicyInput{KeyId: &theirs, Policy: &open}))
+	need(owner.PutKeyPolicy(t.Context(), &kms.PutKeyPolicyInput{KeyId: &theirs, Policy: &open}))(t)
 	p := f.policy(t, types.PolicyTypeResourceControlPolicy, f.root, `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"kms:Encrypt","Resource":"*"}]}`)
 	for _, caller := range []string{member, management} {
 		refused(t, f.encrypt(t, caller, theirs), "AccessDeniedException", "with an explicit deny in a resource control policy: "+*p.Arn)
@@ -207,20 +195,20 @@ func TestAnAccountMadeByTheOrganizationIsEnteredByItsRole(t *testing.T) {
 	t.Parallel()
 	f := found(t)
 	ctx := t.Context()
-	req := must[*organizations.CreateAccountOutput](t)(f.org.CreateAccount(ctx, &organizations.CreateAccountInput{AccountName: new("backup"), Email: new("b@example.org")}))
-	status := must[*organizations.DescribeCreateAccountStatusOutput](t)(f.org.DescribeCreateAccountStatus(ctx, &organizations.DescribeCreateAccountStatusInput{
+	req := need(f.org.CreateAccount(ctx, &organizations.CreateAccountInput{AccountName: new("backup"), Email: new("b@example.org")}))(t)
+	status := need(f.org.DescribeCreateAccountStatus(ctx, &organizations.DescribeCreateAccountStatusInput{
 		CreateAccountRequestId: req.CreateAccountStatus.Id,
-	}))
+	}))(t)
 	admin := iam.NewFromConfig(f.Root(management, region))
-	must[*iam.CreateUserOutput](t)(admin.CreateUser(ctx, &iam.CreateUserInput{UserName: new("admin")}))
-	must[*iam.PutUserPolicyOutput](t)(admin.PutUserPolicy(ctx, &iam.PutUserPolicyInput{
+	need(admin.CreateUser(ctx, &iam.CreateUserInput{UserName: new("admin")}))(t)
+	need(admin.PutUserPolicy(ctx, &iam.PutUserPolicyInput{
 		UserName: new("admin"), PolicyName: new("p"), PolicyDocument: new(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"*"}]}`),
-	}))
-	key := must[*iam.CreateAccessKeyOutput](t)(admin.CreateAccessKey(ctx, &iam.CreateAccessKeyInput{UserName: new("admin")})).AccessKey
+	}))(t)
+	key := need(admin.CreateAccessKey(ctx, &iam.CreateAccessKeyInput{UserName: new("admin")}))(t).AccessKey
 	role := "arn:aws:iam::" + *status.CreateAccountStatus.AccountId + ":role/OrganizationAccountAccessRole"
-	must[*sts.AssumeRoleOutput](t)(sts.NewFromConfig(f.As(region, *key.AccessKeyId, *key.SecretAccessKey, "")).AssumeRole(ctx, &sts.AssumeRoleInput{
+	need(sts.NewFromConfig(f.As(region, *key.AccessKeyId, *key.SecretAccessKey, "")).AssumeRole(ctx, &sts.AssumeRoleInput{
 		RoleArn: &role, RoleSessionName: new("admin"),
-	}))
+	}))(t)
 }
 
 func TestAnOrganizationGoesIntoAnEstateAndOut(t *testing.T) {
@@ -228,7 +216,7 @@ func TestAnOrganizationGoesIntoAnEstateAndOut(t *testing.T) {
 	f := found(t)
 	theirs := f.key(t, member)
 	f.policy(t, types.PolicyTypeServiceControlPolicy, f.unit, `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"kms:Encrypt","Resource":"*"}]}`)
-	e := must[*estate.Estate](t)(f.Estate())
+	e := need(f.Estate())(t)
 	again := &founded{Server: sandboxtest.Start(t, sandbox.Options{Estate: e})}
 	refused(t, again.encrypt(t, member, theirs), "AccessDeniedException", "with an explicit deny in a service control policy")
 	if err := again.encrypt(t, management, again.key(t, management)); err != nil {
