@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/internal/sigv4"
 	"github.com/keyreach/keyreach/policy"
 	"github.com/keyreach/keyreach/sandbox/gate"
@@ -26,6 +27,9 @@ func (s *Sandbox) authenticate(r *http.Request, body []byte, v *served, c *gate.
 	c.Region = sig.Region
 	if want := v.codec.API().SigningName; sig.Service != want {
 		return words.mismatch("Credential should be scoped to correct service: '" + want + "'. ")
+	}
+	if !awsfacts.KnownRegion(sig.Region) {
+		return words.mismatch("Credential should be scoped to a valid region. ")
 	}
 	if s.isRoot(sig.AccessKeyID) {
 		c.Caller = rootOf(sig.AccessKeyID, sig.AccessKeyID)
@@ -172,7 +176,7 @@ func checked(err error, w words) error {
 	case errors.As(err, &at):
 		return w.mismatch(at.Error())
 	case errors.Is(err, sigv4.ErrMismatch):
-		return w.mismatch("The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.")
+		return w.mismatch(err.Error())
 	}
 	return w.incomplete(err.Error())
 }

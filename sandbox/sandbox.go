@@ -16,7 +16,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/keyreach/keyreach/arn"
@@ -35,8 +35,8 @@ import (
 
 // Options are how a sandbox is made. The zero value is one in memory.
 type Options struct {
-	// Estate fills the sandbox; nil leaves it empty. With a state file that exists
-	// it is not used.
+	// Estate fills the sandbox; nil leaves it empty. With a state that has accounts
+	// already it is not used: see Kept.
 	Estate *estate.Estate
 	// State is the file that keeps the state; empty for none.
 	State string
@@ -81,10 +81,9 @@ type Sandbox struct {
 	keys     sigv4.Keys
 	log      *cloudtrail.Log
 	seal     sealer
-	// rest is what an estate holds beyond what the services keep, given back as it
-	// came.
-	restMu sync.Mutex
-	rest   estate.Estate
+	kept     bool
+	// estate is what a reset fills the sandbox from.
+	estate atomic.Pointer[estate.Estate]
 }
 
 // setting is a value that survives a restart.
@@ -153,13 +152,19 @@ func (s *Sandbox) start() error {
 		if err != nil {
 			return fmt.Errorf("reading the clock of the state: %w", err)
 		}
-		s.clock.Advance(ahead)
+		s.clock.Set(ahead)
 	}
-	if s.options.Estate != nil && s.accounts.Len() == 0 {
+	s.kept = s.accounts.Len() > 0
+	s.estate.Store(s.options.Estate)
+	if s.options.Estate != nil && !s.kept {
 		return s.Fill(s.options.Estate)
 	}
 	return nil
 }
+
+// Kept reports whether the state had accounts when the sandbox was made, so that
+// Options.Estate was not used.
+func (s *Sandbox) Kept() bool { return s.kept }
 
 func (s *Sandbox) serve(service gate.Service) {
 	api, ok := awsfacts.LookupAPI(service.Name())
@@ -199,7 +204,12 @@ func (s *Sandbox) Advance(by time.Duration) error {
 		return fmt.Errorf("moving the clock: %s is back, and it only goes ahead", by)
 	}
 	return s.db.Update(func() error {
-		s.clock.Advance(by)
+		old := s.clock.Ahead()
+		if by > state.MaxAhead-old {
+			return fmt.Errorf("moving the clock: it is %s ahead and goes at most %s ahead", old, state.MaxAhead)
+		}
+		s.db.OnUndo(func() { s.clock.Set(old) })
+		s.clock.Set(old + by)
 		s.settings.Put("clock", &setting{s.clock.Ahead().String()})
 		s.sweep()
 		return nil
@@ -212,25 +222,26 @@ func (s *Sandbox) sweep() {
 	s.sts.Sweep(now)
 }
 
-// Reset empties the sandbox, and fills it again from the estate it was made with.
-// The clock stays where it is.
-func (s *Sandbox) Reset() error {
+// Reset empties the sandbox, and fills it again from the estate it was made with
+// or that was put last. The clock stays where it is.
+func (s *Sandbox) Reset() error { return s.reset(s.estate.Load()) }
+
+// reset puts an estate, or nothing for nil, in the place of all there is. When that
+// fails, all there is stays.
+func (s *Sandbox) reset(e *estate.Estate) error {
 	err := s.db.Update(func() error {
 		s.db.Clear()
 		s.settings.Put("clock", &setting{s.clock.Ahead().String()})
-		return nil
+		if e == nil {
+			return nil
+		}
+		return s.fill(e)
 	})
 	if err != nil {
 		return err
 	}
+	s.estate.Store(e)
 	s.log.Clear()
-	s.restMu.Lock()
-	e := s.options.Estate
-	s.rest = estate.Estate{}
-	s.restMu.Unlock()
-	if e != nil {
-		return s.Fill(e)
-	}
 	return nil
 }
 

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/estate"
@@ -11,34 +12,57 @@ import (
 // principals and keys. A policy of the estate that could not be read stays so, and
 // calls that depend on it are refused with the reason.
 func (s *Sandbox) Fill(e *estate.Estate) error {
-	err := s.db.Update(func() error {
-		for id := range accountsOf(e) {
-			if !s.knows(id) {
-				s.accounts.Put(id, &Account{ID: id, Created: s.clock.Now()})
-			}
+	return s.db.Update(func() error { return s.fill(e) })
+}
+
+// fill is called in Update.
+func (s *Sandbox) fill(e *estate.Estate) error {
+	now := s.clock.Now()
+	for id := range accountsOf(e) {
+		if !s.knows(id) {
+			s.accounts.Put(id, &Account{ID: id, Created: now})
 		}
-		if e.Organization != nil {
-			s.orgs.Import(e.Organization, s.clock.Now())
-		}
-		for i := range e.Principals {
-			if err := s.iam.Import(&e.Principals[i], s.clock.Now()); err != nil {
-				return fmt.Errorf("filling the sandbox: %w", err)
-			}
-		}
-		for i := range e.Keys {
-			if err := s.kms.Import(&e.Keys[i], s.clock.Now()); err != nil {
-				return fmt.Errorf("filling the sandbox: %w", err)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
 	}
-	s.restMu.Lock()
-	defer s.restMu.Unlock()
-	s.rest = estate.Estate{Accounts: e.Accounts, Resources: e.Resources, Endpoints: e.Endpoints}
+	if e.Organization != nil {
+		s.orgs.Import(e.Organization, now)
+	}
+	for i := range e.Principals {
+		if err := s.iam.Import(&e.Principals[i], now); err != nil {
+			return fmt.Errorf("filling the sandbox: %w", err)
+		}
+	}
+	for i := range e.Keys {
+		if err := s.kms.Import(&e.Keys[i], now); err != nil {
+			return fmt.Errorf("filling the sandbox: %w", err)
+		}
+	}
+	return s.keepRest(e)
+}
+
+// keepRest stores what an estate holds beyond what the services keep, so that it is
+// given back as it came.
+func (s *Sandbox) keepRest(e *estate.Estate) error {
+	rest := estate.Estate{FormatVersion: estate.FormatVersion, Accounts: e.Accounts, Resources: e.Resources, Endpoints: e.Endpoints}
+	var text strings.Builder
+	if _, err := rest.WriteTo(&text); err != nil {
+		return fmt.Errorf("filling the sandbox: %w", err)
+	}
+	s.settings.Put("rest", &setting{text.String()})
 	return nil
+}
+
+// rest returns what keepRest stored.
+func (s *Sandbox) rest() (*estate.Estate, error) {
+	var text *setting
+	_ = s.db.View(func() error { text = s.settings.Get("rest"); return nil }) // it cannot fail
+	if text == nil {
+		return &estate.Estate{}, nil
+	}
+	e, err := estate.Load("the estate in the state", []byte(text.Value))
+	if err != nil {
+		return nil, fmt.Errorf("reading the state: %w", err)
+	}
+	return e, nil
 }
 
 // accountsOf are all accounts that an estate speaks of.
@@ -74,9 +98,10 @@ func addUnit(ids map[string]bool, u *estate.Unit) {
 
 // Estate returns what the sandbox holds, as an estate.
 func (s *Sandbox) Estate() (*estate.Estate, error) {
-	s.restMu.Lock()
-	rest := s.rest
-	s.restMu.Unlock()
+	rest, err := s.rest()
+	if err != nil {
+		return nil, err
+	}
 	now := s.clock.Now()
 	e := &estate.Estate{
 		FormatVersion: estate.FormatVersion, CollectedAt: &now, Resources: rest.Resources, Endpoints: rest.Endpoints,

@@ -5,13 +5,13 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
-	"net/url"
+	"runtime/debug"
 	"strconv"
 	"strings"
 
-	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/sandbox/cloudtrail"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/wire"
@@ -21,41 +21,73 @@ import (
 // the API lets it be sent, with room to spare.
 const maxBody = 1 << 20
 
-// ServeHTTP answers one request.
+// ServeHTTP answers one request. A defect of the sandbox's own that ends a call
+// ends nothing else: the state is as it was before the call, and the caller is told
+// of an internal failure.
 func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id := s.ids.UUID()
+	q := routed{}
+	defer func() {
+		if what := recover(); what != nil {
+			failed(w, r, q.served, id, what)
+		}
+	}()
 	if strings.HasPrefix(r.URL.Path, adminPrefix) {
 		s.admin(w, r)
 		return
 	}
+	if fromWebPage(r) {
+		refuse(w, nil, &wire.Error{Code: "AccessDeniedException", Message: "The sandbox takes no requests from web pages.", Status: http.StatusForbidden}, id)
+		return
+	}
 	body, err := readBody(w, r)
-	id := s.ids.UUID()
 	if err != nil {
-		plain(w, &wire.Error{Code: "RequestEntityTooLarge", Message: "The request has more than 1 MiB.", Status: http.StatusRequestEntityTooLarge}, id)
+		refuse(w, nil, unread(err), id)
 		return
 	}
-	v, op, err := s.route(r, body)
-	if v == nil {
-		plain(w, err, id)
-		return
-	}
-	if err != nil {
-		send(w, v.codec.EncodeError(err, id))
+	if q, err = s.route(r, body); err != nil {
+		refuse(w, q.served, err, id)
 		return
 	}
 	c := &gate.Call{
-		ID: id, Service: v.service.Name(), Operation: op.Name, At: s.clock.Now(), UserAgent: r.UserAgent(), SourceIP: sourceIP(r),
+		ID: id, Service: q.service.Name(), Operation: q.op.Name, At: s.clock.Now(), UserAgent: r.UserAgent(), SourceIP: sourceIP(r),
 	}
-	out, err := s.answer(r, body, v, op, c)
+	out, err := s.answer(r, body, &q, c)
 	if err != nil {
-		send(w, v.codec.EncodeError(s.wireError(v, err), id))
+		refuse(w, q.served, s.wireError(q.served, err), id)
 		return
 	}
-	res, err := v.codec.Encode(op, out, id)
+	res, err := q.codec.Encode(q.op, out, id)
 	if err != nil {
-		send(w, v.codec.EncodeError(err, id))
+		refuse(w, q.served, err, id)
 		return
 	}
 	send(w, res)
+}
+
+// refuse answers no, in JSON where the service is not known.
+func refuse(w http.ResponseWriter, v *served, err error, id string) {
+	if v != nil {
+		send(w, v.codec.EncodeError(err, id))
+		return
+	}
+	e := &wire.Error{Code: "InternalFailure", Message: "The request processing has failed because of an unknown error.", Status: http.StatusInternalServerError}
+	errors.As(err, &e)
+	h := http.Header{"Content-Type": {"application/x-amz-json-1.1"}, "X-Amzn-Requestid": {id}}
+	send(w, &wire.Response{Status: e.Status, Header: h, Body: wire.JSONError(*e)})
+}
+
+// failed answers a call whose handling panicked, and tells the server's log where.
+func failed(w http.ResponseWriter, r *http.Request, v *served, id string, what any) {
+	if what == http.ErrAbortHandler {
+		panic(what) // net/http's own way to end a connection
+	}
+	tell := log.Printf
+	if web, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok && web.ErrorLog != nil {
+		tell = web.ErrorLog.Printf
+	}
+	tell("sandbox: request %s: panic: %v\n%s", id, what, debug.Stack())
+	refuse(w, v, errors.New("panic"), id)
 }
 
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
@@ -71,6 +103,14 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	var b bytes.Buffer
 	_, err := b.ReadFrom(limited)
 	return b.Bytes(), err
+}
+
+// unread says why a body could not be read.
+func unread(err error) error {
+	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
+		return &wire.Error{Code: "RequestEntityTooLarge", Message: "The request has more than 1 MiB.", Status: http.StatusRequestEntityTooLarge}
+	}
+	return &wire.Error{Code: "SerializationException", Message: "The request ended before its body did.", Status: http.StatusBadRequest}
 }
 
 func sourceIP(r *http.Request) string {
@@ -91,83 +131,14 @@ func send(w http.ResponseWriter, res *wire.Response) {
 	_, _ = w.Write(res.Body) // a client that went away is no error of ours
 }
 
-// plain answers a request of which the service is not known.
-func plain(w http.ResponseWriter, err error, id string) {
-	e := &wire.Error{Code: "UnknownOperationException", Message: "The request names no service that the sandbox has.", Status: http.StatusBadRequest}
-	errors.As(err, &e)
-	h := http.Header{"Content-Type": {"application/x-amz-json-1.1"}, "X-Amzn-Requestid": {id}}
-	send(w, &wire.Response{Status: e.Status, Header: h, Body: wire.JSONError(*e)})
-}
-
-// route finds the service and the operation of a request: by its target, or by
-// the action and version of its form.
-func (s *Sandbox) route(r *http.Request, body []byte) (*served, *awsfacts.APIOperation, error) {
-	if target := r.Header.Get("X-Amz-Target"); target != "" {
-		dot := strings.LastIndexByte(target, '.')
-		if dot < 0 || s.targets[target[:dot]] == nil {
-			return nil, nil, &wire.Error{Code: "UnknownOperationException", Message: "The sandbox has no service for the target " + target, Status: http.StatusBadRequest}
-		}
-		v := s.targets[target[:dot]]
-		op, err := v.operation(target[dot+1:])
-		return v, op, err
-	}
-	form := r.URL.RawQuery
-	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
-		form = string(body)
-	}
-	action, version := formAction(form)
-	if action == "" {
-		return nil, nil, nil
-	}
-	v := s.versions[version]
-	if v == nil {
-		return nil, nil, &wire.Error{Code: "UnknownOperationException", Message: "The sandbox has no service with the version " + version + " of its API.", Status: http.StatusBadRequest}
-	}
-	op, err := v.operation(action)
-	return v, op, err
-}
-
-// formAction reads Action and Version of a form without reading the rest.
-func formAction(form string) (action, version string) {
-	for pair := range strings.SplitSeq(form, "&") {
-		name, value, _ := strings.Cut(pair, "=")
-		switch name {
-		case "Action":
-			action, _ = url.QueryUnescape(value)
-		case "Version":
-			version, _ = url.QueryUnescape(value)
-		}
-		if action != "" && version != "" {
-			break
-		}
-	}
-	return action, version
-}
-
-// operation finds an operation that is offered.
-func (v *served) operation(name string) (*awsfacts.APIOperation, error) {
-	api := v.codec.API()
-	op := api.Operation(name)
-	switch {
-	case op == nil && api.Protocol == "json":
-		return nil, &wire.Error{Code: "UnknownOperationException", Message: "Unknown operation " + name, Status: http.StatusBadRequest}
-	case op == nil:
-		return nil, &wire.Error{Code: "InvalidAction", Message: "Could not find operation " + name + " for version " + api.Version, Status: http.StatusBadRequest}
-	}
-	if _, ok := v.ops[name]; !ok {
-		return nil, &wire.Error{Code: "NotImplemented", Message: "Keyreach's sandbox does not offer " + api.Service + ":" + name + "; docs/sandbox.md lists what it offers", Status: http.StatusNotImplemented}
-	}
-	return op, nil
-}
-
 // answer authenticates, decodes, authorizes and performs a call.
-func (s *Sandbox) answer(r *http.Request, body []byte, v *served, op *awsfacts.APIOperation, c *gate.Call) (any, error) {
-	if err := s.authenticate(r, body, v, c); err != nil {
+func (s *Sandbox) answer(r *http.Request, body []byte, q *routed, c *gate.Call) (any, error) {
+	if err := s.authenticate(r, body, q.served, c); err != nil {
 		return nil, err
 	}
-	o := v.ops[op.Name]
+	o := q.ops[q.op.Name]
 	in := o.New()
-	if err := v.codec.Decode(op, r, body, in); err != nil {
+	if err := q.decode(r, in); err != nil {
 		s.log.Add(cloudtrail.Entry{Call: c, Err: err, ReadOnly: o.Mode == gate.Reads})
 		return nil, err
 	}

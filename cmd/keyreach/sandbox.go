@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"net"
 	"net/http"
 	"os"
@@ -73,12 +74,11 @@ func (o *sandboxOptions) run(ctx context.Context, s *streams) error {
 		return o.notListening(err)
 	}
 	defer listener.Close()
-	kept := options.Estate != nil && exists(o.state)
 	box, err := sandbox.New(options)
 	if err != nil {
 		return failure(fmt.Errorf("starting the sandbox: %w", err)).hinting(o.stateHint())
 	}
-	if kept {
+	if box.Kept() && options.Estate != nil {
 		fmt.Fprintf(s.err, "keyreach: %s holds a sandbox already, so %s is not read\n", o.state, o.estate)
 	}
 	if host, _, err := net.SplitHostPort(o.listen); err == nil && !loopback(host) {
@@ -87,7 +87,7 @@ func (o *sandboxOptions) run(ctx context.Context, s *streams) error {
 	if _, err := fmt.Fprintf(s.out, "keyreach sandbox is ready at http://%s\n", listener.Addr()); err != nil {
 		return failure(errors.Join(err, box.Close()))
 	}
-	return o.serve(ctx, listener, box)
+	return o.serve(ctx, s, listener, box)
 }
 
 // options reads what the flags name.
@@ -121,8 +121,8 @@ func (o *sandboxOptions) options() (sandbox.Options, error) {
 
 // serve answers until the program is interrupted, lets the calls that run end, and
 // closes the state.
-func (o *sandboxOptions) serve(ctx context.Context, listener net.Listener, box *sandbox.Sandbox) error {
-	web := &http.Server{Handler: box, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+func (o *sandboxOptions) serve(ctx context.Context, s *streams, listener net.Listener, box *sandbox.Sandbox) error {
+	web := &http.Server{Handler: box, ErrorLog: log.New(s.err, "keyreach: ", 0), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
 	ended := make(chan error, 1)
 	go func() { ended <- web.Serve(listener) }()
 	var err error
@@ -150,7 +150,7 @@ func (o *sandboxOptions) notListening(err error) error {
 }
 
 func (o *sandboxOptions) stateHint() string {
-	if o.state == "" {
+	if !exists(o.state) {
 		return ""
 	}
 	return "to start anew, give another file with --state"

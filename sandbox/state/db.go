@@ -8,13 +8,10 @@ package state
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"go.etcd.io/bbolt"
-	bbolterrors "go.etcd.io/bbolt/errors"
 )
 
 // DB is all tables of a sandbox under one lock.
@@ -40,49 +37,6 @@ type change struct {
 	key   string
 }
 
-// Open returns a DB that is kept in a file, or in memory only when path is empty.
-// The tables are added with NewTable and then read with Load.
-func Open(path string) (*DB, error) {
-	db := &DB{dirty: map[change]struct{}{}}
-	if path == "" {
-		return db, nil
-	}
-	file, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second})
-	if errors.Is(err, bbolterrors.ErrTimeout) {
-		return nil, fmt.Errorf("opening the state %s: another sandbox has it open", path)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("opening the state %s: %w", path, err)
-	}
-	db.file = file
-	return db, nil
-}
-
-// Load reads every table from the file.
-func (db *DB) Load() error {
-	if db.file == nil {
-		return nil
-	}
-	return db.file.View(func(tx *bbolt.Tx) error {
-		for _, t := range db.tables {
-			b := tx.Bucket([]byte(t.tableName()))
-			if b == nil {
-				continue
-			}
-			err := b.ForEach(func(k, v []byte) error {
-				if err := t.load(string(k), v); err != nil {
-					return fmt.Errorf("reading %s %q of the state: %w", t.tableName(), k, err)
-				}
-				return nil
-			})
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
 // Close closes the file. What was acknowledged is in it already.
 func (db *DB) Close() error {
 	if db.file == nil {
@@ -103,32 +57,33 @@ func (db *DB) View(f func() error) error {
 func (db *DB) Update(f func() error) (err error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	done := false
+	done := false // still, when f or the commit panics
 	defer func() {
 		if !done || err != nil {
 			db.rollback()
 		}
+		db.undo = db.undo[:0]
+		clear(db.dirty)
 	}()
-	err = f()
-	done = true
-	if err != nil {
-		return err
+	if err = f(); err == nil {
+		err = db.commit()
 	}
-	return db.commit()
+	done = true
+	return err
 }
+
+// OnUndo has f called when the update that runs is taken back. It is called in
+// Update.
+func (db *DB) OnUndo(f func()) { db.undo = append(db.undo, f) }
 
 func (db *DB) rollback() {
 	for i := len(db.undo) - 1; i >= 0; i-- {
 		db.undo[i]()
 	}
-	db.undo = db.undo[:0]
-	clear(db.dirty)
 }
 
 func (db *DB) commit() error {
-	defer func() { db.undo = db.undo[:0] }()
 	if db.file == nil || len(db.dirty) == 0 {
-		clear(db.dirty)
 		return nil
 	}
 	err := db.file.Update(func(tx *bbolt.Tx) error {
@@ -140,10 +95,8 @@ func (db *DB) commit() error {
 		return nil
 	})
 	if err != nil {
-		db.rollback()
 		return fmt.Errorf("writing the state: %w", err)
 	}
-	clear(db.dirty)
 	return nil
 }
 

@@ -1,0 +1,156 @@
+package sandbox
+
+import (
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/keyreach/keyreach/awsfacts"
+	"github.com/keyreach/keyreach/sandbox/wire"
+)
+
+// routed is a request whose service and operation are known. A refusal leaves it
+// with the service alone, or with one that speaks the protocol of the request.
+type routed struct {
+	*served
+	op *awsfacts.APIOperation
+	// params are the body of a json request, and the form of a query request
+	// wherever it stands.
+	params []byte
+}
+
+const formType = "application/x-www-form-urlencoded"
+
+// route finds the service and the operation of a request: by its target, or by
+// the action and version of its form.
+func (s *Sandbox) route(r *http.Request, body []byte) (routed, error) {
+	if targets := r.Header.Values("X-Amz-Target"); len(targets) > 0 {
+		return s.routeJSON(r, targets, body)
+	}
+	return s.routeForm(r, body)
+}
+
+func (s *Sandbox) routeJSON(r *http.Request, targets []string, body []byte) (routed, error) {
+	target := targets[0]
+	dot := strings.LastIndexByte(target, '.')
+	if len(targets) > 1 || dot < 0 || s.targets[target[:dot]] == nil {
+		return routed{}, unknownOperation("The sandbox has no service for the target " + strings.Join(targets, ", "))
+	}
+	q := routed{served: s.targets[target[:dot]], params: body}
+	if r.Method != http.MethodPost {
+		return q, unknownOperation("The json protocol has POST only, not " + r.Method)
+	}
+	if kind := mediaType(r); kind != "application/x-amz-json-1.1" && kind != "application/x-amz-json-1.0" {
+		return q, unknownOperation("The json protocol has the content type application/x-amz-json-" + q.codec.API().JSONVersion)
+	}
+	var err error
+	q.op, err = q.operation(target[dot+1:])
+	return q, err
+}
+
+// routeForm takes the parameters from the body of a form, and else from the URL,
+// where presigned requests have them.
+func (s *Sandbox) routeForm(r *http.Request, body []byte) (routed, error) {
+	form := mediaType(r) == formType
+	q := routed{params: []byte(r.URL.RawQuery)}
+	if form && r.Method == http.MethodPost {
+		q.params = body
+	}
+	action, version := formAction(string(q.params))
+	if action == "" && !form {
+		return q, unknownOperation("The request names no service that the sandbox has.")
+	}
+	if q.served = s.versions[version]; q.served == nil {
+		q.served = s.services["sts"] // for its protocol
+		if version == "" {
+			version = "NO_VERSION_SPECIFIED"
+		}
+		return q, q.notFound(action, version)
+	}
+	if r.Method != http.MethodPost && r.Method != http.MethodGet {
+		return q, &wire.Error{Code: "InvalidAction", Message: "The query protocol has GET and POST only, not " + r.Method, Status: http.StatusBadRequest}
+	}
+	var err error
+	q.op, err = q.operation(action)
+	return q, err
+}
+
+func unknownOperation(text string) error {
+	return &wire.Error{Code: "UnknownOperationException", Message: text, Status: http.StatusBadRequest}
+}
+
+func mediaType(r *http.Request) string {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil {
+		return ""
+	}
+	return kind
+}
+
+// formAction reads Action and Version of a form without reading the rest.
+func formAction(form string) (action, version string) {
+	for pair := range strings.SplitSeq(form, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		switch name {
+		case "Action":
+			action, _ = url.QueryUnescape(value)
+		case "Version":
+			version, _ = url.QueryUnescape(value)
+		}
+		if action != "" && version != "" {
+			break
+		}
+	}
+	return action, version
+}
+
+// operation finds an operation that is offered.
+func (v *served) operation(name string) (*awsfacts.APIOperation, error) {
+	api := v.codec.API()
+	op := api.Operation(name)
+	if op == nil {
+		return nil, v.notFound(name, api.Version)
+	}
+	if _, ok := v.ops[name]; !ok {
+		return nil, &wire.Error{Code: "NotImplemented", Message: "Keyreach's sandbox does not offer " + api.Service + ":" + name + "; docs/sandbox.md lists what it offers", Status: http.StatusNotImplemented}
+	}
+	return op, nil
+}
+
+// notFound is the refusal of an operation that there is not, in the protocol's
+// words.
+func (v *served) notFound(name, version string) error {
+	switch {
+	case v.codec.API().Protocol == "json":
+		return unknownOperation("Unknown operation " + name)
+	case name == "":
+		return &wire.Error{Code: "MissingAction", Message: "The request is missing an action or a required parameter.", Status: http.StatusBadRequest}
+	}
+	return &wire.Error{Code: "InvalidAction", Message: "Could not find operation " + name + " for version " + version, Status: http.StatusBadRequest}
+}
+
+// decode reads the parameters into the SDK's struct. Text that is not UTF-8 is
+// refused before that: reading it would put other characters in its place.
+func (q *routed) decode(r *http.Request, in any) error {
+	text := string(q.params)
+	if q.codec.API().Protocol != "json" {
+		plain, err := url.QueryUnescape(text)
+		if err != nil {
+			plain = "" // which the codec refuses in its own words
+		}
+		text = plain
+	}
+	if !utf8.ValidString(text) {
+		return &wire.Error{Code: "SerializationException", Message: "The request is not UTF-8.", Status: http.StatusBadRequest}
+	}
+	return q.codec.Decode(q.op, r, q.params, in)
+}
+
+// fromWebPage reports whether a page in somebody's browser makes the request: it
+// must not act in the sandbox, whose root users need no secret.
+func fromWebPage(r *http.Request) bool {
+	site := r.Header.Get("Sec-Fetch-Site")
+	return r.Header.Get("Origin") != "" || site != "" && site != "none"
+}
