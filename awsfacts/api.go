@@ -224,8 +224,9 @@ func readAPI(service string) *API {
 	if a.SigningName == "" {
 		a.SigningName = t.Endpoint
 	}
-	for name := range t.Shapes {
-		a.Shapes[name] = &Shape{Name: name}
+	for name, row := range t.Shapes {
+		// Uses of the shape, which may be read before it, ask whether it is flattened.
+		a.Shapes[name] = &Shape{Name: name, Flattened: row.Flattened}
 	}
 	for name, row := range t.Shapes {
 		a.fill(a.Shapes[name], &row)
@@ -267,7 +268,7 @@ func (a *API) operation(name string, row *apiOpRow) *APIOperation {
 
 func (a *API) fill(s *Shape, row *shapeRow) {
 	s.Type, s.Min, s.Max, s.Enum, s.Pattern = row.Type, row.Min, row.Max, row.Enum, row.Pattern
-	s.Sensitive, s.Flattened, s.Streaming, s.Payload = row.Sensitive, row.Flattened, row.Streaming, row.Payload
+	s.Sensitive, s.Streaming, s.Payload = row.Sensitive, row.Streaming, row.Payload
 	s.Timestamp, s.Location, s.Code, s.Status = row.Timestamp, row.Location, row.Code, row.Status
 	s.Prefix, s.Namespace = row.Prefix, row.Namespace
 	s.Elem, s.Key, s.Value = a.use(row.Member), a.use(row.Key), a.use(row.Value)

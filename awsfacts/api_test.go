@@ -58,3 +58,23 @@ func TestTheTableOfS3KnowsWhatOnlyXMLHas(t *testing.T) {
 		t.Error("a replaced operation is in the table")
 	}
 }
+
+// A table is read in no order, and the use of a shape has to know of the shape.
+func TestEveryUseOfAFlattenedShapeIsFlattened(t *testing.T) {
+	t.Parallel()
+	api, _ := awsfacts.LookupAPI("s3")
+	seen := 0
+	for _, s := range api.Shapes {
+		for _, m := range s.Members {
+			if m.Shape.Flattened {
+				seen++
+				if !m.Flattened {
+					t.Errorf("%s of %s is not flattened", m.Name, s.Name)
+				}
+			}
+		}
+	}
+	if seen == 0 {
+		t.Error("no shape of S3 is flattened")
+	}
+}

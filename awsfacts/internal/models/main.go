@@ -11,9 +11,11 @@ package main
 import (
 	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -69,22 +71,43 @@ func readModel(models, name string) (*model, error) {
 		return nil, fmt.Errorf("no service-2.json below %s", filepath.Join(models, name))
 	}
 	path := slices.Max(found)
+	m := &model{}
+	if err := readJSON(path, m); err != nil {
+		return nil, err
+	}
+	// What botocore itself corrects in a model stands in a file beside it.
+	var extras struct {
+		Merge struct {
+			Shapes map[string]struct {
+				Type string `json:"type"`
+			} `json:"shapes"`
+		} `json:"merge"`
+	}
+	err = readJSON(filepath.Join(filepath.Dir(path), "service-2.sdk-extras.json"), &extras)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for name, corrected := range extras.Merge.Shapes {
+		s := m.Shapes[name]
+		s.Type = corrected.Type
+		m.Shapes[name] = s
+	}
+	return m, nil
+}
+
+func readJSON(path string, into any) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer f.Close()
 	var r io.Reader = f
 	if strings.HasSuffix(path, ".gz") {
 		if r, err = gzip.NewReader(f); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	m := &model{}
-	if err := json.NewDecoder(r).Decode(m); err != nil {
-		return nil, err
-	}
-	return m, nil
+	return json.NewDecoder(r).Decode(into)
 }
 
 // additions are shapes and operations by service, in the form of the models.

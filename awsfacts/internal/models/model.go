@@ -134,6 +134,9 @@ func (m *model) merge(added model) error {
 			m.Shapes[name] = s
 			continue
 		}
+		if s.Type != "" {
+			old.Type = s.Type // as the SDKs have it, where botocore has another
+		}
 		if s.Members != nil && old.Members != nil {
 			for _, member := range s.Members.names {
 				if _, there := old.Members.refs[member]; there {
