@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/keyreach/keyreach/awsfacts"
@@ -53,23 +54,22 @@ func (c *Codec) set(dst reflect.Value, s *awsfacts.Shape, v any) error {
 		dst.SetBool(v)
 		return nil
 	case []byte:
-		if dst.Kind() != reflect.Slice {
-			break
-		}
-		dst.SetBytes(v)
-		return nil
+		return setBytes(dst, s, v)
 	case int64:
 		if !dst.CanInt() {
 			break
 		}
 		if dst.OverflowInt(v) {
-			return fmt.Errorf("the number %d is too large", v)
+			return malformed(fmt.Sprintf("the number %d is too large", v))
 		}
 		dst.SetInt(v)
 		return nil
 	case float64:
 		if !dst.CanFloat() {
 			break
+		}
+		if dst.OverflowFloat(v) {
+			return malformed(fmt.Sprintf("the number %g is too large", v))
 		}
 		dst.SetFloat(v)
 		return nil
@@ -80,7 +80,26 @@ func (c *Codec) set(dst reflect.Value, s *awsfacts.Shape, v any) error {
 		dst.Set(reflect.ValueOf(v))
 		return nil
 	}
+	return misfit(dst, s)
+}
+
+// misfit is a defect of the tables: the SDK has another type for the member.
+func misfit(dst reflect.Value, s *awsfacts.Shape) error {
 	return fmt.Errorf("a value of shape %s does not fit %s", s.Name, dst.Type())
+}
+
+// setBytes stores bytes, or a stream of them where the SDK has one.
+func setBytes(dst reflect.Value, s *awsfacts.Shape, v []byte) error {
+	stream := reflect.ValueOf(newContent(v))
+	switch {
+	case dst.Kind() == reflect.Slice:
+		dst.SetBytes(v)
+	case dst.Kind() == reflect.Interface && stream.CanConvert(dst.Type()):
+		dst.Set(stream)
+	default:
+		return misfit(dst, s)
+	}
+	return nil
 }
 
 // setUnion stores the one member that a union has.
@@ -105,6 +124,21 @@ func (c *Codec) setUnion(dst reflect.Value, s *awsfacts.Shape, v map[string]any)
 		return nil
 	}
 	return malformed("a " + s.Name + " has one member, and this one has none")
+}
+
+// union returns the member that a union of an Output struct has, and its value; no
+// member when v is no union.
+func union(s *awsfacts.Shape, v reflect.Value) (*awsfacts.Member, reflect.Value) {
+	if v.Kind() != reflect.Interface || v.IsNil() {
+		return nil, v
+	}
+	held := reflect.Indirect(v.Elem())
+	for _, m := range s.Members {
+		if strings.HasSuffix(held.Type().Name(), "Member"+upper(m.Name)) {
+			return m, held.FieldByName("Value")
+		}
+	}
+	return nil, reflect.Value{}
 }
 
 func (c *Codec) setList(dst reflect.Value, s *awsfacts.Shape, v []any) error {

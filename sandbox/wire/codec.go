@@ -26,6 +26,9 @@ type Codec struct {
 	plans sync.Map // reflect.Type → *plan
 	// unions are the SDK's types for the members of unions, by name.
 	unions map[string]reflect.Type
+	// routes and byMethod belong to the REST protocols.
+	routes   map[*awsfacts.APIOperation]*route
+	byMethod map[string][]*route
 }
 
 // New returns the codec of an API.
@@ -38,6 +41,9 @@ func New(api *awsfacts.API, unions ...any) *Codec {
 	for _, u := range unions {
 		t := reflect.TypeOf(u).Elem()
 		c.unions[t.Name()] = t
+	}
+	if api.Protocol == "rest-json" || api.Protocol == "rest-xml" {
+		c.addRoutes()
 	}
 	return c
 }
@@ -84,6 +90,8 @@ func (c *Codec) read(op *awsfacts.APIOperation, r *http.Request, body []byte) (m
 		return readForm(op.Input, body, queryNames)
 	case "ec2":
 		return readForm(op.Input, body, ec2Names)
+	case "rest-json", "rest-xml":
+		return c.readREST(op, r, body)
 	}
 	return nil, fmt.Errorf("wire: no reader for protocol %s", c.api.Protocol)
 }
@@ -93,7 +101,7 @@ func (c *Codec) read(op *awsfacts.APIOperation, r *http.Request, body []byte) (m
 func (c *Codec) Encode(op *awsfacts.APIOperation, out any, requestID string) (*Response, error) {
 	v := reflect.Indirect(reflect.ValueOf(out))
 	res := &Response{Status: op.Status, Header: http.Header{}}
-	res.Header.Set("X-Amzn-Requestid", requestID)
+	c.setRequestID(res.Header, requestID)
 	switch c.api.Protocol {
 	case "json":
 		res.Header.Set("Content-Type", "application/x-amz-json-"+c.api.JSONVersion)
@@ -106,6 +114,10 @@ func (c *Codec) Encode(op *awsfacts.APIOperation, out any, requestID string) (*R
 	case "ec2":
 		res.Header.Set("Content-Type", "text/xml;charset=UTF-8")
 		res.Body = c.ec2Answer(op, v, requestID)
+	case "rest-json", "rest-xml":
+		if err := c.restAnswer(res, op, v); err != nil {
+			return nil, err
+		}
 	default:
 		return nil, fmt.Errorf("wire: no writer for protocol %s", c.api.Protocol)
 	}

@@ -56,8 +56,11 @@ func unfit(path string, s *awsfacts.Shape) error {
 // invalid is the refusal of a request that breaks a constraint.
 func (c *Codec) invalid(text string) error {
 	code := "ValidationException"
-	if c.api.Protocol == "query" || c.api.Protocol == "ec2" {
+	switch c.api.Protocol {
+	case "query", "ec2":
 		code = "ValidationError"
+	case "rest-xml":
+		code = "InvalidArgument"
 	}
 	return &Error{Code: code, Message: text, Status: http.StatusBadRequest}
 }
@@ -67,7 +70,7 @@ func (c *Codec) invalid(text string) error {
 func (c *Codec) EncodeError(err error, requestID string) *Response {
 	e := c.AsError(err)
 	res := &Response{Status: e.Status, Header: http.Header{}}
-	res.Header.Set("X-Amzn-Requestid", requestID)
+	c.setRequestID(res.Header, requestID)
 	switch c.api.Protocol {
 	case "query":
 		res.Header.Set("Content-Type", "text/xml")
@@ -75,6 +78,10 @@ func (c *Codec) EncodeError(err error, requestID string) *Response {
 	case "ec2":
 		res.Header.Set("Content-Type", "text/xml;charset=UTF-8")
 		res.Body = ec2Error(e, requestID)
+	case "rest-json":
+		c.restJSONError(res, e)
+	case "rest-xml":
+		restXMLError(res, e, requestID)
 	default:
 		res.Header.Set("Content-Type", "application/x-amz-json-"+c.api.JSONVersion)
 		res.Body = JSONError(e)
@@ -93,8 +100,15 @@ func (c *Codec) AsError(err error) Error {
 	case errors.As(err, &sdk):
 		e = Error{Code: sdk.ErrorCode(), Message: sdk.ErrorMessage()}
 	}
-	if c.api.Protocol == "query" && e.Code == "SerializationException" {
-		e.Code = "MalformedInput" // the query services' word
+	if e.Code == "SerializationException" {
+		switch c.api.Protocol {
+		case "query":
+			e.Code = "MalformedInput" // the query services' word
+		case "rest-xml":
+			// See https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html.
+			e.Code = "MalformedXML"
+			e.Message = "The XML you provided was not well-formed or did not validate against our published schema"
+		}
 	}
 	if e.Status == 0 {
 		e.Status = http.StatusBadRequest
@@ -106,19 +120,27 @@ func (c *Codec) AsError(err error) Error {
 }
 
 // JSONError writes an error for the json protocols.
-func JSONError(e Error) []byte {
-	b := []byte(`{"__type":`)
+func JSONError(e Error) []byte { return jsonError(e, "__type", "message") }
+
+func jsonError(e Error, code, message string) []byte {
+	b := []byte{'{'}
+	b = appendQuoted(b, code)
+	b = append(b, ':')
 	b = appendQuoted(b, e.Code)
-	for _, name := range slices.Sorted(maps.Keys(e.Fields)) {
+	for _, name := range fieldNames(e) {
 		b = append(b, ',')
 		b = appendQuoted(b, name)
 		b = append(b, ':')
 		b = appendQuoted(b, e.Fields[name])
 	}
-	b = append(b, `,"message":`...)
+	b = append(b, ',')
+	b = appendQuoted(b, message)
+	b = append(b, ':')
 	b = appendQuoted(b, e.Message)
 	return append(b, '}')
 }
+
+func fieldNames(e Error) []string { return slices.Sorted(maps.Keys(e.Fields)) }
 
 func queryError(namespace string, e Error, requestID string) []byte {
 	fault := "Sender"
@@ -144,6 +166,6 @@ func ec2Error(e Error, requestID string) []byte {
 
 func element(b *bytes.Buffer, name, text string) {
 	b.WriteString("<" + name + ">")
-	_ = xml.EscapeText(b, []byte(text)) // into a buffer: it cannot fail
+	escape(b, text)
 	b.WriteString("</" + name + ">")
 }

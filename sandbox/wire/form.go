@@ -33,6 +33,9 @@ func ec2Name(m *awsfacts.Member) string {
 // maxFormDepth is deeper than any request of AWS.
 const maxFormDepth = 24
 
+// maxBranches bounds what a form can make of a body that is a megabyte of dots.
+const maxBranches = 1 << 16
+
 // branch is a node of the tree that the dotted names of a form make.
 type branch struct {
 	value    string
@@ -57,18 +60,21 @@ func readForm(s *awsfacts.Shape, body []byte, n names) (map[string]any, error) {
 		return map[string]any{}, nil
 	}
 	root := &branch{}
+	count := 0
 	for key, v := range values {
-		parts := strings.Split(key, ".")
-		if len(parts) > maxFormDepth {
+		if strings.Count(key, ".") >= maxFormDepth {
 			return nil, malformed("a parameter is nested too deeply")
 		}
 		at := root
-		for _, part := range parts {
+		for part := range strings.SplitSeq(key, ".") {
 			if at.children == nil {
 				at.children = map[string]*branch{}
 			}
 			next := at.children[part]
 			if next == nil {
+				if count++; count > maxBranches {
+					return nil, malformed("the form has too many parameters")
+				}
 				next = &branch{}
 				at.children[part] = next
 			}
@@ -109,9 +115,15 @@ func (n names) value(s *awsfacts.Shape, b *branch, flattened bool, path string) 
 	if !b.set {
 		return nil, nil
 	}
+	return plain(s, b.value, path)
+}
+
+// plain reads a value that stands as text: in a form, a query, a header, a label
+// or an element.
+func plain(s *awsfacts.Shape, text, path string) (any, error) {
 	switch s.Type {
 	case "boolean":
-		switch b.value {
+		switch text {
 		case "true", "True":
 			return true, nil
 		case "false", "False":
@@ -119,9 +131,9 @@ func (n names) value(s *awsfacts.Shape, b *branch, flattened bool, path string) 
 		}
 		return nil, unfit(path, s)
 	case "integer", "long", "float", "double":
-		return fromNumber(s, b.value, path)
+		return fromNumber(s, text, path)
 	}
-	return fromText(s, b.value, path)
+	return fromText(s, text, path)
 }
 
 func (n names) list(s *awsfacts.Shape, b *branch, flattened bool, path string) (any, error) {
@@ -151,13 +163,7 @@ func (n names) pairs(s *awsfacts.Shape, b *branch, flattened bool, path string) 
 		b = b.child("entry")
 	}
 	out := map[string]any{}
-	key, value := "key", "value"
-	if s.Key.LocationName != "" {
-		key = s.Key.LocationName
-	}
-	if s.Value.LocationName != "" {
-		value = s.Value.LocationName
-	}
+	key, value := pairNames(s)
 	for _, item := range numbered(b) {
 		k := item.child(key)
 		if k == nil {

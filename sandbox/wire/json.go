@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/keyreach/keyreach/awsfacts"
 )
@@ -34,18 +35,20 @@ func readJSON(s *awsfacts.Shape, body []byte) (map[string]any, error) {
 	return structureFromJSON(s, tree, "")
 }
 
+// structureFromJSON looks for the members that the shape has: AWS passes over
+// others.
 func structureFromJSON(s *awsfacts.Shape, tree map[string]any, path string) (map[string]any, error) {
 	out := make(map[string]any, len(tree))
-	for name, raw := range tree {
-		m := s.Member(name)
-		if m == nil || raw == nil {
-			continue // AWS passes over members that it does not know
+	for _, m := range s.Members {
+		raw := tree[m.Wire()]
+		if raw == nil || m.Location != "" {
+			continue
 		}
-		v, err := fromJSON(m.Shape, raw, join(path, name))
+		v, err := fromJSON(m.Shape, raw, join(path, m.Name))
 		if err != nil {
 			return nil, err
 		}
-		out[name] = v
+		out[m.Name] = v
 	}
 	return out, nil
 }
@@ -101,11 +104,14 @@ func fromNumber(s *awsfacts.Shape, text, path string) (any, error) {
 		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 			return n, nil
 		}
-		if f, err := strconv.ParseFloat(text, 64); err == nil && f == math.Trunc(f) && math.Abs(f) < 1<<53 {
+		if f, ok := decimal(text); ok && f == math.Trunc(f) && math.Abs(f) < 1<<53 {
 			return int64(f), nil
 		}
 	case "float", "double":
-		if f, err := strconv.ParseFloat(text, 64); err == nil {
+		if f, ok := notANumber(text); ok {
+			return f, nil
+		}
+		if f, ok := decimal(text); ok {
 			return f, nil
 		}
 	case "timestamp":
@@ -116,12 +122,39 @@ func fromNumber(s *awsfacts.Shape, text, path string) (any, error) {
 	return nil, unfit(path, s)
 }
 
+// decimal reads a number as people and protocols write it: ParseFloat also takes
+// hexadecimal ones and words.
+func decimal(text string) (float64, bool) {
+	for i := range len(text) {
+		if ch := text[i]; (ch < '0' || ch > '9') && ch != '+' && ch != '-' && ch != '.' && ch != 'e' && ch != 'E' {
+			return 0, false
+		}
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	return f, err == nil
+}
+
+// notANumber reads the names of floating-point values that are no numbers.
+func notANumber(text string) (float64, bool) {
+	switch text {
+	case "NaN":
+		return math.NaN(), true
+	case "Infinity":
+		return math.Inf(1), true
+	case "-Infinity":
+		return math.Inf(-1), true
+	}
+	return 0, false
+}
+
 // fromText reads what stands as text: in JSON strings, blobs and now and then
 // times; in forms, headers and XML everything.
 func fromText(s *awsfacts.Shape, text, path string) (any, error) {
 	switch s.Type {
 	case "string":
-		return text, nil
+		if utf8.ValidString(text) {
+			return text, nil
+		}
 	case "blob":
 		b, err := base64.StdEncoding.DecodeString(text)
 		if err != nil {
@@ -132,14 +165,21 @@ func fromText(s *awsfacts.Shape, text, path string) (any, error) {
 		if t, ok := timeFromText(text); ok {
 			return t, nil
 		}
+	case "float", "double":
+		if f, ok := notANumber(text); ok {
+			return f, nil
+		}
 	}
 	return nil, unfit(path, s)
 }
 
+// The first and the last second that have a date of four digits.
+const firstSecond, lastSecond = -62135596800, 253402300799
+
 // epoch reads seconds since 1970, with a fraction.
 func epoch(text string) (time.Time, bool) {
-	f, err := strconv.ParseFloat(text, 64)
-	if err != nil || math.Abs(f) > 1e14 {
+	f, ok := decimal(text)
+	if !ok || f < firstSecond || f > lastSecond {
 		return time.Time{}, false
 	}
 	whole, fraction := math.Modf(f)
@@ -149,7 +189,8 @@ func epoch(text string) (time.Time, bool) {
 func timeFromText(text string) (time.Time, bool) {
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02", time.RFC1123} {
 		if t, err := time.Parse(layout, text); err == nil {
-			return t.UTC(), true
+			t = t.UTC()
+			return t, t.Unix() >= firstSecond && t.Unix() <= lastSecond
 		}
 	}
 	return epoch(text)
@@ -191,6 +232,9 @@ func (c *Codec) appendJSON(b []byte, s *awsfacts.Shape, v reflect.Value) []byte 
 	case "integer", "long":
 		return strconv.AppendInt(b, v.Int(), 10)
 	case "float", "double":
+		if f := v.Float(); math.IsNaN(f) || math.IsInf(f, 0) {
+			return appendQuoted(b, floatText(f)) // JSON has no such numbers
+		}
 		return strconv.AppendFloat(b, v.Float(), 'g', -1, 64)
 	case "timestamp":
 		t := v.Interface().(time.Time)
@@ -200,11 +244,14 @@ func (c *Codec) appendJSON(b []byte, s *awsfacts.Shape, v reflect.Value) []byte 
 }
 
 func (c *Codec) appendObject(b []byte, s *awsfacts.Shape, v reflect.Value) []byte {
+	if v.Kind() == reflect.Interface {
+		return c.appendUnion(b, s, v)
+	}
 	b = append(b, '{')
 	first := true
 	for _, f := range c.planOf(s, v.Type()).fields {
 		field := v.Field(f.index)
-		if absent(field) {
+		if absent(field) || f.member.Location != "" {
 			continue
 		}
 		if !first {
@@ -212,10 +259,22 @@ func (c *Codec) appendObject(b []byte, s *awsfacts.Shape, v reflect.Value) []byt
 		}
 		first = false
 		b = append(b, '"')
-		b = append(b, f.member.Name...)
+		b = append(b, f.member.Wire()...)
 		b = append(b, '"', ':')
 		b = c.appendJSON(b, f.member.Shape, field)
 	}
+	return append(b, '}')
+}
+
+func (c *Codec) appendUnion(b []byte, s *awsfacts.Shape, v reflect.Value) []byte {
+	m, held := union(s, v)
+	if m == nil {
+		return append(b, "{}"...)
+	}
+	b = append(b, '{')
+	b = appendQuoted(b, m.Wire())
+	b = append(b, ':')
+	b = c.appendJSON(b, m.Shape, held)
 	return append(b, '}')
 }
 

@@ -35,6 +35,12 @@ func (c *Codec) shown(s *awsfacts.Shape, v reflect.Value) any {
 	switch s.Type {
 	case "structure":
 		out := map[string]any{}
+		if v.Kind() == reflect.Interface {
+			if m, held := union(s, v); m != nil {
+				out[lower(m.Name)] = c.shown(m.Shape, held)
+			}
+			return out
+		}
 		for _, f := range c.planOf(s, v.Type()).fields {
 			field := v.Field(f.index)
 			if absent(field) || f.member.Shape.Type == "blob" || f.member.Name == "SecretAccessKey" {

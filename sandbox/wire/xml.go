@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/xml"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -40,16 +41,24 @@ func (c *Codec) ec2Answer(op *awsfacts.APIOperation, v reflect.Value, requestID 
 // dialect is what differs between the protocols that answer XML.
 type dialect struct {
 	element string // the name of a list's element where the model gives none
+	times   string // how times are written where the model does not say
 }
 
 var (
-	queryXML = dialect{element: "member"}
-	ec2XML   = dialect{element: "item"}
+	queryXML = dialect{element: "member", times: time.RFC3339}
+	ec2XML   = dialect{element: "item", times: time.RFC3339}
+	restXML  = dialect{element: "member", times: xmlTime}
 )
 
 func (c *Codec) writeMembers(b *bytes.Buffer, s *awsfacts.Shape, v reflect.Value, d dialect) {
+	if v.Kind() == reflect.Interface {
+		if m, held := union(s, v); m != nil {
+			c.writeXML(b, m.Wire(), m.Shape, m.Flattened, held, d)
+		}
+		return
+	}
 	for _, f := range c.planOf(s, v.Type()).fields {
-		if field := v.Field(f.index); !absent(field) && f.member.Location == "" {
+		if field := v.Field(f.index); !absent(field) && f.member.Location == "" && !f.member.Attribute {
 			c.writeXML(b, f.member.Wire(), f.member.Shape, f.member.Flattened, field, d)
 		}
 	}
@@ -62,9 +71,7 @@ func (c *Codec) writeXML(b *bytes.Buffer, name string, s *awsfacts.Shape, flatte
 		return
 	}
 	if s.Type == "list" && flattened {
-		if s.Elem.LocationName != "" {
-			name = s.Elem.LocationName
-		}
+		name = flatName(name, s)
 		for i := range v.Len() {
 			c.writeXML(b, name, s.Elem.Shape, false, v.Index(i), d)
 		}
@@ -74,7 +81,11 @@ func (c *Codec) writeXML(b *bytes.Buffer, name string, s *awsfacts.Shape, flatte
 		c.writePairs(b, name, s, v, d)
 		return
 	}
-	b.WriteString("<" + name + ">")
+	b.WriteString("<" + name)
+	if s.Type == "structure" {
+		c.writeAttributes(b, s, v)
+	}
+	b.WriteString(">")
 	switch s.Type {
 	case "structure":
 		c.writeMembers(b, s, v, d)
@@ -89,22 +100,43 @@ func (c *Codec) writeXML(b *bytes.Buffer, name string, s *awsfacts.Shape, flatte
 	case "map":
 		c.writePairs(b, "entry", s, v, d)
 	default:
-		// Escaping into a buffer cannot fail.
-		_ = xml.EscapeText(b, []byte(scalarText(s, v, time.RFC3339)))
+		escape(b, scalarText(s, v, d.times))
 	}
 	b.WriteString("</" + name + ">")
+}
+
+// writeAttributes writes what stands in the element of a structure itself.
+func (c *Codec) writeAttributes(b *bytes.Buffer, s *awsfacts.Shape, v reflect.Value) {
+	if s.Namespace != "" {
+		b.WriteString(" xmlns")
+		if s.Prefix != "" {
+			b.WriteString(":" + s.Prefix)
+		}
+		b.WriteString(`="` + s.Namespace + `"`)
+	}
+	if v.Kind() == reflect.Interface {
+		return // the members of unions are elements
+	}
+	for _, f := range c.planOf(s, v.Type()).fields {
+		field := v.Field(f.index)
+		if !f.member.Attribute || absent(field) {
+			continue
+		}
+		b.WriteString(" " + f.member.Wire() + `="`)
+		escape(b, scalarText(f.member.Shape, reflect.Indirect(field), xmlTime))
+		b.WriteString(`"`)
+	}
+}
+
+// escape writes text for an element or an attribute.
+func escape(b *bytes.Buffer, text string) {
+	_ = xml.EscapeText(b, []byte(text)) // into a buffer: it cannot fail
 }
 
 func (c *Codec) writePairs(b *bytes.Buffer, entry string, s *awsfacts.Shape, v reflect.Value, d dialect) {
 	keys := v.MapKeys()
 	slices.SortFunc(keys, func(x, y reflect.Value) int { return strings.Compare(x.String(), y.String()) })
-	key, value := "key", "value"
-	if s.Key.LocationName != "" {
-		key = s.Key.LocationName
-	}
-	if s.Value.LocationName != "" {
-		value = s.Value.LocationName
-	}
+	key, value := pairNames(s)
 	for _, k := range keys {
 		b.WriteString("<" + entry + ">")
 		c.writeXML(b, key, s.Key.Shape, false, k, d)
@@ -124,7 +156,7 @@ func scalarText(s *awsfacts.Shape, v reflect.Value, layout string) string {
 	case "integer", "long":
 		return strconv.FormatInt(v.Int(), 10)
 	case "float", "double":
-		return strconv.FormatFloat(v.Float(), 'g', -1, 64)
+		return floatText(v.Float())
 	case "timestamp":
 		return timeText(s, v.Interface().(time.Time), layout)
 	}
@@ -137,7 +169,7 @@ func timeText(s *awsfacts.Shape, t time.Time, layout string) string {
 	case "unixTimestamp":
 		return strconv.FormatInt(t.Unix(), 10)
 	case "rfc822":
-		return t.Format("Mon, 02 Jan 2006 15:04:05 GMT")
+		return t.Format(headerTime)
 	case "iso8601":
 		layout = time.RFC3339
 	}
@@ -145,4 +177,18 @@ func timeText(s *awsfacts.Shape, t time.Time, layout string) string {
 		layout = "2006-01-02T15:04:05.000Z"
 	}
 	return t.Format(layout)
+}
+
+// floatText writes a number; those that are none have names of their own.
+// See https://smithy.io/2.0/spec/protocol-traits.html.
+func floatText(f float64) string {
+	switch {
+	case math.IsNaN(f):
+		return "NaN"
+	case math.IsInf(f, 1):
+		return "Infinity"
+	case math.IsInf(f, -1):
+		return "-Infinity"
+	}
+	return strconv.FormatFloat(f, 'g', -1, 64)
 }
