@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -24,9 +25,11 @@ const (
 	home     = "us-east-1"
 )
 
+const day = 24 * time.Hour
+
 // world is a sandbox with what tests ask of it.
 type world struct {
-	*testing.T
+	testing.TB
 	*sandboxtest.Server
 	admins map[string]aws.Config
 }
@@ -35,7 +38,7 @@ func newWorld(t *testing.T) *world { return newWorldWith(t, sandbox.Options{}) }
 
 func newWorldWith(t *testing.T, o sandbox.Options) *world {
 	t.Helper()
-	return &world{T: t, Server: sandboxtest.Start(t, o), admins: map[string]aws.Config{}}
+	return &world{TB: t, Server: sandboxtest.Start(t, o), admins: map[string]aws.Config{}}
 }
 
 // need ends the test when a call that prepares it fails.

@@ -92,9 +92,9 @@ func (s *Service) profileAt(c *gate.Call, name *string) about {
 	return about{arn: arnOf(c.Caller.Account, "instance-profile", "/", *name), kind: "AWS::IAM::InstanceProfile"}
 }
 
-func (s *Service) policyAt(policyARN *string) about {
+func (s *Service) policyAt(c *gate.Call, policyARN *string) about {
 	a := about{arn: *policyARN, kind: "AWS::IAM::Policy"}
-	if p := s.policy(*policyARN); p != nil {
+	if p := s.visible(c.Caller.Account, *policyARN); p != nil {
 		a.tags = p.Tags
 	}
 	return a

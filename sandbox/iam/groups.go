@@ -72,6 +72,33 @@ func (s *Service) ListGroups(ctx context.Context, in *iam.ListGroupsInput) (*iam
 	return &iam.ListGroupsOutput{Groups: page, Marker: next, IsTruncated: next != nil}, err
 }
 
+// UpdateGroup changes the name or path of a group.
+// See https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateGroup.html.
+func (s *Service) UpdateGroup(ctx context.Context, in *iam.UpdateGroupInput) (*iam.UpdateGroupOutput, error) {
+	g, err := s.getGroup(ctx, in.GroupName)
+	if err != nil {
+		return nil, err
+	}
+	c := g.clone()
+	if in.NewPath != nil {
+		c.Path = *in.NewPath
+	}
+	if in.NewGroupName != nil && *in.NewGroupName != g.Name {
+		if other := s.groups.Get(row(g.Account, *in.NewGroupName)); other != nil && other.ID != g.ID {
+			return nil, exists("Group", *in.NewGroupName)
+		}
+		c.Name = *in.NewGroupName
+		for _, u := range s.members(g) {
+			u = u.clone()
+			u.Groups[slices.Index(u.Groups, g.Name)] = c.Name
+			s.putUser(u)
+		}
+		s.groups.Delete(row(g.Account, g.Name))
+	}
+	s.groups.Put(row(c.Account, c.Name), c)
+	return &iam.UpdateGroupOutput{}, nil
+}
+
 // DeleteGroup ends a group that has nothing left.
 // See https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteGroup.html.
 func (s *Service) DeleteGroup(ctx context.Context, in *iam.DeleteGroupInput) (*iam.DeleteGroupOutput, error) {

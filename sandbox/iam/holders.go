@@ -102,7 +102,7 @@ func (h holder) names() []string {
 const maxAttached = 10
 
 func (h holder) attach(s *Service, policyARN string) error {
-	if p := s.policy(policyARN); p == nil || p.Account != "aws" && p.Account != h.Account {
+	if s.visible(h.Account, policyARN) == nil {
 		return refuse("NoSuchEntity", "Policy "+policyARN+" does not exist or is not attachable.")
 	}
 	if slices.Contains(h.Attached, policyARN) {
@@ -141,7 +141,7 @@ func (h holder) attached(s *Service) []types.AttachedPolicy {
 }
 
 func (h holder) bound(s *Service, policyARN *string) error {
-	b, err := s.boundary(policyARN)
+	b, err := s.boundary(h.Account, policyARN)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ const reads, writes = gate.Reads, gate.Writes
 func (s *Service) Operations() []gate.Operation {
 	ops := append(s.usersOperations(), s.rolesOperations()...)
 	ops = append(ops, s.groupsOperations()...)
+	ops = append(ops, s.tagsOperations()...)
 	return append(ops, s.policiesOperations()...)
 }
 
@@ -37,6 +38,7 @@ func (s *Service) usersOperations() []gate.Operation {
 		gate.Op(writes, on("UntagUser", func(c *gate.Call, in *iam.UntagUserInput) about { return s.userAt(c, in.UserName).keys(in.TagKeys) }), s.UntagUser),
 		gate.Op(reads, on("ListUserTags", func(c *gate.Call, in *iam.ListUserTagsInput) about { return s.userAt(c, in.UserName) }), s.ListUserTags),
 		gate.Op(writes, on("CreateLoginProfile", func(c *gate.Call, in *iam.CreateLoginProfileInput) about { return s.userAt(c, in.UserName) }), s.CreateLoginProfile),
+		gate.Op(reads, on("GetLoginProfile", func(c *gate.Call, in *iam.GetLoginProfileInput) about { return s.userAt(c, in.UserName) }), s.GetLoginProfile),
 		gate.Op(writes, on("DeleteLoginProfile", func(c *gate.Call, in *iam.DeleteLoginProfileInput) about { return s.userAt(c, in.UserName) }), s.DeleteLoginProfile),
 		gate.Op(writes, on("PutUserPolicy", func(c *gate.Call, in *iam.PutUserPolicyInput) about { return s.userAt(c, in.UserName) }), s.PutUserPolicy),
 		gate.Op(reads, on("GetUserPolicy", func(c *gate.Call, in *iam.GetUserPolicyInput) about { return s.userAt(c, in.UserName) }), s.GetUserPolicy),
@@ -102,6 +104,7 @@ func (s *Service) groupsOperations() []gate.Operation {
 		}), s.CreateGroup),
 		gate.Op(reads, on("GetGroup", func(c *gate.Call, in *iam.GetGroupInput) about { return s.groupAt(c, in.GroupName) }), s.GetGroup),
 		gate.Op(reads, onPath("ListGroups", "group", func(in *iam.ListGroupsInput) *string { return in.PathPrefix }), s.ListGroups),
+		gate.Op(writes, on("UpdateGroup", func(c *gate.Call, in *iam.UpdateGroupInput) about { return s.groupAt(c, in.GroupName) }), s.UpdateGroup),
 		gate.Op(writes, on("DeleteGroup", func(c *gate.Call, in *iam.DeleteGroupInput) about { return s.groupAt(c, in.GroupName) }), s.DeleteGroup),
 		gate.Op(writes, on("AddUserToGroup", func(c *gate.Call, in *iam.AddUserToGroupInput) about { return s.groupAt(c, in.GroupName) }), s.AddUserToGroup),
 		gate.Op(writes, on("RemoveUserFromGroup", func(c *gate.Call, in *iam.RemoveUserFromGroupInput) about { return s.groupAt(c, in.GroupName) }), s.RemoveUserFromGroup),
@@ -144,15 +147,15 @@ func (s *Service) policiesOperations() []gate.Operation {
 		gate.Op(writes, on("CreatePolicy", func(c *gate.Call, in *iam.CreatePolicyInput) about {
 			return about{arn: arnOf(c.Caller.Account, "policy", pathOf(in.Path), *in.PolicyName), kind: "AWS::IAM::Policy"}.tagged(in.Tags)
 		}), s.CreatePolicy),
-		gate.Op(reads, on("GetPolicy", func(_ *gate.Call, in *iam.GetPolicyInput) about { return s.policyAt(in.PolicyArn) }), s.GetPolicy),
+		gate.Op(reads, on("GetPolicy", func(c *gate.Call, in *iam.GetPolicyInput) about { return s.policyAt(c, in.PolicyArn) }), s.GetPolicy),
 		gate.Op(reads, onAny[iam.ListPoliciesInput]("ListPolicies"), s.ListPolicies),
-		gate.Op(writes, on("DeletePolicy", func(_ *gate.Call, in *iam.DeletePolicyInput) about { return s.policyAt(in.PolicyArn) }), s.DeletePolicy),
-		gate.Op(writes, on("CreatePolicyVersion", func(_ *gate.Call, in *iam.CreatePolicyVersionInput) about { return s.policyAt(in.PolicyArn) }), s.CreatePolicyVersion),
-		gate.Op(reads, on("GetPolicyVersion", func(_ *gate.Call, in *iam.GetPolicyVersionInput) about { return s.policyAt(in.PolicyArn) }), s.GetPolicyVersion),
-		gate.Op(reads, on("ListPolicyVersions", func(_ *gate.Call, in *iam.ListPolicyVersionsInput) about { return s.policyAt(in.PolicyArn) }), s.ListPolicyVersions),
-		gate.Op(writes, on("SetDefaultPolicyVersion", func(_ *gate.Call, in *iam.SetDefaultPolicyVersionInput) about { return s.policyAt(in.PolicyArn) }), s.SetDefaultPolicyVersion),
-		gate.Op(writes, on("DeletePolicyVersion", func(_ *gate.Call, in *iam.DeletePolicyVersionInput) about { return s.policyAt(in.PolicyArn) }), s.DeletePolicyVersion),
-		gate.Op(reads, on("ListEntitiesForPolicy", func(_ *gate.Call, in *iam.ListEntitiesForPolicyInput) about { return s.policyAt(in.PolicyArn) }), s.ListEntitiesForPolicy),
+		gate.Op(writes, on("DeletePolicy", func(c *gate.Call, in *iam.DeletePolicyInput) about { return s.policyAt(c, in.PolicyArn) }), s.DeletePolicy),
+		gate.Op(writes, on("CreatePolicyVersion", func(c *gate.Call, in *iam.CreatePolicyVersionInput) about { return s.policyAt(c, in.PolicyArn) }), s.CreatePolicyVersion),
+		gate.Op(reads, on("GetPolicyVersion", func(c *gate.Call, in *iam.GetPolicyVersionInput) about { return s.policyAt(c, in.PolicyArn) }), s.GetPolicyVersion),
+		gate.Op(reads, on("ListPolicyVersions", func(c *gate.Call, in *iam.ListPolicyVersionsInput) about { return s.policyAt(c, in.PolicyArn) }), s.ListPolicyVersions),
+		gate.Op(writes, on("SetDefaultPolicyVersion", func(c *gate.Call, in *iam.SetDefaultPolicyVersionInput) about { return s.policyAt(c, in.PolicyArn) }), s.SetDefaultPolicyVersion),
+		gate.Op(writes, on("DeletePolicyVersion", func(c *gate.Call, in *iam.DeletePolicyVersionInput) about { return s.policyAt(c, in.PolicyArn) }), s.DeletePolicyVersion),
+		gate.Op(reads, on("ListEntitiesForPolicy", func(c *gate.Call, in *iam.ListEntitiesForPolicyInput) about { return s.policyAt(c, in.PolicyArn) }), s.ListEntitiesForPolicy),
 		gate.Op(reads, onAny[iam.GetAccountAuthorizationDetailsInput]("GetAccountAuthorizationDetails"), s.GetAccountAuthorizationDetails),
 		gate.Op(reads, onAny[iam.GetAccountSummaryInput]("GetAccountSummary"), s.GetAccountSummary),
 		gate.Op(reads, onAny[iam.SimulateCustomPolicyInput]("SimulateCustomPolicy"), s.SimulateCustomPolicy),

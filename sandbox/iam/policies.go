@@ -12,8 +12,8 @@ import (
 	"github.com/keyreach/keyreach/sandbox/gate"
 )
 
-func (s *Service) getPolicy(policyARN string) (*Policy, error) {
-	if p := s.policy(policyARN); p != nil {
+func (s *Service) getPolicy(ctx context.Context, policyARN string) (*Policy, error) {
+	if p := s.visible(account(ctx), policyARN); p != nil {
 		return p, nil
 	}
 	return nil, refuse("NoSuchEntity", "Policy "+policyARN+" was not found.")
@@ -21,7 +21,7 @@ func (s *Service) getPolicy(policyARN string) (*Policy, error) {
 
 // changePolicy finds a policy of the account and returns a copy.
 func (s *Service) changePolicy(ctx context.Context, policyARN string) (*Policy, error) {
-	p, err := s.getPolicy(policyARN)
+	p, err := s.getPolicy(ctx, policyARN)
 	if err != nil {
 		return nil, err
 	}
@@ -92,8 +92,8 @@ func (s *Service) CreatePolicy(ctx context.Context, in *iam.CreatePolicyInput) (
 
 // GetPolicy tells about a managed policy.
 // See https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetPolicy.html.
-func (s *Service) GetPolicy(_ context.Context, in *iam.GetPolicyInput) (*iam.GetPolicyOutput, error) {
-	p, err := s.getPolicy(*in.PolicyArn)
+func (s *Service) GetPolicy(ctx context.Context, in *iam.GetPolicyInput) (*iam.GetPolicyOutput, error) {
+	p, err := s.getPolicy(ctx, *in.PolicyArn)
 	if err != nil {
 		return nil, err
 	}
@@ -181,8 +181,8 @@ func (p *Policy) version(id string) (*Version, error) {
 
 // GetPolicyVersion returns a version with its document.
 // See https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetPolicyVersion.html.
-func (s *Service) GetPolicyVersion(_ context.Context, in *iam.GetPolicyVersionInput) (*iam.GetPolicyVersionOutput, error) {
-	p, err := s.getPolicy(*in.PolicyArn)
+func (s *Service) GetPolicyVersion(ctx context.Context, in *iam.GetPolicyVersionInput) (*iam.GetPolicyVersionOutput, error) {
+	p, err := s.getPolicy(ctx, *in.PolicyArn)
 	if err != nil {
 		return nil, err
 	}
@@ -197,8 +197,8 @@ func (s *Service) GetPolicyVersion(_ context.Context, in *iam.GetPolicyVersionIn
 
 // ListPolicyVersions lists the versions, the newest first.
 // See https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListPolicyVersions.html.
-func (s *Service) ListPolicyVersions(_ context.Context, in *iam.ListPolicyVersionsInput) (*iam.ListPolicyVersionsOutput, error) {
-	p, err := s.getPolicy(*in.PolicyArn)
+func (s *Service) ListPolicyVersions(ctx context.Context, in *iam.ListPolicyVersionsInput) (*iam.ListPolicyVersionsOutput, error) {
+	p, err := s.getPolicy(ctx, *in.PolicyArn)
 	if err != nil {
 		return nil, err
 	}
@@ -247,7 +247,7 @@ func (s *Service) DeletePolicyVersion(ctx context.Context, in *iam.DeletePolicyV
 // ListEntitiesForPolicy lists who has a managed policy.
 // See https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListEntitiesForPolicy.html.
 func (s *Service) ListEntitiesForPolicy(ctx context.Context, in *iam.ListEntitiesForPolicyInput) (*iam.ListEntitiesForPolicyOutput, error) {
-	p, err := s.getPolicy(*in.PolicyArn)
+	p, err := s.getPolicy(ctx, *in.PolicyArn)
 	if err != nil {
 		return nil, err
 	}

@@ -87,7 +87,7 @@ func (s *Service) CreateRole(ctx context.Context, in *iam.CreateRoleInput) (*iam
 	if err != nil {
 		return nil, err
 	}
-	b, err := s.boundary(in.PermissionsBoundary)
+	b, err := s.boundary(c.Caller.Account, in.PermissionsBoundary)
 	if err != nil {
 		return nil, err
 	}

@@ -81,6 +81,14 @@ func (s *Service) policy(policyARN string) *Policy {
 	return s.aws[policyARN]
 }
 
+// visible finds a managed policy that an account has: its own, or one of AWS's.
+func (s *Service) visible(account, policyARN string) *Policy {
+	if p := s.policy(policyARN); p != nil && (p.Account == account || p.Account == "aws") {
+		return p
+	}
+	return nil
+}
+
 // Role returns a role by its ARN, for who may be asked to assume it.
 func (s *Service) Role(roleARN string) (*Role, bool) {
 	p, err := arn.ParsePrincipal(roleARN)
@@ -276,8 +284,10 @@ func (s *Service) KeyAccount(id string) (string, bool) {
 	return "", false
 }
 
-// HasPolicy reports whether there is a managed policy with this ARN.
-func (s *Service) HasPolicy(policyARN string) bool { return s.policy(policyARN) != nil }
+// HasPolicy reports whether an account has a managed policy with this ARN.
+func (s *Service) HasPolicy(account, policyARN string) bool {
+	return s.visible(account, policyARN) != nil
+}
 
 // TagMap returns the role's tags.
 func (r *Role) TagMap() map[string]string { return tagMap(r.Tags) }

@@ -3,6 +3,7 @@ package iam
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -37,26 +38,26 @@ type simulation struct {
 // asks no key policy or trust policy that is not passed.
 // See https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html.
 func (s *Service) SimulatePrincipalPolicy(ctx context.Context, in *iam.SimulatePrincipalPolicyInput) (*iam.SimulatePrincipalPolicyOutput, error) {
-	p, err := arn.ParsePrincipal(*in.PolicySourceArn)
-	if err != nil {
-		return nil, refuse("InvalidInput", "Invalid Entity Arn: "+*in.PolicySourceArn)
-	}
-	if _, ok := s.UniqueID(p); !ok || p.Kind != arn.User && p.Kind != arn.Role {
-		return nil, refuse("NoSuchEntity", "The entity "+*in.PolicySourceArn+" cannot be found.") // assumed text
-	}
 	without := excluded(in.PolicyExclusionList)
 	if err := without.check(); err != nil {
 		return nil, err
 	}
-	id := s.bind(*in.PolicySourceArn, without)
+	c := gate.From(ctx)
+	id, err := s.sourceOf(c.Caller.Account, *in.PolicySourceArn, without)
+	if err != nil {
+		return nil, err
+	}
 	if id.Policies, err = extra(id.Policies, in.PolicyInputList); err != nil {
 		return nil, err
 	}
 	caller := *in.PolicySourceArn
-	if in.CallerArn != nil {
+	switch {
+	case in.CallerArn != nil:
 		caller = *in.CallerArn
+	case strings.Contains(caller, ":group/"): // a group calls nothing
+		caller = arnOf(c.Caller.Account, "user", "/", "simulated")
 	}
-	results, err := s.simulate(gate.From(ctx), simulation{
+	results, err := s.simulate(c, simulation{
 		principal: caller, identity: id, actions: in.ActionNames, resources: in.ResourceArns, owner: in.ResourceOwner, resource: in.ResourcePolicy,
 		boundaries: in.PermissionsBoundaryPolicyInputList, context: in.ContextEntries, without: without,
 	})
@@ -65,6 +66,31 @@ func (s *Service) SimulatePrincipalPolicy(ctx context.Context, in *iam.SimulateP
 	}
 	page, next, err := paged(results, in.Marker, in.MaxItems)
 	return &iam.SimulatePrincipalPolicyOutput{EvaluationResults: page, Marker: next, IsTruncated: next != nil}, err
+}
+
+// sourceOf gathers the policies of the user, group or role of an account that a
+// simulation is about.
+func (s *Service) sourceOf(account, sourceARN string, without excluded) (gate.Identity, error) {
+	missing := refuse("NoSuchEntity", "The entity "+sourceARN+" cannot be found.") // assumed text
+	a, err := arn.Parse(sourceARN)
+	if err != nil || a.Service != "iam" {
+		return gate.Identity{}, refuse("InvalidInput", "Invalid Entity Arn: "+sourceARN)
+	}
+	if _, name, ok := strings.Cut(a.Resource, "group/"); ok {
+		g := s.groups.Get(row(account, name[strings.LastIndexByte(name, '/')+1:]))
+		if g == nil || g.arn() != sourceARN {
+			return gate.Identity{}, missing
+		}
+		return gate.Identity{Policies: s.held(nil, &g.Entity, types.AttachmentTypeGroup, without)}, nil
+	}
+	p, err := arn.ParsePrincipal(sourceARN)
+	if err != nil || p.Kind != arn.User && p.Kind != arn.Role {
+		return gate.Identity{}, refuse("InvalidInput", "Invalid Entity Arn: "+sourceARN)
+	}
+	if _, ok := s.UniqueID(p); !ok || p.Account != account {
+		return gate.Identity{}, missing
+	}
+	return s.bind(sourceARN, without), nil
 }
 
 // SimulateCustomPolicy says what policies would allow that nobody has yet.
@@ -101,12 +127,12 @@ func (s *Service) SimulateCustomPolicy(ctx context.Context, in *iam.SimulateCust
 // extra reads policies that a request brings along.
 func extra(list []estate.Named, documents []string) ([]estate.Named, error) {
 	list = slices.Clone(list)
-	for _, text := range documents {
+	for i, text := range documents {
 		d, err := gate.ReadPolicy("policy of the request", text, false)
 		if err != nil {
 			return nil, refuse("InvalidInput", "Invalid policy: "+err.Error()) // assumed text
 		}
-		list = append(list, estate.Named{Name: "PolicyInputList." + string(rune('1'+len(list))), Document: estate.NewDocument(d)})
+		list = append(list, estate.Named{Name: "PolicyInputList." + strconv.Itoa(i+1), Document: estate.NewDocument(d)})
 	}
 	return list, nil
 }
@@ -197,6 +223,12 @@ func evaluated(k *estate.Case, action, resource string) types.EvaluationResult {
 		r.EvalDecision = types.PolicyEvaluationDecisionTypeAllowed
 	case access.ExplicitDeny:
 		r.EvalDecision = types.PolicyEvaluationDecisionTypeExplicitDeny
+	}
+	if k.SCP != nil {
+		r.OrganizationsDecisionDetail = &types.OrganizationsDecisionDetail{AllowedByOrganizations: !slices.Contains(d.BlockedBy(), access.SCP)}
+	}
+	if k.Boundary != nil {
+		r.PermissionsBoundaryDecisionDetail = &types.PermissionsBoundaryDecisionDetail{AllowedByPermissionsBoundary: !slices.Contains(d.BlockedBy(), access.Boundary)}
 	}
 	for _, e := range d.Evidence {
 		r.MatchedStatements = append(r.MatchedStatements, types.Statement{

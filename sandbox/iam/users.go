@@ -37,11 +37,11 @@ func (s *Service) getUser(c *gate.Call, name *string) (*User, error) {
 }
 
 // boundary checks a permissions boundary.
-func (s *Service) boundary(policyARN *string) (string, error) {
+func (s *Service) boundary(account string, policyARN *string) (string, error) {
 	if policyARN == nil {
 		return "", nil
 	}
-	if s.policy(*policyARN) == nil {
+	if s.visible(account, *policyARN) == nil {
 		return "", refuse("NoSuchEntity", "Scope ARN: "+*policyARN+" does not exist or is not attachable.") // assumed text
 	}
 	return *policyARN, nil
@@ -72,7 +72,7 @@ func (s *Service) CreateUser(ctx context.Context, in *iam.CreateUserInput) (*iam
 	if err != nil {
 		return nil, err
 	}
-	b, err := s.boundary(in.PermissionsBoundary)
+	b, err := s.boundary(c.Caller.Account, in.PermissionsBoundary)
 	if err != nil {
 		return nil, err
 	}
@@ -320,7 +320,28 @@ func (s *Service) CreateLoginProfile(ctx context.Context, in *iam.CreateLoginPro
 	u = u.clone()
 	u.Login = &LoginProfile{Created: c.At, Reset: in.PasswordResetRequired}
 	s.putUser(u)
-	return &iam.CreateLoginProfileOutput{LoginProfile: &types.LoginProfile{UserName: &u.Name, CreateDate: &u.Login.Created, PasswordResetRequired: u.Login.Reset}}, nil
+	return &iam.CreateLoginProfileOutput{LoginProfile: u.login()}, nil
+}
+
+func (u *User) login() *types.LoginProfile {
+	return &types.LoginProfile{UserName: &u.Name, CreateDate: &u.Login.Created, PasswordResetRequired: u.Login.Reset}
+}
+
+// GetLoginProfile tells whether a user may sign in.
+// See https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetLoginProfile.html.
+func (s *Service) GetLoginProfile(ctx context.Context, in *iam.GetLoginProfileInput) (*iam.GetLoginProfileOutput, error) {
+	u, err := s.getUser(gate.From(ctx), in.UserName)
+	if err != nil {
+		return nil, err
+	}
+	if u.Login == nil {
+		return nil, noLogin(u)
+	}
+	return &iam.GetLoginProfileOutput{LoginProfile: u.login()}, nil
+}
+
+func noLogin(u *User) error {
+	return refuse("NoSuchEntity", "Login Profile for User "+u.Name+" cannot be found.")
 }
 
 // DeleteLoginProfile takes it back.
@@ -331,7 +352,7 @@ func (s *Service) DeleteLoginProfile(ctx context.Context, in *iam.DeleteLoginPro
 		return nil, err
 	}
 	if u.Login == nil {
-		return nil, refuse("NoSuchEntity", "Login Profile for User "+u.Name+" cannot be found.")
+		return nil, noLogin(u)
 	}
 	u = u.clone()
 	u.Login = nil

@@ -33,7 +33,15 @@ func (k *Key) inState(operation string) error {
 	if len(rule.Exceptions) == 0 {
 		return refuse("KMSInvalidStateException", awsfacts.KeyState(k.State).Message(k.arn))
 	}
+	if rule.Exceptions[0] == "UnsupportedOperationException" {
+		return k.wrongOrigin()
+	}
 	return refuse(rule.Exceptions[0], awsfacts.KeyState(k.State).Message(k.arn))
+}
+
+// wrongOrigin refuses what keys with this origin do not have.
+func (k *Key) wrongOrigin() error {
+	return unsupported(k.arn + " origin is " + string(k.Origin) + " which is not valid for this operation.")
 }
 
 // usableFor refuses a key of another usage.

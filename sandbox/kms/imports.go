@@ -24,7 +24,7 @@ const importWindow = 24 * time.Hour
 // external refuses keys whose material KMS made.
 func (k *Key) external() error {
 	if k.Origin != types.OriginTypeExternal {
-		return unsupported(k.arn + " origin is " + string(k.Origin) + " which is not valid for this operation.")
+		return k.wrongOrigin()
 	}
 	return nil
 }

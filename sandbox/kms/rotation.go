@@ -20,7 +20,7 @@ const maxOnDemand = 25
 func (k *Key) canRotate() error {
 	switch {
 	case k.Origin != types.OriginTypeAwsKms:
-		return unsupported(k.arn + " origin is " + string(k.Origin) + " which is not valid for this operation.")
+		return k.wrongOrigin()
 	case k.Spec != types.KeySpecSymmetricDefault:
 		return notSymmetric()
 	}

@@ -35,7 +35,7 @@ type Principals interface {
 	UniqueID(p arn.Principal) (id string, ok bool)
 	RoleByARN(roleARN string) (Role, bool)
 	KeyAccount(accessKeyID string) (account string, ok bool)
-	HasPolicy(policyARN string) bool
+	HasPolicy(account, policyARN string) bool
 }
 
 // Config is what STS needs from the sandbox.
@@ -301,7 +301,7 @@ func (s *Service) limit(session *gate.Session, document *string, arns []types.Po
 		session.Policies = append(session.Policies, *document)
 	}
 	for _, p := range arns {
-		if p.Arn == nil || !s.Principals.HasPolicy(*p.Arn) {
+		if p.Arn == nil || !s.Principals.HasPolicy(session.Account, *p.Arn) {
 			return refuse("MalformedPolicyDocument", "The specified policy does not exist.") // assumed text
 		}
 		session.PolicyARNs = append(session.PolicyARNs, *p.Arn)
