@@ -23,6 +23,9 @@ import (
 // Each script is one guide.
 func TestCommandLine(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("the guides call the AWS command line more than a hundred times")
+	}
 	lookForAWS(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/cli",
@@ -62,11 +65,19 @@ func lookForAWS(t *testing.T) {
 	if err != nil {
 		t.Skipf("%s does not run here (%v): %s", name, err, out)
 	}
+	var major, minor int
+	if _, err := fmt.Sscanf(string(out), "aws-cli/%d.%d", &major, &minor); err != nil {
+		t.Skipf("%s is no AWS command line: it calls itself %s", name, out)
+	}
+	if least := map[int]int{1: 29, 2: 13}[major]; minor < least {
+		t.Skipf("%s is %d.%d, and AWS_ENDPOINT_URL counts only since 1.29 and 2.13", name, major, minor)
+	}
 	t.Logf("%s is %s", name, strings.TrimSpace(string(out)))
 }
 
 // awsSettings are the environment of the command line: one profile for each who
-// acts, nothing of the machine's own, no pager and no second tries.
+// acts, nothing of the machine's own, no pager and no second tries. The proxy is
+// nobody, so that no call can go to the real AWS, which speaks TLS only.
 func awsSettings(dir, url string) [][2]string {
 	return [][2]string{
 		{"HOME", dir},
@@ -77,6 +88,7 @@ func awsSettings(dir, url string) [][2]string {
 		{"AWS_EC2_METADATA_DISABLED", "true"},
 		{"AWS_MAX_ATTEMPTS", "1"},
 		{"AWS_PAGER", ""},
+		{"HTTPS_PROXY", "http://127.0.0.1:1"},
 	}
 }
 
