@@ -47,6 +47,11 @@ func (s *Service) setPolicy(c *gate.Call, k *Key, given *string, bypass bool) er
 	if err != nil {
 		return malformedPolicy(err.Error()) // the text is our own
 	}
+	for i := range d.Statements {
+		if st := &d.Statements[i]; st.Principal == nil && st.NotPrincipal == nil {
+			return malformedPolicy(fmt.Sprintf("statement %d names no Principal", i+1)) // assumed; the text is our own
+		}
+	}
 	ids, err := s.principals(d)
 	if err != nil {
 		return err
