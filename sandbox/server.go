@@ -138,13 +138,35 @@ func (s *Sandbox) answer(r *http.Request, body []byte, q *routed, c *gate.Call) 
 	}
 	o := q.ops[q.op.Name]
 	in := o.New()
-	if err := q.decode(r, in); err != nil {
+	if err := shortened(q.decode(r, in)); err != nil {
 		s.log.Add(cloudtrail.Entry{Call: c, Err: err, ReadOnly: o.Mode == gate.Reads})
 		return nil, err
 	}
 	out, err := s.perform(context.WithoutCancel(r.Context()), c, o, in)
-	s.log.Add(cloudtrail.Entry{Call: c, In: in, Out: out, Err: err, ReadOnly: o.Mode == gate.Reads})
+	e := cloudtrail.Entry{Call: c, In: in, Out: out, Err: err, ReadOnly: o.Mode == gate.Reads}
+	if len(q.params) > maxRecorded {
+		e.In = nil
+	}
+	s.log.Add(e)
 	return out, err
+}
+
+// maxRecorded is the size of the largest request whose parameters are remembered.
+// See https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html.
+const maxRecorded = 100 << 10
+
+// maxMessage is the length at which a refusal's text ends: a request with many faults
+// would otherwise come back, and be remembered, many times larger than it came.
+const maxMessage = 16 << 10
+
+func shortened(err error) error {
+	var e *wire.Error
+	if !errors.As(err, &e) || len(e.Message) <= maxMessage {
+		return err
+	}
+	short := *e
+	short.Message = strings.ToValidUTF8(strings.Clone(e.Message[:maxMessage]), "") + "..."
+	return &short
 }
 
 // perform authorizes and handles, under the lock that the operation needs.
