@@ -35,8 +35,15 @@ type violations []string
 // characters; where it stops is not known.
 const maxShown = 2048
 
+// maxViolations ends the list, so that a request of a megabyte does not come back
+// as an answer of many. Whether AWS ends it is not known.
+const maxViolations = 100
+
 func (v *violations) structure(s *awsfacts.Shape, tree map[string]any, path string) {
 	for _, m := range s.Members {
+		if len(*v) >= maxViolations {
+			return
+		}
 		value, ok := tree[m.Name]
 		at := join(path, lower(m.Name))
 		if !ok || value == nil {
@@ -58,12 +65,18 @@ func (v *violations) value(s *awsfacts.Shape, value any, at string) {
 		}
 		v.length(s, len(value), nil, at)
 		for _, key := range slices.Sorted(maps.Keys(value)) {
+			if len(*v) >= maxViolations {
+				return
+			}
 			v.value(s.Key.Shape, key, at+".key")
 			v.value(s.Value.Shape, value[key], at+"."+key+".member")
 		}
 	case []any:
 		v.length(s, len(value), nil, at)
 		for i, item := range value {
+			if len(*v) >= maxViolations {
+				return
+			}
 			v.value(s.Elem.Shape, item, at+"."+strconv.Itoa(i+1)+".member")
 		}
 	case []byte:

@@ -24,7 +24,7 @@ const (
 type node struct {
 	name       string
 	attributes []xml.Attr
-	text       string
+	text       []byte
 	children   []*node
 }
 
@@ -56,13 +56,13 @@ func parseXML(body []byte) (*node, error) {
 		case xml.CharData:
 			// Between elements there is only layout.
 			if len(at.children) == 0 {
-				at.text += string(t)
+				at.text = append(at.text, t...)
 			}
 		case xml.Directive:
 			return nil, malformed("the XML document has a document type")
 		}
 	}
-	if len(root.children) != 1 || strings.TrimSpace(root.text) != "" {
+	if len(root.children) != 1 || len(bytes.TrimSpace(root.text)) != 0 {
 		return nil, malformed("the body is not one XML document")
 	}
 	return root.children[0], nil
@@ -153,9 +153,9 @@ func (n *node) value(s *awsfacts.Shape, path string) (any, error) {
 	case "map":
 		return pairsFromXML(s, n.named("entry"), path)
 	case "string":
-		return plain(s, n.text, path)
+		return plain(s, string(n.text), path)
 	}
-	return plain(s, strings.TrimSpace(n.text), path)
+	return plain(s, string(bytes.TrimSpace(n.text)), path)
 }
 
 func listFromXML(s *awsfacts.Shape, nodes []*node, path string) (any, error) {
@@ -178,11 +178,12 @@ func pairsFromXML(s *awsfacts.Shape, nodes []*node, path string) (any, error) {
 		if len(keys) == 0 || len(values) == 0 {
 			return nil, unfit(path, s)
 		}
-		v, err := values[0].value(s.Value.Shape, join(path, keys[0].text))
+		name := string(keys[0].text)
+		v, err := values[0].value(s.Value.Shape, join(path, name))
 		if err != nil {
 			return nil, err
 		}
-		out[keys[0].text] = v
+		out[name] = v
 	}
 	return out, nil
 }
