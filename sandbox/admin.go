@@ -153,11 +153,15 @@ func (s *Sandbox) getDecision(w http.ResponseWriter, id string) {
 	out := struct {
 		FormatVersion int        `json:"format_version"`
 		RequestID     string     `json:"request_id"`
+		Operation     string     `json:"operation"`
 		Refused       string     `json:"refused,omitempty"`
+		Missing       string     `json:"missing,omitempty"` // what does not exist, when that is why
 		Decisions     []decision `json:"decisions"`
-	}{FormatVersion: 1, RequestID: id, Decisions: []decision{}}
+	}{FormatVersion: 1, RequestID: id, Operation: e.Call.Service + ":" + e.Call.Operation, Decisions: []decision{}}
 	if denied := (*gate.Denied)(nil); errors.As(e.Err, &denied) {
-		out.Refused = denied.Text
+		out.Refused, out.Missing = denied.Text, denied.Missing
+	} else if e.Err != nil {
+		out.Refused = e.Err.Error()
 	}
 	for _, k := range e.Call.Asked {
 		d := access.Authorize(k)

@@ -14,6 +14,8 @@ type Denied struct {
 	Text     string
 	Decision access.Decision
 	Case     *estate.Case // nil when nothing was asked
+	// Missing is what does not exist, which the text does not tell.
+	Missing string
 }
 
 // Error returns AWS's text.

@@ -77,7 +77,7 @@ func (g *Gate) Authorize(c *Call, asks []Ask) error {
 
 func (g *Gate) one(c *Call, a *Ask) error {
 	if a.Missing {
-		return &Denied{Action: a.Action, Text: withheld(c, a)}
+		return &Denied{Action: a.Action, Text: withheld(c, a), Missing: a.Resource}
 	}
 	k := g.Case(c, a)
 	c.Asked = append(c.Asked, k)

@@ -101,8 +101,8 @@ type dataPair struct {
 
 // preparePair makes the pair, which for RSA takes long.
 func preparePair(spec types.DataKeyPairSpec) ([]byte, error) {
-	if spec == types.DataKeyPairSpecSm2 {
-		return nil, unsupported("the sandbox has no SM2")
+	if _, ok := specs[types.KeySpec(spec)]; !ok {
+		return nil, unsupported("the sandbox has no key pairs of the spec " + string(spec))
 	}
 	return newPair(types.KeySpec(spec))
 }
