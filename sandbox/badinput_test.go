@@ -295,6 +295,7 @@ func misdirected() (list []badCall) {
 	for _, origin := range []string{"http://evil.example", "null", "http://127.0.0.1:4599"} {
 		add("a web page of "+origin, changed(list1, func(r *http.Request) { r.Header.Set("Origin", origin) }), "AccessDeniedException")
 	}
+	add("a web page whose name leads here", changed(list1, func(r *http.Request) { r.Host = "evil.example:4599" }), "AccessDeniedException")
 	for _, site := range []string{"cross-site", "same-site", "same-origin"} {
 		add("a web page, "+site, changed(list1, func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", site) }), "AccessDeniedException")
 	}

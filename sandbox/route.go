@@ -82,7 +82,11 @@ func unknownOperation(text string) error {
 }
 
 func mediaType(r *http.Request) string {
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	kind := r.Header.Get("Content-Type")
+	if !strings.ContainsAny(kind, "; ") && kind == strings.ToLower(kind) {
+		return kind // as SDKs write it
+	}
+	kind, _, err := mime.ParseMediaType(kind)
 	if err != nil {
 		return ""
 	}
@@ -134,23 +138,16 @@ func (v *served) notFound(name, version string) error {
 // decode reads the parameters into the SDK's struct. Text that is not UTF-8 is
 // refused before that: reading it would put other characters in its place.
 func (q *routed) decode(r *http.Request, in any) error {
-	text := string(q.params)
+	text := q.params
 	if q.codec.API().Protocol != "json" {
-		plain, err := url.QueryUnescape(text)
+		plain, err := url.QueryUnescape(string(text))
 		if err != nil {
-			plain = "" // which the codec refuses in its own words
+			plain = "" // the codec refuses it in its own words
 		}
-		text = plain
+		text = []byte(plain)
 	}
-	if !utf8.ValidString(text) {
+	if !utf8.Valid(text) {
 		return &wire.Error{Code: "SerializationException", Message: "The request is not UTF-8.", Status: http.StatusBadRequest}
 	}
 	return q.codec.Decode(q.op, r, q.params, in)
-}
-
-// fromWebPage reports whether a page in somebody's browser makes the request: it
-// must not act in the sandbox, whose root users need no secret.
-func fromWebPage(r *http.Request) bool {
-	site := r.Header.Get("Sec-Fetch-Site")
-	return r.Header.Get("Origin") != "" || site != "" && site != "none"
 }

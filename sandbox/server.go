@@ -52,13 +52,16 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &gate.Call{
 		ID: id, Service: q.service.Name(), Operation: q.op.Name, At: s.clock.Now(), UserAgent: r.UserAgent(), SourceIP: sourceIP(r),
 	}
+	var res *wire.Response
 	out, err := s.answer(r, body, &q, c)
-	if err != nil {
-		refuse(w, q.served, s.wireError(q.served, err), id)
-		return
+	if err == nil {
+		res, err = q.codec.Encode(q.op, out, id)
 	}
-	res, err := q.codec.Encode(q.op, out, id)
 	if err != nil {
+		err = s.wireError(q.served, err)
+		if q.codec.AsError(err).Code == "InternalFailure" {
+			tell(r, "sandbox: request %s: %v", id, err) // the caller is told nothing
+		}
 		refuse(w, q.served, err, id)
 		return
 	}
@@ -82,12 +85,17 @@ func failed(w http.ResponseWriter, r *http.Request, v *served, id string, what a
 	if what == http.ErrAbortHandler {
 		panic(what) // net/http's own way to end a connection
 	}
-	tell := log.Printf
-	if web, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok && web.ErrorLog != nil {
-		tell = web.ErrorLog.Printf
-	}
-	tell("sandbox: request %s: panic: %v\n%s", id, what, debug.Stack())
+	tell(r, "sandbox: request %s: panic: %v\n%s", id, what, debug.Stack())
 	refuse(w, v, errors.New("panic"), id)
+}
+
+// tell writes to the log of the server that runs the sandbox.
+func tell(r *http.Request, format string, values ...any) {
+	if web, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok && web.ErrorLog != nil {
+		web.ErrorLog.Printf(format, values...)
+		return
+	}
+	log.Printf(format, values...)
 }
 
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {

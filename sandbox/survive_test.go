@@ -118,6 +118,37 @@ func TestAPanicOfAHandlerEndsItsCallOnly(t *testing.T) {
 	}
 }
 
+// The caller of a call that could not be written is told of a failure, and the log
+// why.
+func TestAStateThatCannotBeWrittenIsSaidInTheLog(t *testing.T) {
+	t.Parallel()
+	s, err := New(Options{State: filepath.Join(t.TempDir(), "state")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	logged := &said{}
+	web := httptest.NewUnstartedServer(s)
+	web.Config.ErrorLog = log.New(logged, "", 0)
+	web.Start()
+	defer web.Close()
+	if res, body := call(t, web.URL, "kms", "TrentService.CreateKey", ""); res.StatusCode != http.StatusOK {
+		t.Fatalf("%d %s", res.StatusCode, body)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	res, body := call(t, web.URL, "kms", "TrentService.CreateKey", "")
+	if res.StatusCode != http.StatusInternalServerError || strings.Contains(body, "state") {
+		t.Errorf("%d %s", res.StatusCode, body)
+	}
+	if text := logged.String(); !strings.Contains(text, "writing the state") || !strings.Contains(text, res.Header.Get("X-Amzn-Requestid")) {
+		t.Errorf("the log has %q", text)
+	}
+	if _, body := call(t, web.URL, "kms", "TrentService.ListKeys", ""); strings.Count(body, `"KeyId"`) != 1 {
+		t.Errorf("after the failure there is %s", body)
+	}
+}
+
 // net/http's own way to end a connection stays so.
 func TestAnAbortedHandlerIsNotAnswered(t *testing.T) {
 	t.Parallel()
