@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strconv"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 )
 
 // API is the wire form of an AWS service: its operations and the shapes that
@@ -72,6 +74,7 @@ type Shape struct {
 	Status int
 
 	members map[string]*Member
+	body    map[string]*Member // by wire name, those that stand in the body
 	pattern func() *regexp.Regexp
 }
 
@@ -88,6 +91,25 @@ type Member struct {
 	Flattened bool
 	Streaming bool
 	Attribute bool
+
+	lower string
+}
+
+// Lower returns the name with a small first letter, as AWS's validation texts and
+// CloudTrail have it.
+func (m *Member) Lower() string {
+	if m.lower != "" {
+		return m.lower
+	}
+	return lowerFirst(m.Name)
+}
+
+func lowerFirst(name string) string {
+	if name == "" {
+		return ""
+	}
+	r, size := utf8.DecodeRuneInString(name)
+	return string(unicode.ToLower(r)) + name[size:]
 }
 
 // Wire returns the member's name on the wire.
@@ -100,6 +122,20 @@ func (m *Member) Wire() string {
 
 // Member returns the member of that name, or nil.
 func (s *Shape) Member(name string) *Member { return s.members[name] }
+
+// BodyMember returns the member that stands in the body under that name on the
+// wire, or nil.
+func (s *Shape) BodyMember(wire []byte) *Member {
+	if s.body != nil {
+		return s.body[string(wire)]
+	}
+	for _, m := range s.Members { // of a shape that is not from a table
+		if m.Location == "" && m.Wire() == string(wire) {
+			return m
+		}
+	}
+	return nil
+}
 
 // Match reports whether the whole text has the shape's pattern. A pattern that
 // Go's regular expressions cannot say matches everything.
@@ -272,11 +308,14 @@ func (a *API) fill(s *Shape, row *shapeRow) {
 	s.Timestamp, s.Location, s.Code, s.Status = row.Timestamp, row.Location, row.Code, row.Status
 	s.Prefix, s.Namespace = row.Prefix, row.Namespace
 	s.Elem, s.Key, s.Value = a.use(row.Member), a.use(row.Key), a.use(row.Value)
-	s.members = make(map[string]*Member, len(row.Members))
+	s.members, s.body = make(map[string]*Member, len(row.Members)), make(map[string]*Member, len(row.Members))
 	for i := range row.Members {
 		m := a.use(&row.Members[i])
 		s.Members = append(s.Members, m)
 		s.members[m.Name] = m
+		if m.Location == "" {
+			s.body[m.Wire()] = m
+		}
 	}
 	if s.Pattern != "" {
 		s.pattern = sync.OnceValue(func() *regexp.Regexp { return compilePattern(s.Pattern) })
@@ -294,6 +333,7 @@ func (a *API) use(row *useRow) *Member {
 	return &Member{
 		Name: row.Name, Shape: shape, Required: row.Required, Location: row.Location, LocationName: row.LocationName,
 		QueryName: row.QueryName, Flattened: row.Flattened || shape.Flattened, Streaming: row.Streaming, Attribute: row.Attribute,
+		lower: lowerFirst(row.Name),
 	}
 }
 

@@ -40,7 +40,7 @@ func denial(c *Call, a *Ask, d *access.Decision) string {
 		return head(c, a)
 	}
 	layer := implicitLayer(d)
-	if layer == access.KeyPolicy && foreign(c, a) {
+	if layer == access.KeyPolicy && (foreign(c, a) || a.Missing) {
 		return withheld(c, a)
 	}
 	return head(c, a) + " because no " + allowNames[layer] + " allows the " + a.Action + " action"

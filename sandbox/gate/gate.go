@@ -76,8 +76,13 @@ func (g *Gate) Authorize(c *Call, asks []Ask) error {
 }
 
 func (g *Gate) one(c *Call, a *Ask) error {
+	missing := ""
 	if a.Missing {
-		return &Denied{Action: a.Action, Text: withheld(c, a), Missing: a.Resource}
+		// Asked all the same, of a key that lets nobody in: a caller whose own policies
+		// deny reads so of keys that exist.
+		empty := *a
+		empty.Policy, empty.Key, missing = &nobody, &estate.Key{ARN: a.Resource}, a.Resource
+		a = &empty
 	}
 	k := g.Case(c, a)
 	c.Asked = append(c.Asked, k)
@@ -85,7 +90,7 @@ func (g *Gate) one(c *Call, a *Ask) error {
 		return nil
 	}
 	d := access.Authorize(k)
-	return &Denied{Action: a.Action, Text: denial(c, a, &d), Decision: d, Case: k}
+	return &Denied{Action: a.Action, Text: denial(c, a, &d), Decision: d, Case: k, Missing: missing}
 }
 
 // Would reports whether the resource's own policy would let the caller in, were
@@ -97,14 +102,11 @@ func (g *Gate) Would(c *Call, a *Ask) bool {
 	return access.Decide(k) == access.Allow
 }
 
-var allowAll = func() estate.Named {
-	const text = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`
-	d, _, err := policy.Read("everything", []byte(text))
-	if err != nil {
-		panic("gate: " + err.Error())
-	}
-	return estate.Named{Name: "everything", Document: estate.NewDocument(d)}
-}()
+var (
+	allowAll = estate.Named{Name: "everything", Document: Document("everything", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`)}
+	// nobody is the policy of a key that does not exist.
+	nobody = estate.Named{Name: "no key policy", Document: Document("no key policy", `{"Version":"2012-10-17","Statement":[]}`)}
+)
 
 // Case gathers what bears on a question.
 func (g *Gate) Case(c *Call, a *Ask) *estate.Case {

@@ -19,6 +19,8 @@ type Entity struct {
 	Attached                []string `json:",omitempty"` // ARNs of managed policies
 	Boundary                string   `json:",omitempty"` // ARN of a managed policy
 	Tags                    []Tag    `json:",omitempty"`
+
+	full string // the ARN, once the row is stored
 }
 
 // Inline is an inline policy.
@@ -99,6 +101,7 @@ type Deletion struct {
 }
 
 func (e *Entity) ready(kind string) {
+	e.full = arnOf(e.Account, kind, e.Path, e.Name)
 	for i := range e.Inline {
 		p := &e.Inline[i]
 		p.doc = gate.Document("inline policy "+p.Name+" of "+kind+" "+e.Name, p.Document)
@@ -132,6 +135,7 @@ func (p *Policy) current() *Version {
 
 func (e Entity) clone() Entity {
 	e.Inline, e.Attached, e.Tags = slices.Clone(e.Inline), slices.Clone(e.Attached), slices.Clone(e.Tags)
+	e.full = "" // the copy may get another name or path
 	return e
 }
 
@@ -166,11 +170,18 @@ func arnOf(account, kind, path, name string) string {
 	return "arn:aws:iam::" + account + ":" + kind + path + name
 }
 
-func (u *User) arn() string    { return arnOf(u.Account, "user", u.Path, u.Name) }
-func (g *Group) arn() string   { return arnOf(g.Account, "group", g.Path, g.Name) }
-func (r *Role) arn() string    { return arnOf(r.Account, "role", r.Path, r.Name) }
+func (u *User) arn() string    { return u.Entity.arn("user") }
+func (g *Group) arn() string   { return g.Entity.arn("group") }
+func (r *Role) arn() string    { return r.Entity.arn("role") }
 func (p *Policy) arn() string  { return arnOf(p.Account, "policy", p.Path, p.Name) }
 func (p *Profile) arn() string { return arnOf(p.Account, "instance-profile", p.Path, p.Name) }
+
+func (e *Entity) arn(kind string) string {
+	if e.full != "" {
+		return e.full
+	}
+	return arnOf(e.Account, kind, e.Path, e.Name)
+}
 
 // row is the key of something with a name: names differ in letter case only
 // cannot both exist.

@@ -243,6 +243,9 @@ func (s *Service) asksReplicateKey(c *gate.Call, in *kms.ReplicateKeyInput) ([]g
 	var g given
 	g.one("kms:replicaregion", *in.ReplicaRegion)
 	list := []gate.Ask{s.ask(c, f, "kms:ReplicateKey", nil, g.list)}
+	if f.hidden {
+		return list, nil
+	}
 	// In the other Region it is the making of a key.
 	var made given
 	made.one("kms:keyspec", string(f.Spec))
@@ -315,12 +318,18 @@ func (s *Service) askTarget(c *gate.Call, name, action string) []gate.Ask {
 }
 
 func (s *Service) asksListAliases(c *gate.Call, in *kms.ListAliasesInput) ([]gate.Ask, error) {
-	if in.KeyId != nil {
-		if _, err := s.find(c, *in.KeyId, "ListAliases"); err != nil {
-			return nil, err
-		}
+	list := []gate.Ask{{Action: "kms:ListAliases", Resource: "*"}}
+	if in.KeyId == nil {
+		return list, nil
 	}
-	return []gate.Ask{{Action: "kms:ListAliases", Resource: "*"}}, nil
+	f, err := s.find(c, *in.KeyId, "ListAliases")
+	if err != nil {
+		return nil, err
+	}
+	if f.owner != c.Caller.Account { // which never works, whether there is such a key or not
+		list = append(list, s.ask(c, f, "kms:ListAliases", nil, nil))
+	}
+	return list, nil
 }
 
 func texts[T ~string](values []T) []string {

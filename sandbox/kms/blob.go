@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -148,7 +147,12 @@ func associated(head []byte, context map[string]string) []byte {
 		return head
 	}
 	b := slices.Clone(head)
-	for _, name := range slices.Sorted(maps.Keys(context)) {
+	names := make([]string, 0, 8)
+	for name := range context {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
 		for _, part := range [2]string{name, context[name]} {
 			b = binary.BigEndian.AppendUint32(b, uint32(len(part)))
 			b = append(b, part...)

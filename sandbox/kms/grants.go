@@ -120,9 +120,14 @@ func (s *Service) ListRetirableGrants(ctx context.Context, in *kms.ListRetirable
 		}
 		return nil, err
 	}
+	mine := false
+	if p, err := arn.ParsePrincipal(principal); err == nil {
+		mine = p.Account == c.Caller.Account
+	}
 	var list []types.GrantListEntry
 	for _, g := range s.grants.All("") {
-		if g.Region == c.Region && g.Retiring == principal && g.RetiringID == id {
+		// Of other accounts' principals nothing is told.
+		if mine && g.Region == c.Region && g.Retiring == principal && g.RetiringID == id {
 			list = append(list, s.entry(g))
 		}
 	}
@@ -174,6 +179,9 @@ func (s *Service) grantToRetire(c *gate.Call, in *kms.RetireGrantInput) ([]estat
 			return nil, f, err
 		}
 		if g = s.grants.Get(state.Key(f.row(), *in.GrantId)); g == nil {
+			if f.owner != c.Caller.Account { // who must not learn that there is such a key
+				return nil, found{hidden: true, arn: f.arn, owner: f.owner}, nil
+			}
 			return nil, found{}, noGrant(*in.GrantId, a.String())
 		}
 	default:

@@ -51,6 +51,7 @@ type Key struct {
 	WindowDays   int32      `json:",omitempty"`
 
 	arn    string
+	key    string // of the row
 	target arn.ARN
 	view   *estate.Key
 	policy *estate.Named
@@ -91,7 +92,7 @@ type Alias struct {
 // ready completes a row.
 func (k *Key) ready() {
 	k.target = arn.ARN{Partition: partitionOf(k.Region), Service: "kms", Region: k.Region, Account: k.Account, Resource: "key/" + k.ID}
-	k.arn = k.target.String()
+	k.arn, k.key = k.target.String(), state.Key(k.Account, k.Region, k.ID)
 	k.view = &estate.Key{
 		ARN: k.arn, State: string(k.State), Manager: string(k.Manager), Spec: string(k.Spec), Usage: string(k.Usage), Origin: string(k.Origin),
 		MultiRegion: k.MultiRegion, DeletionDate: k.DeletionDate, ValidTo: k.ValidTo, Aliases: k.AliasNames, PrincipalIDs: k.PrincipalIDs,
@@ -112,7 +113,12 @@ func (k *Key) ready() {
 }
 
 // row is the key of the row.
-func (k *Key) row() string { return state.Key(k.Account, k.Region, k.ID) }
+func (k *Key) row() string {
+	if k.key != "" {
+		return k.key
+	}
+	return state.Key(k.Account, k.Region, k.ID)
+}
 
 // current returns the material in use, or nil.
 func (k *Key) current() *Material {

@@ -3,6 +3,7 @@ package kms
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -13,7 +14,7 @@ import (
 
 // lastUsage remembers, since the start of the sandbox, how each key was used
 // last.
-type lastUsage struct{ keys sync.Map } // row key → *used
+type lastUsage struct{ keys sync.Map } // row key → *atomic.Pointer[used]
 
 type used struct {
 	operation string
@@ -23,7 +24,11 @@ type used struct {
 
 // note keeps that a call used a key.
 func (s *Service) note(c *gate.Call, k *Key) {
-	s.last.keys.Store(k.row(), &used{operation: c.Operation, at: c.At, request: c.ID})
+	last, ok := s.last.keys.Load(k.row())
+	if !ok {
+		last, _ = s.last.keys.LoadOrStore(k.row(), &atomic.Pointer[used]{})
+	}
+	last.(*atomic.Pointer[used]).Store(&used{operation: c.Operation, at: c.At, request: c.ID})
 }
 
 // GetKeyLastUsage tells how a key was used last.
@@ -35,7 +40,7 @@ func (s *Service) GetKeyLastUsage(ctx context.Context, in *kms.GetKeyLastUsageIn
 	}
 	out := &kms.GetKeyLastUsageOutput{KeyId: &k.arn, KeyCreationDate: &k.Created, TrackingStartDate: &s.started}
 	if v, ok := s.last.keys.Load(k.row()); ok {
-		u := v.(*used)
+		u := v.(*atomic.Pointer[used]).Load()
 		out.KeyLastUsage = &types.KeyLastUsageData{
 			Operation: types.KeyLastUsageTrackingOperation(u.operation), Timestamp: &u.at, KmsRequestId: &u.request,
 		}

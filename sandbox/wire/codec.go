@@ -24,6 +24,8 @@ import (
 type Codec struct {
 	api   *awsfacts.API
 	plans sync.Map // reflect.Type → *plan
+	// readers are for json bodies.
+	readers readers
 	// unions are the SDK's types for the members of unions, by name.
 	unions map[string]reflect.Type
 	// routes and byMethod belong to the REST protocols.
@@ -85,7 +87,7 @@ func (c *Codec) decode(op *awsfacts.APIOperation, r *http.Request, body []byte, 
 func (c *Codec) read(op *awsfacts.APIOperation, r *http.Request, body []byte) (map[string]any, error) {
 	switch c.api.Protocol {
 	case "json":
-		return readJSON(op.Input, body)
+		return c.readJSON(op.Input, body)
 	case "query":
 		return readForm(op.Input, body, queryNames)
 	case "ec2":
@@ -156,10 +158,4 @@ func (c *Codec) planOf(s *awsfacts.Shape, t reflect.Type) *plan {
 func upper(name string) string {
 	r, size := utf8.DecodeRuneInString(name)
 	return string(unicode.ToUpper(r)) + name[size:]
-}
-
-// lower is the name of a member in AWS's validation texts and in CloudTrail.
-func lower(name string) string {
-	r, size := utf8.DecodeRuneInString(name)
-	return string(unicode.ToLower(r)) + name[size:]
 }

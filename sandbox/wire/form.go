@@ -131,9 +131,15 @@ func plain(s *awsfacts.Shape, text, path string) (any, error) {
 		}
 		return nil, unfit(path, s)
 	case "integer", "long", "float", "double":
-		return fromNumber(s, text, path)
+		if v, ok := fromNumber(s, text); ok {
+			return v, nil
+		}
+		return nil, unfit(path, s)
 	}
-	return fromText(s, text, path)
+	if v, ok := fromText(s, text); ok {
+		return v, nil
+	}
+	return nil, unfit(path, s)
 }
 
 func (n names) list(s *awsfacts.Shape, b *branch, flattened bool, path string) (any, error) {

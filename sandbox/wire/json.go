@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"math"
@@ -15,111 +14,29 @@ import (
 	"github.com/keyreach/keyreach/awsfacts"
 )
 
-// readJSON reads the body of a json request. An empty body is an empty object.
-func readJSON(s *awsfacts.Shape, body []byte) (map[string]any, error) {
-	if len(bytes.TrimSpace(body)) == 0 {
-		return map[string]any{}, nil
-	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.UseNumber()
-	var tree map[string]any
-	if err := d.Decode(&tree); err != nil {
-		return nil, malformed("the body is not a JSON object")
-	}
-	if d.More() {
-		return nil, malformed("there is more after the JSON object")
-	}
-	if s == nil {
-		return nil, nil
-	}
-	return structureFromJSON(s, tree, "")
-}
-
-// structureFromJSON looks for the members that the shape has: AWS passes over
-// others.
-func structureFromJSON(s *awsfacts.Shape, tree map[string]any, path string) (map[string]any, error) {
-	out := make(map[string]any, len(tree))
-	for _, m := range s.Members {
-		raw := tree[m.Wire()]
-		if raw == nil || m.Location != "" {
-			continue
-		}
-		v, err := fromJSON(m.Shape, raw, join(path, m.Name))
-		if err != nil {
-			return nil, err
-		}
-		out[m.Name] = v
-	}
-	return out, nil
-}
-
-// fromJSON turns what encoding/json read into the value that the shape asks for.
-func fromJSON(s *awsfacts.Shape, raw any, path string) (any, error) {
-	switch raw := raw.(type) {
-	case nil:
-		return nil, nil
-	case map[string]any:
-		switch s.Type {
-		case "structure":
-			return structureFromJSON(s, raw, path)
-		case "map":
-			out := make(map[string]any, len(raw))
-			for key, item := range raw {
-				v, err := fromJSON(s.Value.Shape, item, join(path, key))
-				if err != nil {
-					return nil, err
-				}
-				out[key] = v
-			}
-			return out, nil
-		}
-	case []any:
-		if s.Type != "list" {
-			break
-		}
-		out := make([]any, len(raw))
-		for i, item := range raw {
-			v, err := fromJSON(s.Elem.Shape, item, join(path, strconv.Itoa(i+1)))
-			if err != nil {
-				return nil, err
-			}
-			out[i] = v
-		}
-		return out, nil
-	case bool:
-		if s.Type == "boolean" {
-			return raw, nil
-		}
-	case json.Number:
-		return fromNumber(s, string(raw), path)
-	case string:
-		return fromText(s, raw, path)
-	}
-	return nil, unfit(path, s)
-}
-
-func fromNumber(s *awsfacts.Shape, text, path string) (any, error) {
+// fromNumber reads a number as the shape asks; false when it does not fit.
+func fromNumber(s *awsfacts.Shape, text string) (any, bool) {
 	switch s.Type {
 	case "integer", "long":
 		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
-			return n, nil
+			return n, true
 		}
 		if f, ok := decimal(text); ok && f == math.Trunc(f) && math.Abs(f) < 1<<53 {
-			return int64(f), nil
+			return int64(f), true
 		}
 	case "float", "double":
 		if f, ok := notANumber(text); ok {
-			return f, nil
+			return f, true
 		}
 		if f, ok := decimal(text); ok {
-			return f, nil
+			return f, true
 		}
 	case "timestamp":
 		if t, ok := epoch(text); ok {
-			return t, nil
+			return t, true
 		}
 	}
-	return nil, unfit(path, s)
+	return nil, false
 }
 
 // decimal reads a number as people and protocols write it: ParseFloat also takes
@@ -148,29 +65,29 @@ func notANumber(text string) (float64, bool) {
 }
 
 // fromText reads what stands as text: in JSON strings, blobs and now and then
-// times; in forms, headers and XML everything.
-func fromText(s *awsfacts.Shape, text, path string) (any, error) {
+// times; in forms, headers and XML everything. It is false for what does not fit.
+func fromText(s *awsfacts.Shape, text string) (any, bool) {
 	switch s.Type {
 	case "string":
 		if utf8.ValidString(text) {
-			return text, nil
+			return text, true
 		}
 	case "blob":
 		b, err := base64.StdEncoding.DecodeString(text)
 		if err != nil {
-			return nil, unfit(path, s)
+			return nil, false
 		}
-		return b, nil
+		return b, true
 	case "timestamp":
 		if t, ok := timeFromText(text); ok {
-			return t, nil
+			return t, true
 		}
 	case "float", "double":
 		if f, ok := notANumber(text); ok {
-			return f, nil
+			return f, true
 		}
 	}
-	return nil, unfit(path, s)
+	return nil, false
 }
 
 // The first and the last second that have a date of four digits.

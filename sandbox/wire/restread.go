@@ -255,7 +255,7 @@ func (c *Codec) document(s *awsfacts.Shape, root string, body []byte) (map[strin
 		return nil, nil
 	}
 	if c.api.Protocol == "rest-json" {
-		return readJSON(s, body)
+		return c.readJSON(s, body)
 	}
 	n, err := parseXML(body)
 	if err != nil {

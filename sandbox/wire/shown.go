@@ -37,7 +37,7 @@ func (c *Codec) shown(s *awsfacts.Shape, v reflect.Value) any {
 		out := map[string]any{}
 		if v.Kind() == reflect.Interface {
 			if m, held := union(s, v); m != nil {
-				out[lower(m.Name)] = c.shown(m.Shape, held)
+				out[m.Lower()] = c.shown(m.Shape, held)
 			}
 			return out
 		}
@@ -46,7 +46,7 @@ func (c *Codec) shown(s *awsfacts.Shape, v reflect.Value) any {
 			if absent(field) || f.member.Shape.Type == "blob" || f.member.Name == "SecretAccessKey" {
 				continue
 			}
-			out[lower(f.member.Name)] = c.shown(f.member.Shape, field)
+			out[f.member.Lower()] = c.shown(f.member.Shape, field)
 		}
 		return out
 	case "list":

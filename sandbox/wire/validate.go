@@ -45,7 +45,7 @@ func (v *violations) structure(s *awsfacts.Shape, tree map[string]any, path stri
 			return
 		}
 		value, ok := tree[m.Name]
-		at := join(path, lower(m.Name))
+		at := join(path, m.Lower())
 		if !ok || value == nil {
 			if m.Required {
 				*v = append(*v, fmt.Sprintf("Value null at '%s' failed to satisfy constraint: Member must not be null", at))
@@ -64,6 +64,9 @@ func (v *violations) value(s *awsfacts.Shape, value any, at string) {
 			return
 		}
 		v.length(s, len(value), nil, at)
+		if !constrained(s.Key.Shape) && !constrained(s.Value.Shape) {
+			return
+		}
 		for _, key := range slices.Sorted(maps.Keys(value)) {
 			if len(*v) >= maxViolations {
 				return
@@ -84,11 +87,21 @@ func (v *violations) value(s *awsfacts.Shape, value any, at string) {
 	case string:
 		v.text(s, value, at)
 	case int64:
-		v.number(s, float64(value), strconv.FormatInt(value, 10), at)
+		v.number(s, float64(value), value, at)
 	case float64:
-		v.number(s, value, strconv.FormatFloat(value, 'g', -1, 64), at)
+		v.number(s, value, value, at)
 	case bool, time.Time, nil:
 	}
+}
+
+// constrained reports whether a value of the shape can be wrong. Shapes of several
+// parts are taken to be.
+func constrained(s *awsfacts.Shape) bool {
+	switch s.Type {
+	case "structure", "list", "map":
+		return true
+	}
+	return s.Min != nil || s.Max != nil || len(s.Enum) > 0 || s.Pattern != ""
 }
 
 func (v *violations) text(s *awsfacts.Shape, value, at string) {
@@ -114,12 +127,13 @@ func (v *violations) length(s *awsfacts.Shape, n int, shown *string, at string) 
 	}
 }
 
-func (v *violations) number(s *awsfacts.Shape, n float64, shown, at string) {
+// number checks n; value is the same as it came, to be shown.
+func (v *violations) number(s *awsfacts.Shape, n float64, value any, at string) {
 	if s.Min != nil && n < *s.Min {
-		v.fail(s, &shown, at, "Member must have value greater than or equal to "+bound(*s.Min))
+		v.fail(s, new(fmt.Sprint(value)), at, "Member must have value greater than or equal to "+bound(*s.Min))
 	}
 	if s.Max != nil && n > *s.Max {
-		v.fail(s, &shown, at, "Member must have value less than or equal to "+bound(*s.Max))
+		v.fail(s, new(fmt.Sprint(value)), at, "Member must have value less than or equal to "+bound(*s.Max))
 	}
 }
 
