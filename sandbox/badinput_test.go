@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -113,7 +114,7 @@ func cutOff() (list []badCall) {
 		for at := 1; at < len(whole); at += 4 {
 			list = append(list, badCall{fmt.Sprintf("%s cut off after %d bytes", op, at), jsonCall("kms", op, whole[:at]), []string{"SerializationException"}})
 		}
-		for _, more := range []string{"{}", ",", "x", "[]", whole} {
+		for _, more := range []string{"}", "{}", ",", "x", "[]", whole} {
 			list = append(list, badCall{op + " with more after it", jsonCall("kms", op, whole+more), []string{"SerializationException"}})
 		}
 	}
@@ -704,10 +705,25 @@ func FuzzServe(f *testing.F) {
 	f.Add(uint8(2), "AssumeRole", []byte("&RoleArn=arn:aws:iam::111122223333:role/r&RoleSessionName=s"))
 	f.Add(uint8(3), "CreatePolicy", []byte(`{"Name":"p","Description":"","Type":"SERVICE_CONTROL_POLICY","Content":"{}"}`))
 	f.Add(uint8(4), "LookupEvents", []byte(`{"LookupAttributes":[{"AttributeKey":"EventName","AttributeValue":"x"}],"StartTime":1}`))
+	f.Add(uint8(0), "ReplicateKey", []byte(`{"KeyId":"arn:aws:kms:us-east-1:444455556666:key/mrk-00000000000000000000000000000000","ReplicaRegion":"us-west-2"}`))
 	s, err := sandbox.New(sandbox.Options{Seed: 1})
 	if err != nil {
 		f.Fatal(err)
 	}
+	// A key and a role, so that calls come further than to what there is not.
+	for _, set := range []func(string) *http.Request{
+		jsonCall("kms", "CreateKey", `{"MultiRegion":true}`),
+		formCall("iam", "CreateRole", "RoleName=r&AssumeRolePolicyDocument="+url.QueryEscape(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"sts:AssumeRole"}]}`)),
+	} {
+		s.ServeHTTP(httptest.NewRecorder(), set("http://127.0.0.1"))
+	}
+	list := httptest.NewRecorder()
+	s.ServeHTTP(list, jsonCall("kms", listKeys, "{}")("http://127.0.0.1"))
+	id := regexp.MustCompile(`mrk-[0-9a-f]{32}`).FindString(list.Body.String())
+	f.Add(uint8(0), "CreateAlias", []byte(`{"AliasName":"alias/a","TargetKeyId":"`+id+`"}`))
+	f.Add(uint8(0), "ReplicateKey", []byte(`{"KeyId":"`+id+`","ReplicaRegion":"us-west-2"}`))
+	f.Add(uint8(0), "GenerateDataKeyPair", []byte(`{"KeyId":"`+id+`","KeyPairSpec":"ECC_NIST_P256"}`))
+	f.Add(uint8(1), "PutRolePolicy", []byte(`&RoleName=r&PolicyName=p&PolicyDocument={"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`))
 	services := []string{"kms", "iam", "sts", "organizations", "cloudtrail"}
 	f.Fuzz(func(t *testing.T, at uint8, operation string, body []byte) {
 		api, _ := awsfacts.LookupAPI(services[int(at)%len(services)])
