@@ -12,6 +12,7 @@ import (
 	"github.com/keyreach/keyreach/access"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/sandbox/gate"
+	"github.com/keyreach/keyreach/sandbox/wire"
 )
 
 const adminPrefix = "/_keyreach/"
@@ -139,12 +140,16 @@ func (s *Sandbox) getDecision(w http.ResponseWriter, id string) {
 		Operation     string     `json:"operation"`
 		Refused       string     `json:"refused,omitempty"`
 		Missing       string     `json:"missing,omitempty"` // what does not exist, when that is why
+		Why           string     `json:"why,omitempty"`     // what AWS does not tell
 		Decisions     []decision `json:"decisions"`
 	}{FormatVersion: 1, RequestID: id, Operation: e.Call.Service + ":" + e.Call.Operation, Decisions: []decision{}}
 	if denied := (*gate.Denied)(nil); errors.As(e.Err, &denied) {
 		out.Refused, out.Missing = denied.Text, denied.Missing
 	} else if e.Err != nil {
 		out.Refused = e.Err.Error()
+	}
+	if own := (*wire.Error)(nil); errors.As(e.Err, &own) {
+		out.Why = own.Why
 	}
 	for _, k := range e.Call.Asked {
 		d := access.Authorize(k)

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/keyreach/keyreach/awsfacts"
+	"github.com/keyreach/keyreach/internal/sigv4"
 	"github.com/keyreach/keyreach/sandbox/wire"
 )
 
@@ -36,6 +37,9 @@ func (s *Sandbox) routeJSON(r *http.Request, targets []string, body []byte) (rou
 	target := targets[0]
 	dot := strings.LastIndexByte(target, '.')
 	if len(targets) > 1 || dot < 0 || s.targets[target[:dot]] == nil {
+		if name := s.strange(r); name != "" {
+			return notOffered(name, "json")
+		}
 		return routed{}, unknownOperation("The sandbox has no service for the target " + strings.Join(targets, ", "))
 	}
 	q := routed{served: s.targets[target[:dot]], params: body}
@@ -59,10 +63,24 @@ func (s *Sandbox) routeForm(r *http.Request, body []byte) (routed, error) {
 		q.params = body
 	}
 	action, version := formAction(string(q.params))
+	name := s.strange(r)
 	if action == "" && !form {
-		return q, unknownOperation("The request names no service that the sandbox has.")
+		switch name {
+		case "":
+			return q, unknownOperation("The request names no service that the sandbox has.")
+		case "s3":
+			return notOffered(name, "rest-xml")
+		}
+		return notOffered(name, "rest-json")
 	}
 	if q.served = s.versions[version]; q.served == nil {
+		switch name {
+		case "":
+		case "ec2":
+			return notOffered(name, "ec2")
+		default:
+			return notOffered(name, "query")
+		}
 		q.served = s.services["sts"] // for its protocol
 		if version == "" {
 			version = "NO_VERSION_SPECIFIED"
@@ -75,6 +93,32 @@ func (s *Sandbox) routeForm(r *http.Request, body []byte) (routed, error) {
 	var err error
 	q.op, err = q.operation(action)
 	return q, err
+}
+
+// strange is the service that a request is signed for, when the sandbox has none of
+// that name.
+func (s *Sandbox) strange(r *http.Request) string {
+	sig, err := sigv4.Parse(r)
+	if err != nil {
+		return ""
+	}
+	for _, v := range s.services {
+		if v.codec.API().SigningName == sig.Service {
+			return ""
+		}
+	}
+	return sig.Service
+}
+
+// notOffered refuses a request to a service that the sandbox does not have, in the
+// form that its clients read.
+func notOffered(service, protocol string) (routed, error) {
+	codec := wire.New(&awsfacts.API{Service: service, Protocol: protocol, JSONVersion: "1.1"})
+	return routed{served: &served{codec: codec}}, notImplemented(service)
+}
+
+func notImplemented(what string) error {
+	return &wire.Error{Code: "NotImplemented", Message: "Keyreach's sandbox does not offer " + what + "; docs/sandbox.md lists what it offers", Status: http.StatusNotImplemented}
 }
 
 func unknownOperation(text string) error {
@@ -118,7 +162,7 @@ func (v *served) operation(name string) (*awsfacts.APIOperation, error) {
 		return nil, v.notFound(name, api.Version)
 	}
 	if _, ok := v.ops[name]; !ok {
-		return nil, &wire.Error{Code: "NotImplemented", Message: "Keyreach's sandbox does not offer " + api.Service + ":" + name + "; docs/sandbox.md lists what it offers", Status: http.StatusNotImplemented}
+		return nil, notImplemented(api.Service + ":" + name)
 	}
 	return op, nil
 }

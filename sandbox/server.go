@@ -37,16 +37,16 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if fromWebPage(r) {
-		refuse(w, nil, &wire.Error{Code: "AccessDeniedException", Message: "The sandbox takes no requests from web pages.", Status: http.StatusForbidden}, id)
+		refuse(w, r, nil, &wire.Error{Code: "AccessDeniedException", Message: "The sandbox takes no requests from web pages.", Status: http.StatusForbidden}, id)
 		return
 	}
 	body, err := readBody(w, r)
 	if err != nil {
-		refuse(w, nil, unread(err), id)
+		refuse(w, r, nil, unread(err), id)
 		return
 	}
 	if q, err = s.route(r, body); err != nil {
-		refuse(w, q.served, err, id)
+		refuse(w, r, q.served, err, id)
 		return
 	}
 	c := &gate.Call{
@@ -55,29 +55,30 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var res *wire.Response
 	out, err := s.answer(r, body, &q, c)
 	if err == nil {
-		res, err = q.codec.Encode(q.op, out, id)
+		res, err = q.codec.EncodeFor(r, w.Header(), q.op, out, id)
 	}
 	if err != nil {
 		err = s.wireError(q.served, err)
 		if q.codec.AsError(err).Code == "InternalFailure" {
 			tell(r, "sandbox: request %s: %v", id, err) // the caller is told nothing
 		}
-		refuse(w, q.served, err, id)
+		refuse(w, r, q.served, err, id)
 		return
 	}
 	send(w, res)
 }
 
 // refuse answers no, in JSON where the service is not known.
-func refuse(w http.ResponseWriter, v *served, err error, id string) {
+func refuse(w http.ResponseWriter, r *http.Request, v *served, err error, id string) {
 	if v != nil {
-		send(w, v.codec.EncodeError(err, id))
+		send(w, v.codec.ErrorFor(r, w.Header(), err, id))
 		return
 	}
 	e := &wire.Error{Code: "InternalFailure", Message: "The request processing has failed because of an unknown error.", Status: http.StatusInternalServerError}
 	errors.As(err, &e)
-	h := http.Header{"Content-Type": {"application/x-amz-json-1.1"}, "X-Amzn-Requestid": {id}}
-	send(w, &wire.Response{Status: e.Status, Header: h, Body: wire.JSONError(*e)})
+	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+	w.Header().Set("X-Amzn-Requestid", id)
+	send(w, &wire.Response{Status: e.Status, Body: wire.JSONError(*e)})
 }
 
 // failed answers a call whose handling panicked, and tells the server's log where.
@@ -86,7 +87,7 @@ func failed(w http.ResponseWriter, r *http.Request, v *served, id string, what a
 		panic(what) // net/http's own way to end a connection
 	}
 	tell(r, "sandbox: request %s: panic: %v\n%s", id, what, debug.Stack())
-	refuse(w, v, errors.New("panic"), id)
+	refuse(w, r, v, errors.New("panic"), id)
 }
 
 // tell writes to the log of the server that runs the sandbox.
@@ -129,12 +130,12 @@ func sourceIP(r *http.Request) string {
 	return host
 }
 
+// send sends an answer whose header stands in w already. HeadObject has a length and
+// no body.
 func send(w http.ResponseWriter, res *wire.Response) {
-	h := w.Header()
-	for name, values := range res.Header {
-		h[name] = values
+	if h := w.Header(); len(res.Body) > 0 || h.Get("Content-Length") == "" {
+		h.Set("Content-Length", strconv.Itoa(len(res.Body)))
 	}
-	h["Content-Length"] = []string{strconv.Itoa(len(res.Body))}
 	w.WriteHeader(res.Status)
 	_, _ = w.Write(res.Body) // a client that went away is no error of ours
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/policy"
 	"github.com/keyreach/keyreach/sandbox/gate"
+	"github.com/keyreach/keyreach/sandbox/wire"
 )
 
 // defaultPolicy is the policy of a key for which the caller gave none.
@@ -45,11 +46,11 @@ func (s *Service) setPolicy(c *gate.Call, k *Key, given *string, bypass bool) er
 	}
 	d, err := gate.ReadPolicy("key policy", *given, true)
 	if err != nil {
-		return malformedPolicy(err.Error()) // the text is our own
+		return noPolicy(err.Error())
 	}
 	for i := range d.Statements {
 		if st := &d.Statements[i]; st.Principal == nil && st.NotPrincipal == nil {
-			return malformedPolicy(fmt.Sprintf("statement %d names no Principal", i+1)) // assumed; the text is our own
+			return noPolicy(fmt.Sprintf("statement %d names no Principal", i+1)) // assumed
 		}
 	}
 	ids, err := s.principals(d)
@@ -66,6 +67,13 @@ func (s *Service) setPolicy(c *gate.Call, k *Key, given *string, bypass bool) er
 		return malformedPolicy("The new key policy will not allow you to update the key policy in the future.")
 	}
 	return nil
+}
+
+// noPolicy refuses what is no policy at all. KMS says no more
+// (https://github.com/aws/aws-sdk-ruby/issues/1784); the reason is told by the
+// decision of the call.
+func noPolicy(why string) error {
+	return &wire.Error{Code: "MalformedPolicyDocumentException", Why: why}
 }
 
 func malformedPolicy(text string) error {

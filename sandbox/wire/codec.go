@@ -22,8 +22,9 @@ import (
 
 // Codec speaks the protocol of one service. It may be used by many goroutines.
 type Codec struct {
-	api   *awsfacts.API
-	plans sync.Map // reflect.Type → *plan
+	api      *awsfacts.API
+	jsonType string
+	plans    sync.Map // reflect.Type → *plan
 	// readers are for json bodies.
 	readers readers
 	// unions are the SDK's types for the members of unions, by name.
@@ -39,7 +40,7 @@ type Codec struct {
 // such as &types.PolicyIdentifierMemberPolicyArn{}: nothing leads to them from the
 // Input structs.
 func New(api *awsfacts.API, unions ...any) *Codec {
-	c := &Codec{api: api, unions: map[string]reflect.Type{}}
+	c := &Codec{api: api, unions: map[string]reflect.Type{}, jsonType: "application/x-amz-json-" + api.JSONVersion}
 	for _, u := range unions {
 		t := reflect.TypeOf(u).Elem()
 		c.unions[t.Name()] = t
@@ -101,12 +102,23 @@ func (c *Codec) read(op *awsfacts.APIOperation, r *http.Request, body []byte) (m
 // Encode writes the answer of an operation; out is a pointer to the SDK's Output
 // struct.
 func (c *Codec) Encode(op *awsfacts.APIOperation, out any, requestID string) (*Response, error) {
+	return c.EncodeFor(nil, http.Header{}, op, out, requestID)
+}
+
+// EncodeFor is Encode for a request: the header goes into h, and a query service
+// answers JSON to who asks for it.
+func (c *Codec) EncodeFor(r *http.Request, h http.Header, op *awsfacts.APIOperation, out any, requestID string) (*Response, error) {
 	v := reflect.Indirect(reflect.ValueOf(out))
-	res := &Response{Status: op.Status, Header: http.Header{}}
-	c.setRequestID(res.Header, requestID)
+	res := &Response{Status: op.Status, Header: h}
+	c.setRequestID(h, requestID)
+	if c.wantsJSON(r) {
+		h.Set("Content-Type", "application/json")
+		res.Body = c.queryJSON(op, v, requestID)
+		return res, nil
+	}
 	switch c.api.Protocol {
 	case "json":
-		res.Header.Set("Content-Type", "application/x-amz-json-"+c.api.JSONVersion)
+		h.Set("Content-Type", c.jsonType)
 		if op.Output != nil {
 			res.Body = c.appendJSON(make([]byte, 0, 512), op.Output, v)
 		}

@@ -20,6 +20,8 @@ type Error struct {
 	Status int
 	// Fields are further members of the answer, as Reason of the EBS API.
 	Fields map[string]string
+	// Why is what AWS does not tell: it stays out of the answer.
+	Why string
 }
 
 // Error returns code and text.
@@ -68,9 +70,19 @@ func (c *Codec) invalid(text string) error {
 // EncodeError writes an error. One that is not of AWS's kind becomes an internal
 // failure that tells nothing.
 func (c *Codec) EncodeError(err error, requestID string) *Response {
+	return c.ErrorFor(nil, http.Header{}, err, requestID)
+}
+
+// ErrorFor is EncodeError for a request, as EncodeFor is Encode.
+func (c *Codec) ErrorFor(r *http.Request, h http.Header, err error, requestID string) *Response {
 	e := c.AsError(err)
-	res := &Response{Status: e.Status, Header: http.Header{}}
-	c.setRequestID(res.Header, requestID)
+	res := &Response{Status: e.Status, Header: h}
+	c.setRequestID(h, requestID)
+	if c.wantsJSON(r) {
+		h.Set("Content-Type", "application/json")
+		res.Body = queryJSONError(e, requestID)
+		return res
+	}
 	switch c.api.Protocol {
 	case "query":
 		res.Header.Set("Content-Type", "text/xml")
@@ -83,7 +95,7 @@ func (c *Codec) EncodeError(err error, requestID string) *Response {
 	case "rest-xml":
 		restXMLError(res, e, requestID)
 	default:
-		res.Header.Set("Content-Type", "application/x-amz-json-"+c.api.JSONVersion)
+		res.Header.Set("Content-Type", c.jsonType)
 		res.Body = JSONError(e)
 	}
 	return res
@@ -142,13 +154,17 @@ func jsonError(e Error, code, message string) []byte {
 
 func fieldNames(e Error) []string { return slices.Sorted(maps.Keys(e.Fields)) }
 
-func queryError(namespace string, e Error, requestID string) []byte {
-	fault := "Sender"
+// whose says whose fault an error is, in the query protocol's words.
+func (e *Error) whose() string {
 	if e.Status >= http.StatusInternalServerError {
-		fault = "Receiver"
+		return "Receiver"
 	}
+	return "Sender"
+}
+
+func queryError(namespace string, e Error, requestID string) []byte {
 	var b bytes.Buffer
-	b.WriteString(`<ErrorResponse xmlns="` + namespace + `"><Error><Type>` + fault + "</Type>")
+	b.WriteString(`<ErrorResponse xmlns="` + namespace + `"><Error><Type>` + e.whose() + "</Type>")
 	element(&b, "Code", e.Code)
 	element(&b, "Message", e.Message)
 	b.WriteString("</Error><RequestId>" + requestID + "</RequestId></ErrorResponse>")
