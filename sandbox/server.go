@@ -154,13 +154,14 @@ func (s *Sandbox) answer(r *http.Request, body []byte, q *routed, c *gate.Call) 
 	out, err := s.perform(context.WithoutCancel(r.Context()), c, o, in)
 	e := cloudtrail.Entry{Call: c, In: in, Out: out, Err: err, ReadOnly: o.Mode == gate.Reads}
 	if len(q.params) > maxRecorded {
-		e.In = nil
+		e.In, c.Asked = nil, nil
 	}
 	s.log.Add(e)
 	return out, err
 }
 
-// maxRecorded is the size of the largest request whose parameters are remembered.
+// maxRecorded is the size of the largest request that is remembered with its
+// parameters, and with what was asked about it.
 // See https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html.
 const maxRecorded = 100 << 10
 

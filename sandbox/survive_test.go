@@ -8,6 +8,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -146,6 +147,29 @@ func TestAStateThatCannotBeWrittenIsSaidInTheLog(t *testing.T) {
 	}
 	if _, body := call(t, web.URL, "kms", "TrentService.ListKeys", ""); strings.Count(body, `"KeyId"`) != 1 {
 		t.Errorf("after the failure there is %s", body)
+	}
+}
+
+// Thousands of calls are remembered: none of them with a megabyte.
+func TestALargeCallIsRememberedWithoutItsParameters(t *testing.T) {
+	t.Parallel()
+	s, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	web := httptest.NewServer(s)
+	defer web.Close()
+	document := url.QueryEscape(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`)
+	for pad, remembered := range map[int]bool{0: true, maxRecorded + 1: false} {
+		res, body := call(t, web.URL, "iam", "", "Action=SimulateCustomPolicy&Version=2010-05-08&ActionNames.member.1=a%3Ab&PolicyInputList.member.1="+document+strings.Repeat("+", pad))
+		if res.StatusCode != http.StatusOK {
+			t.Fatalf("%d %s", res.StatusCode, body)
+		}
+		e, ok := s.log.Find(res.Header.Get("X-Amzn-Requestid"))
+		if !ok || (e.In != nil) != remembered || (e.Call.Asked != nil) != remembered {
+			t.Errorf("with %d bytes more: found %v, parameters %v, questions %d", pad, ok, e.In != nil, len(e.Call.Asked))
+		}
 	}
 }
 
