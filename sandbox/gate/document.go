@@ -3,6 +3,8 @@ package gate
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/keyreach/keyreach/estate"
@@ -15,6 +17,15 @@ import (
 // than AWS takes. A statement without Action or Resource passes only where loose
 // is set, as KMS takes it.
 func ReadPolicy(name, text string, loose bool) (*policy.Document, error) {
+	if loose {
+		return ReadBut(name, text, policy.RuleIncomplete)
+	}
+	return ReadBut(name, text)
+}
+
+// ReadBut is ReadPolicy for who looks after some rules of package policy itself:
+// what they report passes.
+func ReadBut(name, text string, rules ...string) (*policy.Document, error) {
 	if !json.Valid([]byte(text)) {
 		return nil, errors.New("the policy is not valid JSON")
 	}
@@ -22,15 +33,15 @@ func ReadPolicy(name, text string, loose bool) (*policy.Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.Stored()
 	for _, f := range findings {
-		switch {
-		case f.Rule == policy.RulePlaceholder || f.Rule == policy.RuleVersion:
-		case f.Rule == policy.RuleIncomplete && loose:
-		case f.Severity < finding.Error:
-		default:
+		if f.Severity >= finding.Error && f.Rule != policy.RulePlaceholder && !slices.Contains(rules, f.Rule) {
 			return nil, errors.New(f.Text)
 		}
+	}
+	d.Stored()
+	// What looks like a placeholder is no version either.
+	if v := d.Version; v != nil && v.Text != policy.Version2008 && v.Text != policy.Version2012 {
+		return nil, fmt.Errorf("version %q is none that AWS has", v.Text)
 	}
 	return d, nil
 }

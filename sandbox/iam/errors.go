@@ -118,18 +118,3 @@ func shownTags(tags []Tag) []types.Tag {
 	}
 	return out
 }
-
-// checkPolicy refuses an identity policy that IAM does not take.
-// See https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html.
-func checkPolicy(document string) error {
-	d, err := gate.ReadPolicy("policy", document, false)
-	if err != nil {
-		return malformed("Syntax errors in policy.")
-	}
-	for i := range d.Statements {
-		if s := &d.Statements[i]; s.Principal != nil || s.NotPrincipal != nil {
-			return malformed("Policy document should not specify a principal.")
-		}
-	}
-	return nil
-}

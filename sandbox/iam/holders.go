@@ -63,6 +63,9 @@ func (h holder) putInline(name, document string) error {
 	} else {
 		h.Inline = append(h.Inline, p)
 	}
+	if err := h.tooLarge(); err != nil {
+		return err
+	}
 	h.put()
 	return nil
 }

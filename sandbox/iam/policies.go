@@ -70,7 +70,7 @@ func (s *Service) shownPolicy(p *Policy) *types.Policy {
 // See https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreatePolicy.html.
 func (s *Service) CreatePolicy(ctx context.Context, in *iam.CreatePolicyInput) (*iam.CreatePolicyOutput, error) {
 	c := gate.From(ctx)
-	if err := checkPolicy(*in.PolicyDocument); err != nil {
+	if err := checkManaged(*in.PolicyDocument); err != nil {
 		return nil, err
 	}
 	tags, err := addTags(nil, in.Tags)
@@ -154,7 +154,7 @@ func (s *Service) CreatePolicyVersion(ctx context.Context, in *iam.CreatePolicyV
 	if err != nil {
 		return nil, err
 	}
-	if err := checkPolicy(*in.PolicyDocument); err != nil {
+	if err := checkManaged(*in.PolicyDocument); err != nil {
 		return nil, err
 	}
 	if len(p.Versions) >= maxVersions {

@@ -8,7 +8,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
-	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/state"
 )
@@ -34,35 +33,6 @@ func (r *Role) shown() *types.Role {
 		out.Description = &r.Description
 	}
 	return out
-}
-
-// checkTrust refuses a trust policy that IAM does not take: one without a
-// principal, or with one that does not exist.
-func (s *Service) checkTrust(document string) error {
-	d, err := gate.ReadPolicy("trust policy", document, true)
-	if err != nil {
-		return malformed("This policy contains invalid Json")
-	}
-	for i := range d.Statements {
-		st := &d.Statements[i]
-		switch {
-		case st.Resource != nil || st.NotResource != nil:
-			return malformed("Has prohibited field Resource")
-		case st.Principal == nil && st.NotPrincipal == nil:
-			return malformed("Missing required field Principal")
-		}
-	}
-	for p := range d.Principals() {
-		switch p.Kind {
-		case arn.User, arn.Role, arn.AssumedRole, arn.FederatedUser:
-			if _, ok := s.UniqueID(p); !ok {
-				return malformed(`Invalid principal in policy: "AWS":"` + p.Text + `"`)
-			}
-		case arn.Invalid:
-			return malformed(`Invalid principal in policy: "AWS":"` + p.Text + `"`)
-		}
-	}
-	return nil
 }
 
 const (
