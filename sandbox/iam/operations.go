@@ -160,6 +160,8 @@ func (s *Service) policiesOperations() []gate.Operation {
 		gate.Op(reads, onAny[iam.GetAccountSummaryInput]("GetAccountSummary"), s.GetAccountSummary),
 		gate.Op(reads, onAny[iam.SimulateCustomPolicyInput]("SimulateCustomPolicy"), s.SimulateCustomPolicy),
 		gate.Op(reads, s.asksSimulate, s.SimulatePrincipalPolicy),
+		gate.Op(reads, onAny[iam.GetContextKeysForCustomPolicyInput]("GetContextKeysForCustomPolicy"), s.GetContextKeysForCustomPolicy),
+		gate.Op(reads, s.asksContextKeys, s.GetContextKeysForPrincipalPolicy),
 	}
 }
 
@@ -170,9 +172,14 @@ func (s *Service) asksAddRole(c *gate.Call, in *iam.AddRoleToInstanceProfileInpu
 }
 
 func (s *Service) asksSimulate(c *gate.Call, in *iam.SimulatePrincipalPolicyInput) ([]gate.Ask, error) {
-	a := about{arn: *in.PolicySourceArn}
+	return asksSource(c, *in.PolicySourceArn, "iam:SimulatePrincipalPolicy")
+}
+
+// asksSource asks about the principal whose policies are to be looked at.
+func asksSource(c *gate.Call, source, action string) ([]gate.Ask, error) {
+	a := about{arn: source}
 	if _, err := arn.Parse(a.arn); err != nil {
 		return nil, refuse("InvalidInput", "Invalid Entity Arn: "+a.arn)
 	}
-	return []gate.Ask{a.ask(c, "iam:SimulatePrincipalPolicy")}, nil
+	return []gate.Ask{a.ask(c, action)}, nil
 }

@@ -2,6 +2,7 @@ package iam
 
 import (
 	"context"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,9 +17,18 @@ import (
 	"github.com/keyreach/keyreach/sandbox/gate"
 )
 
+// Names of the policies that a simulation brings along.
+const (
+	inputPolicy    = "PolicyInputList."
+	resourcePolicy = "resource policy"
+)
+
 // simulation is what the simulator is asked, whichever of its operations asks.
 type simulation struct {
+	account    string
 	principal  string
+	entity     *Entity  // whose policies are asked; nil for none
+	inputs     []string // policies of the request
 	identity   gate.Identity
 	actions    []string
 	resources  []string
@@ -43,7 +53,7 @@ func (s *Service) SimulatePrincipalPolicy(ctx context.Context, in *iam.SimulateP
 		return nil, err
 	}
 	c := gate.From(ctx)
-	id, err := s.sourceOf(c.Caller.Account, *in.PolicySourceArn, without)
+	id, entity, err := s.sourceOf(c.Caller.Account, *in.PolicySourceArn, without)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +68,7 @@ func (s *Service) SimulatePrincipalPolicy(ctx context.Context, in *iam.SimulateP
 		caller = arnOf(c.Caller.Account, "user", "/", "simulated")
 	}
 	results, err := s.simulate(c, simulation{
-		principal: caller, identity: id, actions: in.ActionNames, resources: in.ResourceArns, owner: in.ResourceOwner, resource: in.ResourcePolicy,
+		account: c.Caller.Account, entity: entity, inputs: in.PolicyInputList, principal: caller, identity: id, actions: in.ActionNames, resources: in.ResourceArns, owner: in.ResourceOwner, resource: in.ResourcePolicy,
 		boundaries: in.PermissionsBoundaryPolicyInputList, context: in.ContextEntries, without: without,
 	})
 	if err != nil {
@@ -70,27 +80,31 @@ func (s *Service) SimulatePrincipalPolicy(ctx context.Context, in *iam.SimulateP
 
 // sourceOf gathers the policies of the user, group or role of an account that a
 // simulation is about.
-func (s *Service) sourceOf(account, sourceARN string, without excluded) (gate.Identity, error) {
+func (s *Service) sourceOf(account, sourceARN string, without excluded) (gate.Identity, *Entity, error) {
 	missing := refuse("NoSuchEntity", "The entity "+sourceARN+" cannot be found.") // assumed text
 	a, err := arn.Parse(sourceARN)
 	if err != nil || a.Service != "iam" {
-		return gate.Identity{}, refuse("InvalidInput", "Invalid Entity Arn: "+sourceARN)
+		return gate.Identity{}, nil, refuse("InvalidInput", "Invalid Entity Arn: "+sourceARN)
 	}
 	if _, name, ok := strings.Cut(a.Resource, "group/"); ok {
 		g := s.groups.Get(row(account, name[strings.LastIndexByte(name, '/')+1:]))
 		if g == nil || g.arn() != sourceARN {
-			return gate.Identity{}, missing
+			return gate.Identity{}, nil, missing
 		}
-		return gate.Identity{Policies: s.held(nil, &g.Entity, types.AttachmentTypeGroup, without)}, nil
+		return gate.Identity{Policies: s.held(nil, &g.Entity, types.AttachmentTypeGroup, without)}, &g.Entity, nil
 	}
 	p, err := arn.ParsePrincipal(sourceARN)
 	if err != nil || p.Kind != arn.User && p.Kind != arn.Role {
-		return gate.Identity{}, refuse("InvalidInput", "Invalid Entity Arn: "+sourceARN)
+		return gate.Identity{}, nil, refuse("InvalidInput", "Invalid Entity Arn: "+sourceARN)
 	}
 	if _, ok := s.UniqueID(p); !ok || p.Account != account {
-		return gate.Identity{}, missing
+		return gate.Identity{}, nil, missing
 	}
-	return s.bind(sourceARN, without), nil
+	id := s.bind(sourceARN, without)
+	if p.Kind == arn.User {
+		return id, &s.user(account, p.Name).Entity, nil
+	}
+	return id, &s.role(account, p.Name).Entity, nil
 }
 
 // SimulateCustomPolicy says what policies would allow that nobody has yet.
@@ -114,7 +128,7 @@ func (s *Service) SimulateCustomPolicy(ctx context.Context, in *iam.SimulateCust
 		caller = *in.CallerArn
 	}
 	results, err := s.simulate(c, simulation{
-		principal: caller, identity: gate.Identity{Policies: policies}, actions: in.ActionNames, resources: in.ResourceArns, owner: in.ResourceOwner,
+		account: c.Caller.Account, inputs: in.PolicyInputList, principal: caller, identity: gate.Identity{Policies: policies}, actions: in.ActionNames, resources: in.ResourceArns, owner: in.ResourceOwner,
 		resource: in.ResourcePolicy, boundaries: in.PermissionsBoundaryPolicyInputList, context: in.ContextEntries, bare: true, scp: scp,
 	})
 	if err != nil {
@@ -132,7 +146,7 @@ func extra(list []estate.Named, documents []string) ([]estate.Named, error) {
 		if err != nil {
 			return nil, refuse("InvalidInput", "Invalid policy: "+err.Error()) // assumed text
 		}
-		list = append(list, estate.Named{Name: "PolicyInputList." + strconv.Itoa(i+1), Document: estate.NewDocument(d)})
+		list = append(list, estate.Named{Name: inputPolicy + strconv.Itoa(i+1), Document: estate.NewDocument(d)})
 	}
 	return list, nil
 }
@@ -145,8 +159,10 @@ func (s *Service) simulate(c *gate.Call, q simulation) ([]types.EvaluationResult
 	if err != nil {
 		return nil, err
 	}
+	named := !slices.Equal(q.resources, []string{"*"})
 	var results []types.EvaluationResult
 	for _, action := range q.actions {
+		var parts []types.EvaluationResult
 		for _, resource := range q.resources {
 			r, err := estate.NewRequest(q.principal, action, resource)
 			if err != nil {
@@ -163,8 +179,12 @@ func (s *Service) simulate(c *gate.Call, q simulation) ([]types.EvaluationResult
 			if err != nil {
 				return nil, err
 			}
-			results = append(results, evaluated(k, action, resource))
+			parts = append(parts, s.evaluate(&q, k, action, resource))
 		}
+		if named {
+			parts = []types.EvaluationResult{together(parts)}
+		}
+		results = append(results, parts...)
 	}
 	return results, nil
 }
@@ -184,15 +204,15 @@ func (s *Service) question(q *simulation, r estate.Request, boundary []estate.Na
 	}
 	k.Know(facts)
 	if q.resource != nil {
-		d, err := gate.ReadPolicy("resource policy", *q.resource, true)
+		d, err := gate.ReadPolicy(resourcePolicy, *q.resource, true)
 		if err != nil {
 			return nil, refuse("InvalidInput", "Invalid policy: "+err.Error()) // assumed text
 		}
-		k.Resource = &estate.Named{Name: "resource policy", Document: estate.NewDocument(d)}
+		k.Resource = &estate.Named{Name: resourcePolicy, Document: estate.NewDocument(d)}
 	} else if k.OnKMSKey() {
 		// The simulator knows no key policy: one that leaves it to the account is
 		// assumed, so that the identity policies decide.
-		k.Resource = &estate.Named{Name: "key policy", Document: gate.Document("key policy", `{"Statement":[{"Effect":"Allow","Principal":{"AWS":"`+r.ResourceAccount+`"},"Action":"*","Resource":"*"}]}`)}
+		k.Resource = &estate.Named{Name: assumedKeyPolicy, Document: gate.Document(assumedKeyPolicy, `{"Statement":[{"Effect":"Allow","Principal":{"AWS":"`+r.ResourceAccount+`"},"Action":"*","Resource":"*"}]}`)}
 	}
 	return k, nil
 }
@@ -212,11 +232,15 @@ func contextEntries(entries []types.ContextEntry) estate.Given {
 	return g
 }
 
-func evaluated(k *estate.Case, action, resource string) types.EvaluationResult {
+// assumedKeyPolicy is the name of the key policy that the simulator makes up.
+const assumedKeyPolicy = "key policy"
+
+// evaluate simulates one request.
+func (s *Service) evaluate(q *simulation, k *estate.Case, action, resource string) types.EvaluationResult {
 	d := access.Authorize(k)
 	r := types.EvaluationResult{
 		EvalActionName: &action, EvalResourceName: &resource, EvalDecision: types.PolicyEvaluationDecisionTypeImplicitDeny,
-		MatchedStatements: []types.Statement{}, MissingContextValues: []string{},
+		MatchedStatements: s.matched(q, &d), MissingContextValues: []string{},
 	}
 	switch d.Effect {
 	case access.Allow:
@@ -230,12 +254,6 @@ func evaluated(k *estate.Case, action, resource string) types.EvaluationResult {
 	if k.Boundary != nil {
 		r.PermissionsBoundaryDecisionDetail = &types.PermissionsBoundaryDecisionDetail{AllowedByPermissionsBoundary: !slices.Contains(d.BlockedBy(), access.Boundary)}
 	}
-	for _, e := range d.Evidence {
-		r.MatchedStatements = append(r.MatchedStatements, types.Statement{
-			SourcePolicyId: new(sourceID(e.Document)), SourcePolicyType: types.PolicySourceTypeNone,
-			StartPosition: place(e.Position.Line, e.Position.Column),
-		})
-	}
 	for _, u := range d.Unknown {
 		if u.Key != "" {
 			r.MissingContextValues = append(r.MissingContextValues, u.Key)
@@ -244,15 +262,56 @@ func evaluated(k *estate.Case, action, resource string) types.EvaluationResult {
 	return r
 }
 
-// sourceID is the name under which the simulator shows a policy: without the path
-// of a managed one.
-func sourceID(document string) string {
-	if a, ok := strings.CutPrefix(document, "managed policy "); ok {
-		return a[strings.LastIndexByte(a, '/')+1:]
-	}
-	return document
+// strictness orders decisions.
+var strictness = map[types.PolicyEvaluationDecisionType]int{
+	types.PolicyEvaluationDecisionTypeAllowed: 0, types.PolicyEvaluationDecisionTypeImplicitDeny: 1, types.PolicyEvaluationDecisionTypeExplicitDeny: 2,
 }
 
-func place(line, column int) *types.Position {
-	return &types.Position{Line: int32(line), Column: int32(column)}
+// together makes one result of those of an action on each resource of a request:
+// the strictest decision, with what led to it. Of several resources none is named:
+// AWS names a template of the action's ARNs, or "*" where it has none, which the
+// sandbox takes for all.
+// See https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html.
+func together(parts []types.EvaluationResult) types.EvaluationResult {
+	all := parts[0]
+	for _, r := range parts[1:] {
+		if strictness[r.EvalDecision] > strictness[all.EvalDecision] {
+			all.EvalDecision = r.EvalDecision
+		}
+		all.EvalResourceName = new("*")
+	}
+	all.MatchedStatements, all.MissingContextValues, all.ResourceSpecificResults = []types.Statement{}, []string{}, nil
+	for _, r := range parts {
+		if r.EvalDecision == all.EvalDecision {
+			all.MatchedStatements = append(all.MatchedStatements, newStatements(all.MatchedStatements, r.MatchedStatements)...)
+		}
+		for _, key := range r.MissingContextValues {
+			if !slices.Contains(all.MissingContextValues, key) {
+				all.MissingContextValues = append(all.MissingContextValues, key)
+			}
+		}
+		if o := r.OrganizationsDecisionDetail; o != nil && !o.AllowedByOrganizations {
+			all.OrganizationsDecisionDetail = o
+		}
+		if b := r.PermissionsBoundaryDecisionDetail; b != nil && !b.AllowedByPermissionsBoundary {
+			all.PermissionsBoundaryDecisionDetail = b
+		}
+		all.ResourceSpecificResults = append(all.ResourceSpecificResults, types.ResourceSpecificResult{
+			EvalResourceName: r.EvalResourceName, EvalResourceDecision: r.EvalDecision, MatchedStatements: r.MatchedStatements,
+			MissingContextValues: r.MissingContextValues, PermissionsBoundaryDecisionDetail: r.PermissionsBoundaryDecisionDetail,
+		})
+	}
+	return all
+}
+
+// newStatements are those that are not among old.
+func newStatements(old, more []types.Statement) []types.Statement {
+	var list []types.Statement
+	for _, m := range more {
+		known := slices.ContainsFunc(old, func(o types.Statement) bool { return reflect.DeepEqual(o, m) })
+		if !known {
+			list = append(list, m)
+		}
+	}
+	return list
 }
