@@ -94,21 +94,10 @@ func (s *Sandbox) credentials(sig *sigv4.Signature, now time.Time, words words) 
 // sessionCaller is who holds a session. One whose role or user is gone, or was
 // made again, is nobody.
 func (s *Sandbox) sessionCaller(session *gate.Session) (gate.Caller, bool) {
-	behind, err := arn.ParsePrincipal(session.Principal)
-	if err != nil {
+	if id, ok := s.iam.UniqueID(session.Behind); !ok || id != session.PrincipalID {
 		return gate.Caller{}, false
 	}
-	if id, ok := s.iam.UniqueID(behind); !ok || id != session.PrincipalID {
-		return gate.Caller{}, false
-	}
-	p, err := arn.ParsePrincipal(session.ARN)
-	if err != nil {
-		return gate.Caller{}, false
-	}
-	if p.Kind == arn.AssumedRole {
-		p = p.WithRole(session.Principal)
-	}
-	return gate.Caller{Caller: policy.Caller{Principal: p, ID: session.ID}, AccessKeyID: session.AccessKeyID, Session: session}, true
+	return gate.Caller{Caller: policy.Caller{Principal: session.Holder, ID: session.ID}, AccessKeyID: session.AccessKeyID, Session: session}, true
 }
 
 func rootOf(account, accessKeyID string) gate.Caller {

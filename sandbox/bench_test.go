@@ -15,7 +15,9 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
+	"os"
+	"os/exec"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -214,20 +216,79 @@ func percentile(tb testing.TB, url string, request []byte, n int, share float64)
 	return times[int(share*float64(n-1))]
 }
 
+// asServer names, in the environment of a process that a benchmark starts, the server
+// that it is.
+const asServer = "KEYREACH_BENCHMARK_SERVER"
+
+// TestServeForABenchmark is no test: it is the server that a benchmark runs in a
+// process of its own, so that neither pays for the memory of the other or of the
+// client.
+func TestServeForABenchmark(t *testing.T) {
+	what := os.Getenv(asServer)
+	if what == "" {
+		t.Skip("it serves the benchmarks only")
+	}
+	var handler http.Handler = newBare(t)
+	if what == "sandbox" {
+		s, err := sandbox.New(sandbox.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		handler = s
+		debug.SetGCPercent(sandbox.GCPercent) // as the command does
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Printf("serving at http://%s\n", listener.Addr())
+	web := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin) // the benchmark's end closes it
+		web.Close()
+	}()
+	_ = web.Serve(listener) // ends when it is closed
+}
+
+// serveApart starts a server in a process of its own and returns its URL.
+func serveApart(b *testing.B, what string) string {
+	c := exec.Command(os.Args[0], "-test.run=^TestServeForABenchmark$")
+	c.Env = append(os.Environ(), asServer+"="+what)
+	in, err := c.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	out, err := c.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { in.Close(); _ = c.Wait() })
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if url, ok := strings.CutPrefix(lines.Text(), "serving at "); ok {
+			go func() { _, _ = io.Copy(io.Discard, out) }()
+			return url
+		}
+	}
+	b.Fatalf("the %s did not start", what)
+	return ""
+}
+
 // Fully verified and authorized calls against a bare server that does the same
 // AES-GCM and HMAC work, in turn, each as the first every other time: the rates on
 // eight connections, their ratio, and the 99th percentile on one.
 func BenchmarkKMSAgainstABareServer(b *testing.B) {
-	s := sandboxtest.Start(b, sandbox.Options{})
-	floor := httptest.NewServer(newBare(b))
-	b.Cleanup(floor.Close)
+	s := &sandboxtest.Server{URL: serveApart(b, "sandbox")}
+	floor := serveApart(b, "bare")
 	caller, keyARN := benchCaller(b, s)
 	encryption := map[string]string{"purpose": "bench"}
 	for _, operation := range []string{"Encrypt", "Decrypt", "GenerateDataKey"} {
 		b.Run(operation, func(b *testing.B) {
 			mine := benchBody(b, s, caller, keyARN, operation, encryption)
 			ours := signed(b, s.URL, caller, operation, mine)
-			theirs := signed(b, floor.URL, caller, operation, bareBody(b, keyARN, operation, encryption))
+			theirs := signed(b, floor, caller, operation, bareBody(b, keyARN, operation, encryption))
 			var ratios, rates, floors []float64
 			rounds := 0
 			for b.Loop() {
@@ -235,9 +296,9 @@ func BenchmarkKMSAgainstABareServer(b *testing.B) {
 				var x, y float64
 				if rounds%2 == 0 {
 					x = rate(b, s.URL, ours, 8, span)
-					y = rate(b, floor.URL, theirs, 8, span)
+					y = rate(b, floor, theirs, 8, span)
 				} else {
-					y = rate(b, floor.URL, theirs, 8, span)
+					y = rate(b, floor, theirs, 8, span)
 					x = rate(b, s.URL, ours, 8, span)
 				}
 				rounds++

@@ -33,6 +33,11 @@ import (
 	"github.com/keyreach/keyreach/sandbox/wire"
 )
 
+// GCPercent is what a process that does nothing but serve a sandbox gives to
+// debug.SetGCPercent: what is live is little, and mostly the history of calls, which
+// needs not be walked through so often.
+const GCPercent = 300
+
 // Options are how a sandbox is made. The zero value is one in memory.
 type Options struct {
 	// Estate fills the sandbox; nil leaves it empty. With a state that has accounts

@@ -66,6 +66,7 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	send(w, res)
+	q.codec.Reuse(res)
 }
 
 // refuse answers no, in JSON where the service is not known.
@@ -103,14 +104,13 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.Body == nil {
 		return nil, nil
 	}
-	limited := http.MaxBytesReader(w, r.Body, maxBody)
 	if n := r.ContentLength; n > 0 && n <= maxBody {
 		b := make([]byte, n)
-		_, err := io.ReadFull(limited, b)
+		_, err := io.ReadFull(r.Body, b)
 		return b, err
 	}
 	var b bytes.Buffer
-	_, err := b.ReadFrom(limited)
+	_, err := b.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody))
 	return b.Bytes(), err
 }
 
@@ -152,9 +152,9 @@ func (s *Sandbox) answer(r *http.Request, body []byte, q *routed, c *gate.Call) 
 		return nil, err
 	}
 	out, err := s.perform(context.WithoutCancel(r.Context()), c, o, in)
-	e := cloudtrail.Entry{Call: c, In: in, Out: out, Err: err, ReadOnly: o.Mode == gate.Reads}
+	e := cloudtrail.Entry{Call: c, In: in, Out: out, Err: err, ReadOnly: o.Mode == gate.Reads, Size: len(q.params)}
 	if len(q.params) > maxRecorded {
-		e.In, c.Asked = nil, nil
+		e.In, e.Size, c.Asked = nil, 0, nil
 	}
 	s.log.Add(e)
 	return out, err

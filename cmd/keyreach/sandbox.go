@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -83,6 +84,9 @@ func (o *sandboxOptions) run(ctx context.Context, s *streams) error {
 	}
 	if host, _, err := net.SplitHostPort(o.listen); err == nil && !loopback(host) {
 		fmt.Fprintln(s.err, "keyreach: the sandbox listens beyond this machine: whoever reaches it may do everything unless --strict is given")
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(sandbox.GCPercent)
 	}
 	if _, err := fmt.Fprintf(s.out, "keyreach sandbox is ready at http://%s\n", listener.Addr()); err != nil {
 		return failure(errors.Join(err, box.Close()))

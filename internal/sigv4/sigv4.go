@@ -9,14 +9,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"iter"
 	"net/http"
 	"net/url"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -117,7 +114,7 @@ func parseHeader(r *http.Request, head string) (*Signature, error) {
 		return nil, incomplete("There is more than one Authorization header.")
 	}
 	s := &Signature{Token: r.Header.Get("X-Amz-Security-Token"), PayloadHash: r.Header.Get("X-Amz-Content-Sha256")}
-	given := map[string]string{}
+	given := make(map[string]string, 3)
 	for part := range strings.SplitSeq(rest, ",") {
 		part = strings.TrimSpace(part)
 		name, value, ok := strings.Cut(part, "=")
@@ -202,47 +199,13 @@ func (s *Signature) finish(credential, at string) error {
 		}
 	}
 	s.at = s.at.UTC()
+	if strings.HasPrefix(at, s.Date) && len(s.Date) == len(dateLayout) && len(at) == len(timeLayout) {
+		return nil
+	}
 	if day := s.at.Format(dateLayout); day != s.Date {
 		return incomplete("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '" + s.Date + "' != '" + day + "'.")
 	}
 	return nil
-}
-
-// Keys makes signing keys and remembers the latest.
-type Keys struct {
-	mu    sync.RWMutex
-	known map[scope][]byte
-}
-
-type scope struct{ secret, date, region, service string }
-
-// maxKeys is how many signing keys are remembered.
-const maxKeys = 4096
-
-func (k *Keys) get(s scope) []byte {
-	k.mu.RLock()
-	key := k.known[s]
-	k.mu.RUnlock()
-	if key != nil {
-		return key
-	}
-	key = mac([]byte("AWS4"+s.secret), s.date)
-	for _, part := range []string{s.region, s.service, terminator} {
-		key = mac(key, part)
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.known == nil || len(k.known) >= maxKeys {
-		k.known = map[scope][]byte{}
-	}
-	k.known[s] = key
-	return key
-}
-
-func mac(key []byte, text string) []byte {
-	h := hmac.New(sha256.New, key)
-	h.Write([]byte(text))
-	return h.Sum(nil)
 }
 
 // Verify checks the signature with the secret, for a body that was read.
@@ -258,8 +221,14 @@ func (s *Signature) Verify(keys *Keys, r *http.Request, body []byte, secret stri
 		return err
 	}
 	key := keys.get(scope{secret, s.Date, s.Region, s.Service})
+	text, ok := keys.texts.Get().(*[]byte)
+	if !ok {
+		text = new([]byte)
+	}
+	defer keys.texts.Put(text)
 	for path := range s.paths(r) {
-		if hmac.Equal(s.sign(key, s.canonical(r, path, hash)), []byte(s.mac)) {
+		*text = s.appendCanonical((*text)[:0], r, path, hash)
+		if s.matches(key, text) {
 			return nil
 		}
 	}
@@ -275,8 +244,8 @@ func (s *Signature) covers(h http.Header) error {
 	}
 	var bare []string
 	for name := range h {
-		if name = strings.ToLower(name); strings.HasPrefix(name, "x-amz-") && !slices.Contains(s.signed, name) {
-			bare = append(bare, name)
+		if strings.HasPrefix(name, "X-Amz-") && !slices.ContainsFunc(s.signed, func(n string) bool { return strings.EqualFold(n, name) }) {
+			bare = append(bare, strings.ToLower(name))
 		}
 	}
 	if bare != nil {
@@ -284,24 +253,27 @@ func (s *Signature) covers(h http.Header) error {
 		return &Error{ErrMismatch, "There were headers present in the request which were not signed: " + strings.Join(bare, ", ")}
 	}
 	for _, name := range s.signed {
-		if name != "host" && name != "content-length" && len(h.Values(name)) == 0 {
+		if name != "host" && name != "content-length" && len(valuesOf(h, name)) == 0 {
 			return mismatch()
 		}
 	}
 	return nil
 }
 
-// sign is the signature of a canonical request.
-func (s *Signature) sign(key, canonical []byte) []byte {
-	sum := sha256.Sum256(canonical)
-	text := make([]byte, 0, 192)
-	text = append(text, algorithm+"\n"...)
+// matches reports whether the signature is that of a canonical request, of which the
+// space is used again.
+func (s *Signature) matches(key *signer, canonical *[]byte) bool {
+	sum := sha256.Sum256(*canonical)
+	text := append((*canonical)[:0], algorithm+"\n"...)
 	text = s.at.AppendFormat(text, timeLayout)
-	text = append(text, "\n"+s.Date+"/"+s.Region+"/"+s.Service+"/"+terminator+"\n"...)
+	for _, part := range [...]string{"\n", s.Date, "/", s.Region, "/", s.Service, "/" + terminator + "\n"} {
+		text = append(text, part...)
+	}
 	text = hex.AppendEncode(text, sum[:])
-	h := hmac.New(sha256.New, key)
-	h.Write(text)
-	return hex.AppendEncode(nil, h.Sum(nil))
+	end := len(text)
+	text = key.appendSign(text, text)
+	*canonical = text
+	return hmac.Equal(text[end:], []byte(s.mac))
 }
 
 func (s *Signature) current(now time.Time) error {
@@ -340,139 +312,4 @@ func (s *Signature) payload(body []byte) (string, error) {
 		return "", mismatch()
 	}
 	return hash, nil
-}
-
-// canonical is the request in the form that is signed.
-func (s *Signature) canonical(r *http.Request, path, hash string) []byte {
-	b := make([]byte, 0, 512)
-	b = append(b, r.Method...)
-	b = append(b, '\n')
-	b = append(b, path...)
-	b = append(b, '\n')
-	b = appendQuery(b, r.URL.RawQuery, s.Presigned)
-	b = append(b, '\n')
-	for _, name := range s.signed {
-		b = append(b, name...)
-		b = append(b, ':')
-		b = appendValue(b, r, name)
-		b = append(b, '\n')
-	}
-	b = append(b, '\n')
-	b = append(b, strings.Join(s.signed, ";")...)
-	b = append(b, '\n')
-	return append(b, hash...)
-}
-
-// paths are the forms of the path that a signer may have taken: as it was sent,
-// which SDKs do, and without empty and dotted segments, which AWS's rules ask for
-// outside S3.
-func (s *Signature) paths(r *http.Request) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		sent := r.URL.EscapedPath()
-		if sent == "" {
-			sent = "/"
-		}
-		if s.Service == "s3" {
-			yield(sent)
-			return
-		}
-		if !yield(escapeSegments(sent)) {
-			return
-		}
-		short := path.Clean(sent)
-		if strings.HasSuffix(sent, "/") && short != "/" {
-			short += "/"
-		}
-		if short != sent {
-			yield(escapeSegments(short))
-		}
-	}
-}
-
-func escapeSegments(path string) string {
-	if path == "/" {
-		return path
-	}
-	parts := strings.Split(path, "/")
-	for i := range parts {
-		parts[i] = escape(parts[i])
-	}
-	return strings.Join(parts, "/")
-}
-
-// appendQuery writes the parameters in the order of their escaped names, and those
-// of one name in that of their values.
-func appendQuery(b []byte, raw string, presigned bool) []byte {
-	if raw == "" {
-		return b
-	}
-	values, err := url.ParseQuery(raw)
-	if err != nil {
-		return append(b, raw...)
-	}
-	pairs := make([][2]string, 0, len(values))
-	for name, vs := range values {
-		if presigned && name == "X-Amz-Signature" {
-			continue
-		}
-		for _, v := range vs {
-			pairs = append(pairs, [2]string{escape(name), escape(v)})
-		}
-	}
-	slices.SortFunc(pairs, func(x, y [2]string) int { return slices.Compare(x[:], y[:]) })
-	for i, p := range pairs {
-		if i > 0 {
-			b = append(b, '&')
-		}
-		b = append(b, p[0]...)
-		b = append(b, '=')
-		b = append(b, p[1]...)
-	}
-	return b
-}
-
-func appendValue(b []byte, r *http.Request, name string) []byte {
-	switch name {
-	case "host":
-		return append(b, r.Host...)
-	case "content-length":
-		if r.Header.Get("Content-Length") == "" && r.ContentLength >= 0 {
-			return fmt.Appendf(b, "%d", r.ContentLength)
-		}
-	}
-	for i, v := range r.Header.Values(name) {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, squeeze(v)...)
-	}
-	return b
-}
-
-// squeeze trims a header value and makes runs of spaces one. Tabs and other white
-// space within stay as they are.
-func squeeze(v string) string {
-	v = strings.TrimSpace(v)
-	for strings.Contains(v, "  ") {
-		v = strings.ReplaceAll(v, "  ", " ")
-	}
-	return v
-}
-
-const upperHex = "0123456789ABCDEF"
-
-// escape is the percent encoding that AWS asks for.
-func escape(s string) string {
-	plain := func(c byte) bool {
-		return 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.' || c == '~'
-	}
-	b := make([]byte, 0, len(s)+8)
-	for i := range len(s) {
-		if c := s[i]; plain(c) {
-			b = append(b, c)
-		} else {
-			b = append(b, '%', upperHex[c>>4], upperHex[c&15])
-		}
-	}
-	return string(b)
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/policy"
 )
@@ -83,8 +84,13 @@ type Session struct {
 	Issued  time.Time
 	Expires time.Time
 
-	// Documents are the session policies ready to be asked.
+	// Documents are the session policies ready to be asked, Holder the session itself
+	// and Behind the principal that it is of.
 	Documents []*estate.Document `json:"-"`
+	Holder    arn.Principal      `json:"-"`
+	// IssuedText is Issued as conditions see it.
+	IssuedText string        `json:"-"`
+	Behind     arn.Principal `json:"-"`
 }
 
 // Federated reports whether the session is GetFederationToken's, which has only

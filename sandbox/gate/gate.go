@@ -2,7 +2,6 @@ package gate
 
 import (
 	"strconv"
-	"time"
 
 	"github.com/keyreach/keyreach/access"
 	"github.com/keyreach/keyreach/arn"
@@ -141,7 +140,11 @@ func (g *Gate) Case(c *Call, a *Ask) *estate.Case {
 // contextOf adds to the question's own context what every call has.
 // See https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html.
 func contextOf(c *Call, a *Ask) estate.Given {
-	g := make(estate.Given, 0, len(a.Context)+8)
+	common := 6
+	if c.Forward != nil {
+		common = 9
+	}
+	g := make(estate.Given, 0, len(a.Context)+common)
 	g = append(g, a.Context...)
 	add := func(name, value string) { g = append(g, estate.NewEntry(name, policy.One(value))) }
 	add("aws:requestedregion", c.Region)
@@ -156,7 +159,7 @@ func contextOf(c *Call, a *Ask) estate.Given {
 	add("aws:securetransport", "true") // assumed: the sandbox stands for an endpoint that has TLS
 	if s := c.Caller.Session; s != nil {
 		add("aws:multifactorauthpresent", strconv.FormatBool(s.MFA))
-		add("aws:tokenissuetime", s.Issued.UTC().Format(time.RFC3339))
+		add("aws:tokenissuetime", s.IssuedText)
 	}
 	return g
 }

@@ -66,6 +66,13 @@ func ready(s *gate.Session) {
 	for _, text := range s.Policies {
 		s.Documents = append(s.Documents, gate.Document("session policy", text))
 	}
+	s.IssuedText = s.Issued.UTC().Format(time.RFC3339)
+	// The ARNs are the sandbox's own: they can be read.
+	s.Behind, _ = arn.ParsePrincipal(s.Principal)
+	s.Holder, _ = arn.ParsePrincipal(s.ARN)
+	if s.Holder.Kind == arn.AssumedRole {
+		s.Holder = s.Holder.WithRole(s.Principal)
+	}
 }
 
 // Name is the service's in awsfacts.

@@ -39,8 +39,23 @@ func (c *Codec) set(dst reflect.Value, s *awsfacts.Shape, v any) error {
 			return c.setUnion(dst, s, v)
 		}
 		return c.bind(dst, s, v)
+	case map[string]string:
+		if dst.Type() == reflect.TypeFor[map[string]string]() {
+			dst.Set(reflect.ValueOf(v))
+			return nil
+		}
+		return setTexts(dst, s, v)
 	case []any:
 		return c.setList(dst, s, v)
+	case []byte:
+		return setBytes(dst, s, v)
+	}
+	return setScalar(dst, s, v)
+}
+
+// setScalar stores a text, a number, a flag or a time.
+func setScalar(dst reflect.Value, s *awsfacts.Shape, v any) error {
+	switch v := v.(type) {
 	case string:
 		if dst.Kind() != reflect.String {
 			break
@@ -53,8 +68,6 @@ func (c *Codec) set(dst reflect.Value, s *awsfacts.Shape, v any) error {
 		}
 		dst.SetBool(v)
 		return nil
-	case []byte:
-		return setBytes(dst, s, v)
 	case int64:
 		if !dst.CanInt() {
 			break
@@ -90,16 +103,15 @@ func misfit(dst reflect.Value, s *awsfacts.Shape) error {
 
 // setBytes stores bytes, or a stream of them where the SDK has one.
 func setBytes(dst reflect.Value, s *awsfacts.Shape, v []byte) error {
-	stream := reflect.ValueOf(newContent(v))
-	switch {
-	case dst.Kind() == reflect.Slice:
+	if dst.Kind() == reflect.Slice {
 		dst.SetBytes(v)
-	case dst.Kind() == reflect.Interface && stream.CanConvert(dst.Type()):
-		dst.Set(stream)
-	default:
-		return misfit(dst, s)
+		return nil
 	}
-	return nil
+	if stream := reflect.ValueOf(newContent(v)); dst.Kind() == reflect.Interface && stream.CanConvert(dst.Type()) {
+		dst.Set(stream)
+		return nil
+	}
+	return misfit(dst, s)
 }
 
 // setUnion stores the one member that a union has.
@@ -155,6 +167,19 @@ func (c *Codec) setList(dst reflect.Value, s *awsfacts.Shape, v []any) error {
 		}
 	}
 	dst.Set(list)
+	return nil
+}
+
+// setTexts stores a map of texts whose names the SDK has a type for.
+func setTexts(dst reflect.Value, s *awsfacts.Shape, v map[string]string) error {
+	if dst.Kind() != reflect.Map || dst.Type().Elem().Kind() != reflect.String {
+		return fmt.Errorf("a map of shape %s does not fit %s", s.Name, dst.Type())
+	}
+	m := reflect.MakeMapWithSize(dst.Type(), len(v))
+	for key, text := range v {
+		m.SetMapIndex(reflect.ValueOf(key).Convert(dst.Type().Key()), reflect.ValueOf(text).Convert(dst.Type().Elem()))
+	}
+	dst.Set(m)
 	return nil
 }
 

@@ -25,8 +25,9 @@ type Codec struct {
 	api      *awsfacts.API
 	jsonType string
 	plans    sync.Map // reflect.Type → *plan
-	// readers are for json bodies.
+	// readers and bodies are for json.
 	readers readers
+	bodies  bodies
 	// unions are the SDK's types for the members of unions, by name.
 	unions map[string]reflect.Type
 	// routes and byMethod belong to the REST protocols.
@@ -120,7 +121,7 @@ func (c *Codec) EncodeFor(r *http.Request, h http.Header, op *awsfacts.APIOperat
 	case "json":
 		h.Set("Content-Type", c.jsonType)
 		if op.Output != nil {
-			res.Body = c.appendJSON(make([]byte, 0, 512), op.Output, v)
+			res.Body = c.appendJSON(c.bodies.get(), op.Output, v)
 		}
 	case "query":
 		res.Header.Set("Content-Type", "text/xml")
@@ -136,6 +137,33 @@ func (c *Codec) EncodeFor(r *http.Request, h http.Header, op *awsfacts.APIOperat
 		return nil, fmt.Errorf("wire: no writer for protocol %s", c.api.Protocol)
 	}
 	return res, nil
+}
+
+// Reuse gives back the space of an answer that was sent.
+func (c *Codec) Reuse(res *Response) {
+	if c.api.Protocol == "json" {
+		c.bodies.put(res.Body)
+		res.Body = nil
+	}
+}
+
+// bodies is space for answers.
+type bodies struct{ pool sync.Pool }
+
+func (p *bodies) get() []byte {
+	if b, ok := p.pool.Get().(*[]byte); ok {
+		return (*b)[:0]
+	}
+	return make([]byte, 0, 1024)
+}
+
+// maxReused is the size up to which space is kept.
+const maxReused = 64 << 10
+
+func (p *bodies) put(b []byte) {
+	if cap(b) > 0 && cap(b) <= maxReused {
+		p.pool.Put(&b)
+	}
 }
 
 // plan says which field of a struct holds which member.

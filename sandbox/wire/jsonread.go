@@ -94,6 +94,9 @@ func (r *jsonReader) value(s *awsfacts.Shape, at *place) (any, error) {
 		case "structure":
 			return r.structure(s, at)
 		case "map":
+			if s.Value.Shape.Type == "string" {
+				return r.texts(s, at)
+			}
 			return r.pairs(s, at)
 		}
 	case '[':
@@ -230,6 +233,49 @@ func (r *jsonReader) pairs(s *awsfacts.Shape, at *place) (map[string]any, error)
 			return nil, err
 		}
 	}
+}
+
+// texts reads a map of texts, which nearly all maps are, as what the SDK has for it.
+// What is null is not there.
+func (r *jsonReader) texts(s *awsfacts.Shape, at *place) (map[string]string, error) {
+	if _, err := r.tokens.ReadToken(); err != nil {
+		return nil, notJSON()
+	}
+	out := map[string]string{}
+	for {
+		raw, more, err := r.member()
+		if err != nil {
+			return nil, notJSON()
+		}
+		if !more {
+			return out, nil
+		}
+		name, err := unquoted(raw)
+		if err != nil {
+			return nil, notJSON()
+		}
+		if kind := r.tokens.PeekKind(); kind != '"' && kind != 'n' {
+			return nil, r.wrong(s.Value.Shape, &place{in: at, name: name})
+		}
+		if raw, err = r.tokens.ReadValue(); err != nil {
+			return nil, notJSON()
+		}
+		if raw.Kind() == 'n' {
+			delete(out, name)
+			continue
+		}
+		if out[name], err = unquoted(raw); err != nil {
+			return nil, notJSON()
+		}
+	}
+}
+
+// wrong refuses the value that comes next: for its form, or for being no JSON.
+func (r *jsonReader) wrong(s *awsfacts.Shape, at *place) error {
+	if err := r.tokens.SkipValue(); err != nil {
+		return notJSON()
+	}
+	return unfit(at.String(), s)
 }
 
 func (r *jsonReader) list(s *awsfacts.Shape, at *place) ([]any, error) {

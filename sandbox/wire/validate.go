@@ -74,6 +74,11 @@ func (v *violations) value(s *awsfacts.Shape, value any, at string) {
 			v.value(s.Key.Shape, key, at+".key")
 			v.value(s.Value.Shape, value[key], at+"."+key+".member")
 		}
+	case map[string]string:
+		v.length(s, len(value), nil, at)
+		if constrained(s.Key.Shape) || constrained(s.Value.Shape) {
+			v.texts(s, value, at)
+		}
 	case []any:
 		v.length(s, len(value), nil, at)
 		for i, item := range value {
@@ -91,6 +96,16 @@ func (v *violations) value(s *awsfacts.Shape, value any, at string) {
 	case float64:
 		v.number(s, value, value, at)
 	case bool, time.Time, nil:
+	}
+}
+
+func (v *violations) texts(s *awsfacts.Shape, value map[string]string, at string) {
+	for _, key := range slices.Sorted(maps.Keys(value)) {
+		if len(*v) >= maxViolations {
+			return
+		}
+		v.text(s.Key.Shape, key, at+".key")
+		v.text(s.Value.Shape, value[key], at+"."+key+".member")
 	}
 }
 
