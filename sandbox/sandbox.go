@@ -132,6 +132,7 @@ func (s *Sandbox) connect() {
 	s.gate = &gate.Gate{}
 	s.iam = iam.New(iam.Config{
 		DB: s.db, Clock: s.clock, IDs: s.ids, Gate: s.gate, KnownAccount: s.knows,
+		AccountCreated:  s.since,
 		MultiRegionKeys: func(account string) bool { return s.kms.HasMultiRegionKeys(account) },
 	})
 	s.kms = kms.New(kms.Config{
@@ -252,6 +253,14 @@ func (s *Sandbox) reset(e *estate.Estate) error {
 
 // knows reports whether the sandbox has seen an account.
 func (s *Sandbox) knows(account string) bool { return s.accounts.Get(account) != nil }
+
+// since is when the sandbox first saw an account.
+func (s *Sandbox) since(account string) time.Time {
+	if a := s.accounts.Get(account); a != nil {
+		return a.Created
+	}
+	return s.clock.Now() // of one that a reset took away meanwhile
+}
 
 // roles gives STS what it asks of IAM.
 type roles struct{ *iam.Service }

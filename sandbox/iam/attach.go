@@ -68,7 +68,7 @@ func (s *Service) ListAttachedUserPolicies(ctx context.Context, in *iam.ListAtta
 	if err != nil {
 		return nil, err
 	}
-	page, next, err := paged(h.attached(s), in.Marker, in.MaxItems)
+	page, next, err := paged(h.attached(s, in.PathPrefix), in.Marker, in.MaxItems)
 	return &iam.ListAttachedUserPoliciesOutput{AttachedPolicies: page, Marker: next, IsTruncated: next != nil}, err
 }
 
@@ -78,7 +78,7 @@ func (s *Service) ListAttachedGroupPolicies(ctx context.Context, in *iam.ListAtt
 	if err != nil {
 		return nil, err
 	}
-	page, next, err := paged(h.attached(s), in.Marker, in.MaxItems)
+	page, next, err := paged(h.attached(s, in.PathPrefix), in.Marker, in.MaxItems)
 	return &iam.ListAttachedGroupPoliciesOutput{AttachedPolicies: page, Marker: next, IsTruncated: next != nil}, err
 }
 
@@ -88,7 +88,7 @@ func (s *Service) ListAttachedRolePolicies(ctx context.Context, in *iam.ListAtta
 	if err != nil {
 		return nil, err
 	}
-	page, next, err := paged(h.attached(s), in.Marker, in.MaxItems)
+	page, next, err := paged(h.attached(s, in.PathPrefix), in.Marker, in.MaxItems)
 	return &iam.ListAttachedRolePoliciesOutput{AttachedPolicies: page, Marker: next, IsTruncated: next != nil}, err
 }
 

@@ -45,7 +45,7 @@ func (s *Service) details(account string, filter []types.EntityType) []any {
 		for _, u := range s.users.All(prefix) {
 			all = append(all, types.UserDetail{
 				Arn: new(u.arn()), CreateDate: &u.Created, Path: &u.Path, UserId: &u.ID, UserName: &u.Name, GroupList: u.Groups,
-				UserPolicyList: inlineDetails(&u.Entity), AttachedManagedPolicies: holder{Entity: &u.Entity}.attached(s), PermissionsBoundary: shownBoundary(u.Boundary), Tags: shownTags(u.Tags),
+				UserPolicyList: inlineDetails(&u.Entity), AttachedManagedPolicies: holder{Entity: &u.Entity}.attached(s, nil), PermissionsBoundary: shownBoundary(u.Boundary), Tags: shownTags(u.Tags),
 			})
 		}
 	}
@@ -53,7 +53,7 @@ func (s *Service) details(account string, filter []types.EntityType) []any {
 		for _, g := range s.groups.All(prefix) {
 			all = append(all, types.GroupDetail{
 				Arn: new(g.arn()), CreateDate: &g.Created, Path: &g.Path, GroupId: &g.ID, GroupName: &g.Name,
-				GroupPolicyList: inlineDetails(&g.Entity), AttachedManagedPolicies: holder{Entity: &g.Entity}.attached(s),
+				GroupPolicyList: inlineDetails(&g.Entity), AttachedManagedPolicies: holder{Entity: &g.Entity}.attached(s, nil),
 			})
 		}
 	}
@@ -68,7 +68,7 @@ func (s *Service) details(account string, filter []types.EntityType) []any {
 func (s *Service) roleDetail(r *Role) types.RoleDetail {
 	d := types.RoleDetail{
 		Arn: new(r.arn()), AssumeRolePolicyDocument: encoded(r.Trust), CreateDate: &r.Created, Path: &r.Path, RoleId: &r.ID, RoleName: &r.Name,
-		RolePolicyList: inlineDetails(&r.Entity), AttachedManagedPolicies: holder{Entity: &r.Entity}.attached(s), PermissionsBoundary: shownBoundary(r.Boundary),
+		RolePolicyList: inlineDetails(&r.Entity), AttachedManagedPolicies: holder{Entity: &r.Entity}.attached(s, nil), PermissionsBoundary: shownBoundary(r.Boundary),
 		Tags: shownTags(r.Tags), InstanceProfileList: []types.InstanceProfile{}, RoleLastUsed: &types.RoleLastUsed{},
 	}
 	for _, p := range s.profilesOf(r) {
@@ -81,7 +81,7 @@ func (s *Service) roleDetail(r *Role) types.RoleDetail {
 func (s *Service) policyDetails(account string, wanted func(types.EntityType) bool) []any {
 	var all []any
 	add := func(p *Policy) {
-		shown := s.shownPolicy(p)
+		shown := s.shownPolicy(account, p)
 		d := types.ManagedPolicyDetail{
 			Arn: shown.Arn, AttachmentCount: shown.AttachmentCount, CreateDate: shown.CreateDate, DefaultVersionId: shown.DefaultVersionId, Description: shown.Description,
 			IsAttachable: true, Path: shown.Path, PermissionsBoundaryUsageCount: shown.PermissionsBoundaryUsageCount, PolicyId: shown.PolicyId, PolicyName: shown.PolicyName,
@@ -138,27 +138,4 @@ func inlineDetails(e *Entity) []types.PolicyDetail {
 		list = append(list, types.PolicyDetail{PolicyName: &e.Inline[i].Name, PolicyDocument: encoded(e.Inline[i].Document)})
 	}
 	return list
-}
-
-// GetAccountSummary counts what the account has.
-// See https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountSummary.html.
-func (s *Service) GetAccountSummary(ctx context.Context, _ *iam.GetAccountSummaryInput) (*iam.GetAccountSummaryOutput, error) {
-	mine := state.Key(account(ctx), "")
-	m := map[string]int32{"UsersQuota": 5000, "RolesQuota": 1000, "GroupsQuota": 300, "PoliciesQuota": 1500, "AccessKeysPerUserQuota": maxAccessKeys, "VersionsPerPolicyQuota": maxVersions}
-	for range s.users.All(mine) {
-		m["Users"]++
-	}
-	for range s.groups.All(mine) {
-		m["Groups"]++
-	}
-	for range s.roles.All(mine) {
-		m["Roles"]++
-	}
-	for range s.policies.All("arn:aws:iam::" + account(ctx) + ":") {
-		m["Policies"]++
-	}
-	for range s.profiles.All(mine) {
-		m["InstanceProfiles"]++
-	}
-	return &iam.GetAccountSummaryOutput{SummaryMap: m}, nil
 }

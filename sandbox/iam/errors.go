@@ -2,6 +2,7 @@ package iam
 
 import (
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
@@ -39,6 +40,9 @@ func paged[T any](list []T, marker *string, limit *int32) ([]T, *string, error) 
 	}
 	return page, next, nil
 }
+
+// second is a time as IAM keeps and shows it.
+func second(t time.Time) time.Time { return t.Truncate(time.Second) }
 
 func text(s *string) string {
 	if s == nil {

@@ -29,7 +29,7 @@ func (s *Service) CreateGroup(ctx context.Context, in *iam.CreateGroupInput) (*i
 	if s.groups.Get(row(c.Caller.Account, *in.GroupName)) != nil {
 		return nil, exists("Group", *in.GroupName)
 	}
-	g := &Group{Entity{Account: c.Caller.Account, Name: *in.GroupName, Path: pathOf(in.Path), ID: s.IDs.Unique("AGPA"), Created: c.At}}
+	g := &Group{Entity{Account: c.Caller.Account, Name: *in.GroupName, Path: pathOf(in.Path), ID: s.IDs.Unique("AGPA"), Created: second(c.At)}}
 	s.groups.Put(row(g.Account, g.Name), g)
 	return &iam.CreateGroupOutput{Group: g.shown()}, nil
 }
@@ -53,7 +53,7 @@ func (s *Service) GetGroup(ctx context.Context, in *iam.GetGroupInput) (*iam.Get
 	}
 	list := []types.User{}
 	for _, u := range s.members(g) {
-		list = append(list, *u.shown())
+		list = append(list, *u.listed())
 	}
 	page, next, err := paged(list, in.Marker, in.MaxItems)
 	return &iam.GetGroupOutput{Group: g.shown(), Users: page, Marker: next, IsTruncated: next != nil}, err
@@ -118,6 +118,9 @@ func (s *Service) DeleteGroup(ctx context.Context, in *iam.DeleteGroupInput) (*i
 	return &iam.DeleteGroupOutput{}, nil
 }
 
+// maxGroups is how many groups a user may be in.
+const maxGroups = 10
+
 // AddUserToGroup makes a user a member.
 // See https://docs.aws.amazon.com/IAM/latest/APIReference/API_AddUserToGroup.html.
 func (s *Service) AddUserToGroup(ctx context.Context, in *iam.AddUserToGroupInput) (*iam.AddUserToGroupOutput, error) {
@@ -130,6 +133,9 @@ func (s *Service) AddUserToGroup(ctx context.Context, in *iam.AddUserToGroupInpu
 		return nil, err
 	}
 	if !slices.Contains(u.Groups, g.Name) {
+		if len(u.Groups) >= maxGroups {
+			return nil, refuse("LimitExceeded", "Cannot exceed quota for GroupsPerUser: 10")
+		}
 		u = u.clone()
 		u.Groups = append(u.Groups, g.Name)
 		s.putUser(u)
@@ -211,7 +217,7 @@ func (s *Service) CreateInstanceProfile(ctx context.Context, in *iam.CreateInsta
 	if err != nil {
 		return nil, err
 	}
-	p := &Profile{Account: c.Caller.Account, Name: *in.InstanceProfileName, Path: pathOf(in.Path), ID: s.IDs.Unique("AIPA"), Created: c.At, Tags: tags}
+	p := &Profile{Account: c.Caller.Account, Name: *in.InstanceProfileName, Path: pathOf(in.Path), ID: s.IDs.Unique("AIPA"), Created: second(c.At), Tags: tags}
 	s.profiles.Put(row(p.Account, p.Name), p)
 	return &iam.CreateInstanceProfileOutput{InstanceProfile: s.shownProfile(p)}, nil
 }

@@ -133,10 +133,11 @@ func (h holder) detach(policyARN string) error {
 	return nil
 }
 
-func (h holder) attached(s *Service) []types.AttachedPolicy {
+// attached are the managed policies under a path; nil is any.
+func (h holder) attached(s *Service, path *string) []types.AttachedPolicy {
 	list := []types.AttachedPolicy{}
 	for _, a := range h.Attached {
-		if p := s.policy(a); p != nil {
+		if p := s.policy(a); p != nil && under(p.Path, path) {
 			list = append(list, types.AttachedPolicy{PolicyArn: new(a), PolicyName: &p.Name})
 		}
 	}

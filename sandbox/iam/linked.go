@@ -32,7 +32,7 @@ func (s *Service) CreateServiceLinkedRole(ctx context.Context, in *iam.CreateSer
 	}
 	r := &Role{
 		Entity: Entity{
-			Account: c.Caller.Account, Name: name, Path: known.Path, ID: s.IDs.Unique("AROA"), Created: c.At,
+			Account: c.Caller.Account, Name: name, Path: known.Path, ID: s.IDs.Unique("AROA"), Created: second(c.At),
 			Attached: []string{"arn:aws:iam::aws:policy/aws-service-role/" + known.ManagedPolicy},
 		},
 		Trust:       fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":%q},"Action":"sts:AssumeRole"}]}`, known.Service),

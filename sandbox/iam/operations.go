@@ -17,6 +17,7 @@ func (s *Service) Operations() []gate.Operation {
 	ops := append(s.usersOperations(), s.rolesOperations()...)
 	ops = append(ops, s.groupsOperations()...)
 	ops = append(ops, s.tagsOperations()...)
+	ops = append(ops, s.credentialsOperations()...)
 	return append(ops, s.policiesOperations()...)
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
 	"github.com/keyreach/keyreach/sandbox/gate"
+	"github.com/keyreach/keyreach/sandbox/state"
 )
 
 func (s *Service) getPolicy(ctx context.Context, policyARN string) (*Policy, error) {
@@ -31,9 +32,9 @@ func (s *Service) changePolicy(ctx context.Context, policyARN string) (*Policy, 
 	return p.clone(), nil
 }
 
-// attachments counts who has a policy.
-func (s *Service) attachments(p *Policy) (n, boundaries int32) {
-	a := p.arn()
+// attachments counts who in an account has a policy.
+func (s *Service) attachments(account string, p *Policy) (n, boundaries int32) {
+	a, mine := p.arn(), state.Key(account, "")
 	count := func(e *Entity) {
 		if slices.Contains(e.Attached, a) {
 			n++
@@ -42,20 +43,20 @@ func (s *Service) attachments(p *Policy) (n, boundaries int32) {
 			boundaries++
 		}
 	}
-	for _, u := range s.users.All("") {
+	for _, u := range s.users.All(mine) {
 		count(&u.Entity)
 	}
-	for _, g := range s.groups.All("") {
+	for _, g := range s.groups.All(mine) {
 		count(&g.Entity)
 	}
-	for _, r := range s.roles.All("") {
+	for _, r := range s.roles.All(mine) {
 		count(&r.Entity)
 	}
 	return n, boundaries
 }
 
-func (s *Service) shownPolicy(p *Policy) *types.Policy {
-	n, boundaries := s.attachments(p)
+func (s *Service) shownPolicy(account string, p *Policy) *types.Policy {
+	n, boundaries := s.attachments(account, p)
 	out := &types.Policy{
 		Arn: new(p.arn()), AttachmentCount: &n, CreateDate: &p.Created, DefaultVersionId: &p.Default, IsAttachable: true, Path: &p.Path,
 		PermissionsBoundaryUsageCount: &boundaries, PolicyId: &p.ID, PolicyName: &p.Name, UpdateDate: &p.Updated, Tags: shownTags(p.Tags),
@@ -79,7 +80,7 @@ func (s *Service) CreatePolicy(ctx context.Context, in *iam.CreatePolicyInput) (
 	}
 	p := &Policy{
 		Account: c.Caller.Account, Name: *in.PolicyName, Path: pathOf(in.Path), ID: s.IDs.Unique("ANPA"), Description: text(in.Description),
-		Created: c.At, Updated: c.At, Default: "v1", Next: 2, Tags: tags, Versions: []Version{{ID: "v1", Document: *in.PolicyDocument, Created: c.At}},
+		Created: second(c.At), Updated: second(c.At), Default: "v1", Next: 2, Tags: tags, Versions: []Version{{ID: "v1", Document: *in.PolicyDocument, Created: second(c.At)}},
 	}
 	for _, other := range s.policies.All("arn:aws:iam::" + p.Account + ":") {
 		if strings.EqualFold(other.Name, p.Name) {
@@ -87,7 +88,7 @@ func (s *Service) CreatePolicy(ctx context.Context, in *iam.CreatePolicyInput) (
 		}
 	}
 	s.policies.Put(p.arn(), p)
-	return &iam.CreatePolicyOutput{Policy: s.shownPolicy(p)}, nil
+	return &iam.CreatePolicyOutput{Policy: s.shownPolicy(p.Account, p)}, nil
 }
 
 // GetPolicy tells about a managed policy.
@@ -97,7 +98,7 @@ func (s *Service) GetPolicy(ctx context.Context, in *iam.GetPolicyInput) (*iam.G
 	if err != nil {
 		return nil, err
 	}
-	return &iam.GetPolicyOutput{Policy: s.shownPolicy(p)}, nil
+	return &iam.GetPolicyOutput{Policy: s.shownPolicy(account(ctx), p)}, nil
 }
 
 // ListPolicies lists the account's policies and AWS's.
@@ -117,14 +118,26 @@ func (s *Service) ListPolicies(ctx context.Context, in *iam.ListPoliciesInput) (
 	slices.SortFunc(found, func(a, b *Policy) int { return strings.Compare(a.arn(), b.arn()) })
 	var list []types.Policy
 	for _, p := range found {
-		shown := s.shownPolicy(p)
-		if under(p.Path, in.PathPrefix) && (!in.OnlyAttached || *shown.AttachmentCount > 0) {
+		shown := s.shownPolicy(account(ctx), p)
+		if under(p.Path, in.PathPrefix) && (!in.OnlyAttached || *shown.AttachmentCount > 0) && usedAs(in.PolicyUsageFilter, shown) {
 			shown.Tags, shown.Description = nil, nil // the list leaves them out
 			list = append(list, *shown)
 		}
 	}
 	page, next, err := paged(list, in.Marker, in.MaxItems)
 	return &iam.ListPoliciesOutput{Policies: page, Marker: next, IsTruncated: next != nil}, err
+}
+
+// usedAs reports whether a policy is used as a filter wants it. That a policy which
+// nobody has is used as neither is assumed.
+func usedAs(f types.PolicyUsageType, p *types.Policy) bool {
+	switch f {
+	case types.PolicyUsageTypePermissionsPolicy:
+		return *p.AttachmentCount > 0
+	case types.PolicyUsageTypePermissionsBoundary:
+		return *p.PermissionsBoundaryUsageCount > 0
+	}
+	return true
 }
 
 // DeletePolicy ends a managed policy that nobody has.
@@ -134,7 +147,7 @@ func (s *Service) DeletePolicy(ctx context.Context, in *iam.DeletePolicyInput) (
 	if err != nil {
 		return nil, err
 	}
-	if n, boundaries := s.attachments(p); n+boundaries > 0 {
+	if n, boundaries := s.attachments(p.Account, p); n+boundaries > 0 {
 		return nil, conflict("Cannot delete a policy attached to entities.")
 	}
 	if len(p.Versions) > 1 {
@@ -160,7 +173,7 @@ func (s *Service) CreatePolicyVersion(ctx context.Context, in *iam.CreatePolicyV
 	if len(p.Versions) >= maxVersions {
 		return nil, refuse("LimitExceeded", "A managed policy can have up to 5 versions. Before you create a new version, you must delete an existing version.")
 	}
-	at := gate.From(ctx).At
+	at := second(gate.From(ctx).At)
 	v := Version{ID: "v" + strconv.Itoa(p.Next), Document: *in.PolicyDocument, Created: at}
 	p.Versions, p.Next = append(p.Versions, v), p.Next+1
 	if in.SetAsDefault {
@@ -221,7 +234,7 @@ func (s *Service) SetDefaultPolicyVersion(ctx context.Context, in *iam.SetDefaul
 	if _, err := p.version(*in.VersionId); err != nil {
 		return nil, err
 	}
-	p.Default, p.Updated = *in.VersionId, gate.From(ctx).At
+	p.Default, p.Updated = *in.VersionId, second(gate.From(ctx).At)
 	s.policies.Put(p.arn(), p)
 	return &iam.SetDefaultPolicyVersionOutput{}, nil
 }
@@ -242,39 +255,4 @@ func (s *Service) DeletePolicyVersion(ctx context.Context, in *iam.DeletePolicyV
 	p.Versions = slices.DeleteFunc(p.Versions, func(v Version) bool { return v.ID == *in.VersionId })
 	s.policies.Put(p.arn(), p)
 	return &iam.DeletePolicyVersionOutput{}, nil
-}
-
-// ListEntitiesForPolicy lists who has a managed policy.
-// See https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListEntitiesForPolicy.html.
-func (s *Service) ListEntitiesForPolicy(ctx context.Context, in *iam.ListEntitiesForPolicyInput) (*iam.ListEntitiesForPolicyOutput, error) {
-	p, err := s.getPolicy(ctx, *in.PolicyArn)
-	if err != nil {
-		return nil, err
-	}
-	out, mine := &iam.ListEntitiesForPolicyOutput{}, account(ctx)
-	has := func(e *Entity) bool {
-		if e.Account != mine {
-			return false
-		}
-		if in.PolicyUsageFilter == types.PolicyUsageTypePermissionsBoundary {
-			return e.Boundary == p.arn()
-		}
-		return slices.Contains(e.Attached, p.arn())
-	}
-	for _, u := range s.users.All("") {
-		if has(&u.Entity) {
-			out.PolicyUsers = append(out.PolicyUsers, types.PolicyUser{UserId: &u.ID, UserName: &u.Name})
-		}
-	}
-	for _, g := range s.groups.All("") {
-		if has(&g.Entity) {
-			out.PolicyGroups = append(out.PolicyGroups, types.PolicyGroup{GroupId: &g.ID, GroupName: &g.Name})
-		}
-	}
-	for _, r := range s.roles.All("") {
-		if has(&r.Entity) {
-			out.PolicyRoles = append(out.PolicyRoles, types.PolicyRole{RoleId: &r.ID, RoleName: &r.Name})
-		}
-	}
-	return out, nil
 }

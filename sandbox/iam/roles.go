@@ -62,7 +62,7 @@ func (s *Service) CreateRole(ctx context.Context, in *iam.CreateRoleInput) (*iam
 		return nil, err
 	}
 	r := &Role{
-		Entity: Entity{Account: c.Caller.Account, Name: *in.RoleName, Path: pathOf(in.Path), ID: s.IDs.Unique("AROA"), Created: c.At, Boundary: b, Tags: tags},
+		Entity: Entity{Account: c.Caller.Account, Name: *in.RoleName, Path: pathOf(in.Path), ID: s.IDs.Unique("AROA"), Created: second(c.At), Boundary: b, Tags: tags},
 		Trust:  *in.AssumeRolePolicyDocument, Description: text(in.Description), MaxSession: plainSession,
 	}
 	if in.MaxSessionDuration != nil {

@@ -18,6 +18,7 @@ func (s *Service) Import(p *estate.Principal, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("principal %s: %w", p.ARN, err)
 	}
+	now = second(now)
 	path := parsed.Path
 	if path == "" {
 		path = "/"

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
@@ -23,6 +24,8 @@ type Config struct {
 	Gate  *gate.Gate
 	// KnownAccount reports whether the sandbox has seen an account.
 	KnownAccount func(string) bool
+	// AccountCreated tells since when the sandbox knows an account.
+	AccountCreated func(string) time.Time
 	// MultiRegionKeys reports whether an account has multi-Region keys, whose
 	// service-linked role then stays.
 	MultiRegionKeys func(account string) bool
@@ -39,8 +42,10 @@ type Service struct {
 	profiles  *state.Table[Profile]
 	aliases   *state.Table[string]   // of accounts
 	deletions *state.Table[Deletion] // by task
-	ids       *state.Table[string]   // unique id → ARN
-	aws       map[string]*Policy     // AWS's managed policies, by ARN
+	passwords *state.Table[PasswordPolicy]
+	reports   *state.Table[time.Time] // when an account's credential report was made
+	ids       *state.Table[string]    // unique id → ARN
+	aws       map[string]*Policy      // AWS's managed policies, by ARN
 
 	// bound are the policies of principals, worked out once until IAM changes.
 	bound atomic.Pointer[sync.Map] // ARN → gate.Identity
@@ -57,6 +62,8 @@ func New(c Config) *Service {
 	s.profiles = state.NewTable[Profile](c.DB, "iam.instanceprofiles", nil)
 	s.aliases = state.NewTable[string](c.DB, "iam.accountaliases", nil)
 	s.deletions = state.NewTable[Deletion](c.DB, "iam.deletions", nil)
+	s.passwords = state.NewTable[PasswordPolicy](c.DB, "iam.passwordpolicies", nil)
+	s.reports = state.NewTable[time.Time](c.DB, "iam.credentialreports", nil)
 	s.ids = state.NewTable[string](c.DB, "iam.ids", nil)
 	s.bound.Store(&sync.Map{})
 	forget := func(string) { s.bound.Store(&sync.Map{}) }

@@ -61,6 +61,13 @@ func (u *User) shown() *types.User {
 	}
 }
 
+// listed is a user as lists have it, which leave tags and boundary out.
+func (u *User) listed() *types.User {
+	shown := u.shown()
+	shown.Tags, shown.PermissionsBoundary = nil, nil
+	return shown
+}
+
 // CreateUser makes a user.
 // See https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateUser.html.
 func (s *Service) CreateUser(ctx context.Context, in *iam.CreateUserInput) (*iam.CreateUserOutput, error) {
@@ -77,7 +84,7 @@ func (s *Service) CreateUser(ctx context.Context, in *iam.CreateUserInput) (*iam
 		return nil, err
 	}
 	u := &User{Entity: Entity{
-		Account: c.Caller.Account, Name: *in.UserName, Path: pathOf(in.Path), ID: s.IDs.Unique("AIDA"), Created: c.At, Boundary: b, Tags: tags,
+		Account: c.Caller.Account, Name: *in.UserName, Path: pathOf(in.Path), ID: s.IDs.Unique("AIDA"), Created: second(c.At), Boundary: b, Tags: tags,
 	}}
 	s.putUser(u)
 	return &iam.CreateUserOutput{User: u.shown()}, nil
@@ -93,7 +100,8 @@ func (s *Service) putUser(u *User) {
 func (s *Service) GetUser(ctx context.Context, in *iam.GetUserInput) (*iam.GetUserOutput, error) {
 	c := gate.From(ctx)
 	if in.UserName == nil && c.Caller.Kind == arn.AccountRoot {
-		return &iam.GetUserOutput{User: &types.User{Arn: &c.Caller.Text, UserId: &c.Caller.Account, CreateDate: &c.At, Path: new("/"), UserName: new("root")}}, nil
+		made := second(s.AccountCreated(c.Caller.Account))
+		return &iam.GetUserOutput{User: &types.User{Arn: &c.Caller.Text, UserId: &c.Caller.Account, CreateDate: &made, Path: new("/"), UserName: new("root")}}, nil
 	}
 	u, err := s.getUser(c, in.UserName)
 	if err != nil {
@@ -108,9 +116,7 @@ func (s *Service) ListUsers(ctx context.Context, in *iam.ListUsersInput) (*iam.L
 	var list []types.User
 	for _, u := range s.users.All(state.Key(account(ctx), "")) {
 		if under(u.Path, in.PathPrefix) {
-			shown := u.shown()
-			shown.Tags, shown.PermissionsBoundary = nil, nil // the list leaves them out
-			list = append(list, *shown)
+			list = append(list, *u.listed())
 		}
 	}
 	page, next, err := paged(list, in.Marker, in.MaxItems)
@@ -197,7 +203,7 @@ func (s *Service) CreateAccessKey(ctx context.Context, in *iam.CreateAccessKeyIn
 	if len(s.keysOf(u)) >= maxAccessKeys {
 		return nil, refuse("LimitExceeded", "Cannot exceed quota for AccessKeysPerUser: 2")
 	}
-	k := &AccessKey{ID: s.IDs.Unique("AKIA")[:20], Secret: state.Secret(30), Account: u.Account, User: u.Name, Created: c.At}
+	k := &AccessKey{ID: s.IDs.Unique("AKIA")[:20], Secret: state.Secret(30), Account: u.Account, User: u.Name, Created: second(c.At)}
 	s.keys.Put(k.ID, k)
 	return &iam.CreateAccessKeyOutput{AccessKey: &types.AccessKey{
 		AccessKeyId: &k.ID, SecretAccessKey: &k.Secret, Status: k.status(), UserName: &k.User, CreateDate: &k.Created,
@@ -318,7 +324,7 @@ func (s *Service) CreateLoginProfile(ctx context.Context, in *iam.CreateLoginPro
 		return nil, exists("Login Profile for user", u.Name)
 	}
 	u = u.clone()
-	u.Login = &LoginProfile{Created: c.At, Reset: in.PasswordResetRequired}
+	u.Login = &LoginProfile{Created: second(c.At), Reset: in.PasswordResetRequired}
 	s.putUser(u)
 	return &iam.CreateLoginProfileOutput{LoginProfile: u.login()}, nil
 }
