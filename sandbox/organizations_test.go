@@ -3,6 +3,7 @@ package sandbox_test
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -221,5 +222,123 @@ func TestAnOrganizationGoesIntoAnEstateAndOut(t *testing.T) {
 	refused(t, again.encrypt(t, member, theirs), "AccessDeniedException", "with an explicit deny in a service control policy")
 	if err := again.encrypt(t, management, again.key(t, management)); err != nil {
 		t.Error(err)
+	}
+}
+
+// See the example at https://docs.aws.amazon.com/organizations/latest/APIReference/API_AcceptHandshake.html.
+func TestAnInvitationTellsWhoInvites(t *testing.T) {
+	t.Parallel()
+	f := found(t)
+	o := need(f.org.DescribeOrganization(t.Context(), &organizations.DescribeOrganizationInput{}))(t).Organization
+	h := need(f.org.InviteAccountToOrganization(t.Context(), &organizations.InviteAccountToOrganizationInput{
+		Target: &types.HandshakeParty{Id: new(stranger), Type: types.HandshakePartyTypeAccount}, Notes: new("welcome"),
+	}))(t).Handshake
+	theirs := organizations.NewFromConfig(f.Root(stranger, region))
+	seen := need(theirs.ListHandshakesForAccount(t.Context(), &organizations.ListHandshakesForAccountInput{}))(t).Handshakes[0]
+	for who, h := range map[string]*types.Handshake{"who invites": h, "who is invited": &seen} {
+		var got []string
+		for _, p := range h.Parties {
+			got = append(got, string(p.Type)+"="+*p.Id)
+		}
+		for _, r := range h.Resources {
+			got = append(got, string(r.Type)+"="+*r.Value)
+			for _, inner := range r.Resources {
+				got = append(got, "  "+string(inner.Type)+"="+*inner.Value)
+			}
+		}
+		want := []string{
+			"ORGANIZATION=" + *o.Id, "ACCOUNT=" + stranger,
+			"ORGANIZATION=" + *o.Id, "  MASTER_EMAIL=" + *o.MasterAccountEmail, "  MASTER_NAME=" + management, "  ORGANIZATION_FEATURE_SET=ALL",
+			"ACCOUNT=" + stranger, "NOTES=welcome",
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s sees\n%q\nwant\n%q", who, got, want)
+		}
+	}
+}
+
+func TestServicesAreTrustedAndAccountsAdministerThem(t *testing.T) {
+	t.Parallel()
+	f := found(t)
+	ctx := t.Context()
+	const backup, guardDuty = "backup.amazonaws.com", "guardduty.amazonaws.com"
+	enable := func(service string) error {
+		_, err := f.org.EnableAWSServiceAccess(ctx, &organizations.EnableAWSServiceAccessInput{ServicePrincipal: &service})
+		return err
+	}
+	register := func(account, service string) error {
+		_, err := f.org.RegisterDelegatedAdministrator(ctx, &organizations.RegisterDelegatedAdministratorInput{AccountId: &account, ServicePrincipal: &service})
+		return err
+	}
+	deregister := func(account, service string) error {
+		_, err := f.org.DeregisterDelegatedAdministrator(ctx, &organizations.DeregisterDelegatedAdministratorInput{AccountId: &account, ServicePrincipal: &service})
+		return err
+	}
+	trusted := func() (names []string) {
+		for _, s := range need(f.org.ListAWSServiceAccessForOrganization(ctx, &organizations.ListAWSServiceAccessForOrganizationInput{}))(t).EnabledServicePrincipals {
+			names = append(names, *s.ServicePrincipal)
+		}
+		return names
+	}
+	administrators := func(service *string) (ids []string) {
+		for _, a := range need(f.org.ListDelegatedAdministrators(ctx, &organizations.ListDelegatedAdministratorsInput{ServicePrincipal: service}))(t).DelegatedAdministrators {
+			ids = append(ids, *a.Id)
+		}
+		return ids
+	}
+	theirs := organizations.NewFromConfig(f.Root(member, region))
+	look := func() error {
+		_, err := theirs.ListAccounts(ctx, &organizations.ListAccountsInput{})
+		return err
+	}
+
+	refused(t, enable("nosuch"), "InvalidInputException", "unrecognized service principal")
+	refused(t, register(member, backup), "ConstraintViolationException", "before you enabled service access")
+	for _, service := range []string{backup, guardDuty, backup} {
+		if err := enable(service); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := trusted(); !slices.Equal(got, []string{backup, guardDuty}) {
+		t.Errorf("trusted are %v", got)
+	}
+	refused(t, register(management, backup), "ConstraintViolationException", "management account")
+	refused(t, register(stranger, backup), "AccountNotFoundException", "")
+	refused(t, deregister(member, backup), "AccountNotRegisteredException", "")
+	refused(t, look(), "AccessDeniedException", "")
+	for _, service := range []string{backup, guardDuty} {
+		if err := register(member, service); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused(t, register(member, backup), "AccountAlreadyRegisteredException", "")
+	if got := administrators(nil); !slices.Equal(got, []string{member}) {
+		t.Errorf("the administrators are %v", got)
+	}
+	if err := look(); err != nil {
+		t.Errorf("an administrator may not look: %v", err)
+	}
+	_, err := theirs.CreateOrganizationalUnit(ctx, &organizations.CreateOrganizationalUnitInput{ParentId: &f.root, Name: new("mine")})
+	refused(t, err, "AccessDeniedException", "")
+	_, err = f.org.RemoveAccountFromOrganization(ctx, &organizations.RemoveAccountFromOrganizationInput{AccountId: new(member)})
+	refused(t, err, "ConstraintViolationException", "delegated administrator")
+	services := need(theirs.ListDelegatedServicesForAccount(ctx, &organizations.ListDelegatedServicesForAccountInput{AccountId: new(member)}))(t).DelegatedServices
+	if len(services) != 2 || *services[0].ServicePrincipal != backup {
+		t.Errorf("the services are %+v", services)
+	}
+	if err := deregister(member, backup); err != nil {
+		t.Fatal(err)
+	}
+	if got := administrators(new(backup)); got != nil {
+		t.Errorf("the administrators of one that has none are %v", got)
+	}
+	if err := deregister(member, guardDuty); err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.org.ListDelegatedServicesForAccount(ctx, &organizations.ListDelegatedServicesForAccountInput{AccountId: new(member)})
+	refused(t, err, "AccountNotRegisteredException", "")
+	need(f.org.DisableAWSServiceAccess(ctx, &organizations.DisableAWSServiceAccessInput{ServicePrincipal: new(backup)}))(t)
+	if got := trusted(); !slices.Equal(got, []string{guardDuty}) {
+		t.Errorf("trusted are then %v", got)
 	}
 }

@@ -106,7 +106,7 @@ func (r *Creation) shown() *types.CreateAccountStatus {
 // DescribeCreateAccountStatus tells how a CreateAccount went.
 // See https://docs.aws.amazon.com/organizations/latest/APIReference/API_DescribeCreateAccountStatus.html.
 func (s *Service) DescribeCreateAccountStatus(ctx context.Context, in *organizations.DescribeCreateAccountStatusInput) (*organizations.DescribeCreateAccountStatusOutput, error) {
-	o, err := s.managed(ctx)
+	o, err := s.viewed(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func (s *Service) DescribeCreateAccountStatus(ctx context.Context, in *organizat
 // ListCreateAccountStatus lists how the CreateAccounts went.
 // See https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListCreateAccountStatus.html.
 func (s *Service) ListCreateAccountStatus(ctx context.Context, in *organizations.ListCreateAccountStatusInput) (*organizations.ListCreateAccountStatusOutput, error) {
-	o, err := s.managed(ctx)
+	o, err := s.viewed(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +137,7 @@ func (s *Service) ListCreateAccountStatus(ctx context.Context, in *organizations
 // DescribeAccount tells about an account.
 // See https://docs.aws.amazon.com/organizations/latest/APIReference/API_DescribeAccount.html.
 func (s *Service) DescribeAccount(ctx context.Context, in *organizations.DescribeAccountInput) (*organizations.DescribeAccountOutput, error) {
-	o, err := s.managed(ctx)
+	o, err := s.viewed(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +159,7 @@ func (s *Service) shownAccounts(o *Organization, parent string) []types.Account 
 // ListAccounts lists all accounts.
 // See https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccounts.html.
 func (s *Service) ListAccounts(ctx context.Context, in *organizations.ListAccountsInput) (*organizations.ListAccountsOutput, error) {
-	o, err := s.managed(ctx)
+	o, err := s.viewed(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +170,7 @@ func (s *Service) ListAccounts(ctx context.Context, in *organizations.ListAccoun
 // ListAccountsForParent lists the accounts directly under a parent.
 // See https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccountsForParent.html.
 func (s *Service) ListAccountsForParent(ctx context.Context, in *organizations.ListAccountsForParentInput) (*organizations.ListAccountsForParentOutput, error) {
-	o, err := s.managed(ctx)
+	o, err := s.viewed(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -205,6 +205,10 @@ func (s *Service) MoveAccount(ctx context.Context, in *organizations.MoveAccount
 	return &organizations.MoveAccountOutput{}, nil
 }
 
+func stillDelegate() error {
+	return constraint("CANNOT_REMOVE_DELEGATED_ADMINISTRATOR_FROM_ORG", "You cannot remove an account that is registered as a delegated administrator for a service. First deregister it.")
+}
+
 // leave takes an account out of its organization.
 func (s *Service) leave(o *Organization, m *Member) {
 	s.detachAll(o, m.Account)
@@ -224,6 +228,8 @@ func (s *Service) RemoveAccountFromOrganization(ctx context.Context, in *organiz
 		return nil, noAccount()
 	case m.Account == o.Management:
 		return nil, refuse("MasterCannotLeaveOrganizationException", "You can't remove a management account from an organization.")
+	case s.isDelegate(o, m.Account):
+		return nil, stillDelegate()
 	}
 	s.leave(o, m)
 	return &organizations.RemoveAccountFromOrganizationOutput{}, nil
@@ -239,6 +245,9 @@ func (s *Service) LeaveOrganization(ctx context.Context, _ *organizations.LeaveO
 	m := s.members.Get(gate.From(ctx).Caller.Account)
 	if m.Account == o.Management {
 		return nil, refuse("MasterCannotLeaveOrganizationException", "You can't remove a management account from an organization.")
+	}
+	if s.isDelegate(o, m.Account) {
+		return nil, stillDelegate()
 	}
 	s.leave(o, m)
 	return &organizations.LeaveOrganizationOutput{}, nil

@@ -71,6 +71,17 @@ func (s *Service) managed(ctx context.Context) (*Organization, error) {
 	return o, err
 }
 
+// viewed is the organization that the caller's account may look at as a whole: its
+// management account, and an account that administers a service for it.
+// See https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccounts.html.
+func (s *Service) viewed(ctx context.Context) (*Organization, error) {
+	o, err := s.mine(ctx)
+	if account := gate.From(ctx).Caller.Account; err == nil && o.Management != account && !s.isDelegate(o, account) {
+		return nil, notManagement()
+	}
+	return o, err
+}
+
 // paged cuts a page from a list.
 func paged[T any](list []T, token *string, limit *int32) ([]T, *string, error) {
 	page, next, ok := gate.Page(list, token, limit, 20)

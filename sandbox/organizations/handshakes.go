@@ -46,16 +46,29 @@ func (s *Service) shownHandshake(h *Handshake, c *gate.Call) *types.Handshake {
 		Id: &h.ID, Arn: new(o.handshakeARN(h.ID)), Action: types.ActionTypeInviteAccountToOrganization, State: h.at(c.At),
 		RequestedTimestamp: &h.Created, ExpirationTimestamp: &h.Expires,
 		Parties: []types.HandshakeParty{
-			{Id: new(h.Organization[len("o-"):]), Type: types.HandshakePartyTypeOrganization}, {Id: &h.Account, Type: types.HandshakePartyTypeAccount},
+			{Id: &h.Organization, Type: types.HandshakePartyTypeOrganization}, {Id: &h.Account, Type: types.HandshakePartyTypeAccount},
 		},
 		Resources: []types.HandshakeResource{
-			{Type: types.HandshakeResourceTypeOrganization, Value: &h.Organization}, {Type: types.HandshakeResourceTypeAccount, Value: &h.Account},
+			{Type: types.HandshakeResourceTypeOrganization, Value: &h.Organization, Resources: s.inviting(h)}, {Type: types.HandshakeResourceTypeAccount, Value: &h.Account},
 		},
 	}
 	if h.Notes != "" {
 		out.Resources = append(out.Resources, types.HandshakeResource{Type: types.HandshakeResourceTypeNotes, Value: &h.Notes})
 	}
 	return out
+}
+
+// inviting tells the invited account who invites it.
+// See https://docs.aws.amazon.com/organizations/latest/APIReference/API_AcceptHandshake.html.
+func (s *Service) inviting(h *Handshake) []types.HandshakeResource {
+	var list []types.HandshakeResource
+	if m := s.members.Get(h.Management); m != nil {
+		list = append(list, types.HandshakeResource{Type: types.HandshakeResourceTypeMasterEmail, Value: &m.Email}, types.HandshakeResource{Type: types.HandshakeResourceTypeMasterName, Value: &m.Name})
+	}
+	if o := s.organizations.Get(h.Organization); o != nil {
+		list = append(list, types.HandshakeResource{Type: types.HandshakeResourceTypeOrganizationFeatureSet, Value: new(string(o.FeatureSet))})
+	}
+	return list
 }
 
 // handshake is one that the caller's account is a party of.
@@ -152,7 +165,7 @@ func (s *Service) ListHandshakesForAccount(ctx context.Context, in *organization
 // ListHandshakesForOrganization lists the organization's invitations.
 // See https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListHandshakesForOrganization.html.
 func (s *Service) ListHandshakesForOrganization(ctx context.Context, in *organizations.ListHandshakesForOrganizationInput) (*organizations.ListHandshakesForOrganizationOutput, error) {
-	o, err := s.managed(ctx)
+	o, err := s.viewed(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ func (s *Service) Operations() []gate.Operation {
 	ops := append(s.organizationOperations(), s.unitOperations()...)
 	ops = append(ops, s.accountOperations()...)
 	ops = append(ops, s.handshakeOperations()...)
+	ops = append(ops, s.delegateOperations()...)
 	return append(ops, s.policyOperations()...)
 }
 
@@ -128,7 +129,7 @@ func onAny[I any](action string) asks[I] {
 
 // question collects what a request is about.
 type question struct {
-	service *Service
+	orgs    *Service
 	account string
 	arns    []string
 	context estate.Given
@@ -138,7 +139,7 @@ type question struct {
 // action on each of them, or on "*" when there are none.
 func on[I any](s *Service, action string, look func(*I, *question)) asks[I] {
 	return func(c *gate.Call, in *I) ([]gate.Ask, error) {
-		q := question{service: s, account: c.Caller.Account}
+		q := question{orgs: s, account: c.Caller.Account}
 		look(in, &q)
 		if len(q.arns) == 0 {
 			q.arns = []string{"*"}
@@ -179,7 +180,7 @@ func (q *question) tags(tags []types.Tag) {
 // ids adds the ARNs of things by their ids; what the caller's organization does
 // not have is left for the handler to refuse.
 func (q *question) ids(ids ...*string) {
-	s := q.service
+	s := q.orgs
 	for _, id := range ids {
 		if h := s.handshakes.Get(*id); h != nil {
 			o := Organization{ID: h.Organization, Management: h.Management}

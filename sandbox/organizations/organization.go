@@ -80,6 +80,8 @@ func (s *Service) DeleteOrganization(ctx context.Context, _ *organizations.Delet
 	drop(s.policies, state.Key(o.ID, ""))
 	drop(s.attachments, state.Key(o.ID, ""))
 	drop(s.creations, state.Key(o.ID, ""))
+	drop(s.trusted, state.Key(o.ID, ""))
+	drop(s.delegates, state.Key(o.ID, ""))
 	for id, h := range s.handshakes.All("") {
 		if h.Organization == o.ID {
 			s.handshakes.Delete(id)
@@ -99,7 +101,7 @@ func drop[T any](t *state.Table[T], prefix string) {
 // ListRoots lists the one root.
 // See https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListRoots.html.
 func (s *Service) ListRoots(ctx context.Context, in *organizations.ListRootsInput) (*organizations.ListRootsOutput, error) {
-	o, err := s.managed(ctx)
+	o, err := s.viewed(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -74,9 +74,9 @@ func (s *Service) CreatePolicy(ctx context.Context, in *organizations.CreatePoli
 	return &organizations.CreatePolicyOutput{Policy: o.shownPolicy(p)}, nil
 }
 
-// foundPolicy is a policy of the organization that the caller manages, or AWS's.
-func (s *Service) foundPolicy(ctx context.Context, id string) (*Organization, *Policy, error) {
-	o, err := s.managed(ctx)
+// foundPolicy is a policy of the organization on which the caller may act, or AWS's.
+func (s *Service) foundPolicy(ctx context.Context, id string, may mayAct) (*Organization, *Policy, error) {
+	o, err := may(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -89,7 +89,7 @@ func (s *Service) foundPolicy(ctx context.Context, id string) (*Organization, *P
 
 // ownPolicy is a policy that may be changed: not one of AWS's.
 func (s *Service) ownPolicy(ctx context.Context, id string) (*Organization, *Policy, error) {
-	o, p, err := s.foundPolicy(ctx, id)
+	o, p, err := s.foundPolicy(ctx, id, s.managed)
 	if err == nil && p.Organization == "" {
 		return nil, nil, invalid("IMMUTABLE_POLICY", "You specified a policy that is managed by AWS and can't be modified.")
 	}
@@ -99,7 +99,7 @@ func (s *Service) ownPolicy(ctx context.Context, id string) (*Organization, *Pol
 // DescribePolicy returns a policy with its content.
 // See https://docs.aws.amazon.com/organizations/latest/APIReference/API_DescribePolicy.html.
 func (s *Service) DescribePolicy(ctx context.Context, in *organizations.DescribePolicyInput) (*organizations.DescribePolicyOutput, error) {
-	o, p, err := s.foundPolicy(ctx, *in.PolicyId)
+	o, p, err := s.foundPolicy(ctx, *in.PolicyId, s.viewed)
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +160,7 @@ func (o *Organization) summaries(list []*Policy) []types.PolicySummary {
 // ListPolicies lists the policies of a type.
 // See https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListPolicies.html.
 func (s *Service) ListPolicies(ctx context.Context, in *organizations.ListPoliciesInput) (*organizations.ListPoliciesOutput, error) {
-	o, err := s.managed(ctx)
+	o, err := s.viewed(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +172,7 @@ func (s *Service) ListPolicies(ctx context.Context, in *organizations.ListPolici
 // a root, unit or account.
 // See https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListPoliciesForTarget.html.
 func (s *Service) ListPoliciesForTarget(ctx context.Context, in *organizations.ListPoliciesForTargetInput) (*organizations.ListPoliciesForTargetOutput, error) {
-	o, err := s.managed(ctx)
+	o, err := s.viewed(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +200,7 @@ func (s *Service) target(o *Organization, id string) *types.PolicyTargetSummary 
 // ListTargetsForPolicy lists what a policy is attached to.
 // See https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListTargetsForPolicy.html.
 func (s *Service) ListTargetsForPolicy(ctx context.Context, in *organizations.ListTargetsForPolicyInput) (*organizations.ListTargetsForPolicyOutput, error) {
-	o, p, err := s.foundPolicy(ctx, *in.PolicyId)
+	o, p, err := s.foundPolicy(ctx, *in.PolicyId, s.viewed)
 	if err != nil {
 		return nil, err
 	}
@@ -217,7 +217,7 @@ func (s *Service) ListTargetsForPolicy(ctx context.Context, in *organizations.Li
 // AttachPolicy attaches a policy to a root, unit or account.
 // See https://docs.aws.amazon.com/organizations/latest/APIReference/API_AttachPolicy.html.
 func (s *Service) AttachPolicy(ctx context.Context, in *organizations.AttachPolicyInput) (*organizations.AttachPolicyOutput, error) {
-	o, p, err := s.foundPolicy(ctx, *in.PolicyId)
+	o, p, err := s.foundPolicy(ctx, *in.PolicyId, s.managed)
 	switch {
 	case err != nil:
 		return nil, err
@@ -238,7 +238,7 @@ func (s *Service) AttachPolicy(ctx context.Context, in *organizations.AttachPoli
 // control policy stays, and so does RCPFullAWSAccess.
 // See https://docs.aws.amazon.com/organizations/latest/APIReference/API_DetachPolicy.html.
 func (s *Service) DetachPolicy(ctx context.Context, in *organizations.DetachPolicyInput) (*organizations.DetachPolicyOutput, error) {
-	o, p, err := s.foundPolicy(ctx, *in.PolicyId)
+	o, p, err := s.foundPolicy(ctx, *in.PolicyId, s.managed)
 	switch {
 	case err != nil:
 		return nil, err

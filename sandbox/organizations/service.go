@@ -41,6 +41,8 @@ type Service struct {
 	attachments   *state.Table[Attachment]   // organization, target, policy id
 	creations     *state.Table[Creation]     // organization, id
 	handshakes    *state.Table[Handshake]    // by id
+	trusted       *state.Table[Trusted]      // organization, service
+	delegates     *state.Table[Delegate]     // organization, account, service
 
 	// standings are where accounts stand, worked out once until something changes.
 	standings atomic.Pointer[sync.Map] // account → gate.Standing
@@ -56,6 +58,8 @@ func New(c Config) *Service {
 	s.attachments = state.NewTable[Attachment](c.DB, "organizations.attachments", nil)
 	s.creations = state.NewTable[Creation](c.DB, "organizations.creations", nil)
 	s.handshakes = state.NewTable[Handshake](c.DB, "organizations.handshakes", nil)
+	s.trusted = state.NewTable[Trusted](c.DB, "organizations.trusted", nil)
+	s.delegates = state.NewTable[Delegate](c.DB, "organizations.delegates", nil)
 	s.standings.Store(&sync.Map{})
 	forget := func(string) { s.standings.Store(&sync.Map{}) }
 	s.organizations.OnChange(forget)

@@ -113,7 +113,7 @@ func (s *Service) UntagResource(ctx context.Context, in *organizations.UntagReso
 // ListTagsForResource lists tags.
 // See https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListTagsForResource.html.
 func (s *Service) ListTagsForResource(ctx context.Context, in *organizations.ListTagsForResourceInput) (*organizations.ListTagsForResourceOutput, error) {
-	o, err := s.managed(ctx)
+	o, err := s.viewed(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -60,9 +60,12 @@ func (s *Service) CreateOrganizationalUnit(ctx context.Context, in *organization
 	return &organizations.CreateOrganizationalUnitOutput{OrganizationalUnit: s.shownUnit(o, u)}, nil
 }
 
-// foundUnit is a unit of the organization that the caller manages.
-func (s *Service) foundUnit(ctx context.Context, id string) (*Organization, *Unit, error) {
-	o, err := s.managed(ctx)
+// mayAct is which organization the caller may manage or view: managed or viewed.
+type mayAct func(context.Context) (*Organization, error)
+
+// foundUnit is a unit of the organization on which the caller may act.
+func (s *Service) foundUnit(ctx context.Context, id string, may mayAct) (*Organization, *Unit, error) {
+	o, err := may(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -76,7 +79,7 @@ func (s *Service) foundUnit(ctx context.Context, id string) (*Organization, *Uni
 // DescribeOrganizationalUnit tells about a unit.
 // See https://docs.aws.amazon.com/organizations/latest/APIReference/API_DescribeOrganizationalUnit.html.
 func (s *Service) DescribeOrganizationalUnit(ctx context.Context, in *organizations.DescribeOrganizationalUnitInput) (*organizations.DescribeOrganizationalUnitOutput, error) {
-	o, u, err := s.foundUnit(ctx, *in.OrganizationalUnitId)
+	o, u, err := s.foundUnit(ctx, *in.OrganizationalUnitId, s.viewed)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +89,7 @@ func (s *Service) DescribeOrganizationalUnit(ctx context.Context, in *organizati
 // UpdateOrganizationalUnit renames a unit.
 // See https://docs.aws.amazon.com/organizations/latest/APIReference/API_UpdateOrganizationalUnit.html.
 func (s *Service) UpdateOrganizationalUnit(ctx context.Context, in *organizations.UpdateOrganizationalUnitInput) (*organizations.UpdateOrganizationalUnitOutput, error) {
-	o, u, err := s.foundUnit(ctx, *in.OrganizationalUnitId)
+	o, u, err := s.foundUnit(ctx, *in.OrganizationalUnitId, s.managed)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +107,7 @@ func (s *Service) UpdateOrganizationalUnit(ctx context.Context, in *organization
 // DeleteOrganizationalUnit ends a unit in which nothing is.
 // See https://docs.aws.amazon.com/organizations/latest/APIReference/API_DeleteOrganizationalUnit.html.
 func (s *Service) DeleteOrganizationalUnit(ctx context.Context, in *organizations.DeleteOrganizationalUnitInput) (*organizations.DeleteOrganizationalUnitOutput, error) {
-	o, u, err := s.foundUnit(ctx, *in.OrganizationalUnitId)
+	o, u, err := s.foundUnit(ctx, *in.OrganizationalUnitId, s.managed)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +142,7 @@ func (s *Service) membersUnder(o *Organization, parent string) []*Member {
 // ListOrganizationalUnitsForParent lists the units directly under a parent.
 // See https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListOrganizationalUnitsForParent.html.
 func (s *Service) ListOrganizationalUnitsForParent(ctx context.Context, in *organizations.ListOrganizationalUnitsForParentInput) (*organizations.ListOrganizationalUnitsForParentOutput, error) {
-	o, err := s.managed(ctx)
+	o, err := s.viewed(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +160,7 @@ func (s *Service) ListOrganizationalUnitsForParent(ctx context.Context, in *orga
 // ListChildren lists the ids of the units or accounts directly under a parent.
 // See https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListChildren.html.
 func (s *Service) ListChildren(ctx context.Context, in *organizations.ListChildrenInput) (*organizations.ListChildrenOutput, error) {
-	o, err := s.managed(ctx)
+	o, err := s.viewed(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -181,7 +184,7 @@ func (s *Service) ListChildren(ctx context.Context, in *organizations.ListChildr
 // ListParents lists the one parent of a unit or account.
 // See https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListParents.html.
 func (s *Service) ListParents(ctx context.Context, in *organizations.ListParentsInput) (*organizations.ListParentsOutput, error) {
-	o, err := s.managed(ctx)
+	o, err := s.viewed(ctx)
 	if err != nil {
 		return nil, err
 	}
