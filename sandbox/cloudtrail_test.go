@@ -153,3 +153,103 @@ func TestTheHistoryIsBounded(t *testing.T) {
 		t.Errorf("%d events of a history of 5", n)
 	}
 }
+
+func TestATrailKeepsItsEventSelectors(t *testing.T) {
+	t.Parallel()
+	s := sandboxtest.Start(t, sandbox.Options{})
+	c := cloudtrail.NewFromConfig(s.Root(management, region))
+	name := new("events")
+	trail := *need(c.CreateTrail(t.Context(), &cloudtrail.CreateTrailInput{Name: name, S3BucketName: new("bucket"), IsMultiRegionTrail: new(true)}))(t).TrailARN
+	custom := func() bool {
+		return *need(c.GetTrail(t.Context(), &cloudtrail.GetTrailInput{Name: name}))(t).Trail.HasCustomEventSelectors
+	}
+	get := func() *cloudtrail.GetEventSelectorsOutput {
+		return need(c.GetEventSelectors(t.Context(), &cloudtrail.GetEventSelectorsInput{TrailName: &trail}))(t)
+	}
+	put := func(c *cloudtrail.Client, basic []types.EventSelector, advanced []types.AdvancedEventSelector) error {
+		_, err := c.PutEventSelectors(t.Context(), &cloudtrail.PutEventSelectorsInput{TrailName: &trail, EventSelectors: basic, AdvancedEventSelectors: advanced})
+		return err
+	}
+	fresh := get()
+	if len(fresh.EventSelectors) != 1 || fresh.EventSelectors[0].ReadWriteType != types.ReadWriteTypeAll || !*fresh.EventSelectors[0].IncludeManagementEvents || *fresh.TrailARN != trail || custom() {
+		t.Errorf("a new trail has %+v", fresh)
+	}
+	basic := []types.EventSelector{{ReadWriteType: types.ReadWriteTypeWriteOnly, ExcludeManagementEventSources: []string{"kms.amazonaws.com"}}}
+	advanced := []types.AdvancedEventSelector{{FieldSelectors: []types.AdvancedFieldSelector{{Field: new("eventCategory"), Equals: []string{"Management"}}}}}
+	refused(t, put(c, nil, nil), "InvalidEventSelectorsException", "exactly one")
+	refused(t, put(c, basic, advanced), "InvalidEventSelectorsException", "exactly one")
+	refused(t, put(c, make([]types.EventSelector, 6), nil), "InvalidEventSelectorsException", "at most 5")
+	refused(t, put(cloudtrail.NewFromConfig(s.Root(management, "eu-west-1")), basic, nil), "InvalidHomeRegionException", "us-east-1")
+	if err := put(c, basic, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := get(); len(got.EventSelectors) != 1 || got.EventSelectors[0].ReadWriteType != types.ReadWriteTypeWriteOnly || got.EventSelectors[0].ExcludeManagementEventSources[0] != "kms.amazonaws.com" || !custom() {
+		t.Errorf("it has %+v", got)
+	}
+	if err := put(c, nil, advanced); err != nil {
+		t.Fatal(err)
+	}
+	if got := get(); len(got.EventSelectors) != 0 || len(got.AdvancedEventSelectors) != 1 || *got.AdvancedEventSelectors[0].FieldSelectors[0].Field != "eventCategory" {
+		t.Errorf("it then has %+v", got)
+	}
+	_, err := c.GetInsightSelectors(t.Context(), &cloudtrail.GetInsightSelectorsInput{TrailName: name})
+	refused(t, err, "InsightNotEnabledException", trail)
+	_, err = c.GetEventSelectors(t.Context(), &cloudtrail.GetEventSelectorsInput{TrailName: new("none")})
+	refused(t, err, "TrailNotFoundException", "Unknown trail")
+}
+
+func TestATrailHasTags(t *testing.T) {
+	t.Parallel()
+	s := sandboxtest.Start(t, sandbox.Options{})
+	c := cloudtrail.NewFromConfig(s.Root(management, region))
+	tag := func(key, value string) types.Tag { return types.Tag{Key: &key, Value: &value} }
+	trail := need(c.CreateTrail(t.Context(), &cloudtrail.CreateTrailInput{Name: new("events"), S3BucketName: new("bucket"), TagsList: []types.Tag{tag("a", "1"), tag("b", "2")}}))(t).TrailARN
+	other := need(c.CreateTrail(t.Context(), &cloudtrail.CreateTrailInput{Name: new("others"), S3BucketName: new("bucket")}))(t).TrailARN
+	tags := func() string {
+		var got []string
+		for _, r := range need(c.ListTags(t.Context(), &cloudtrail.ListTagsInput{ResourceIdList: []string{*trail, *other}}))(t).ResourceTagList {
+			got = append(got, (*r.ResourceId)[strings.LastIndexByte(*r.ResourceId, '/')+1:])
+			for _, x := range r.TagsList {
+				got = append(got, *x.Key+"="+*x.Value)
+			}
+		}
+		return strings.Join(got, " ")
+	}
+	add := func(list ...types.Tag) error {
+		_, err := c.AddTags(t.Context(), &cloudtrail.AddTagsInput{ResourceId: trail, TagsList: list})
+		return err
+	}
+	remove := func(list ...types.Tag) error {
+		_, err := c.RemoveTags(t.Context(), &cloudtrail.RemoveTagsInput{ResourceId: trail, TagsList: list})
+		return err
+	}
+	var many []types.Tag
+	for i := range 50 {
+		many = append(many, tag(fmt.Sprint("k", i), "v"))
+	}
+	for _, x := range []struct {
+		what string
+		do   func() error
+		code string
+		want string
+	}{
+		{"nothing yet", func() error { return nil }, "", "events a=1 b=2 others"},
+		{"one new, one changed", func() error { return add(tag("b", "3"), tag("c", "4")) }, "", "events a=1 b=3 c=4 others"},
+		{"a key twice", func() error { return add(tag("d", "1"), tag("d", "2")) }, "InvalidTagParameterException", "events a=1 b=3 c=4 others"},
+		{"too many", func() error { return add(many...) }, "TagsLimitExceededException", "events a=1 b=3 c=4 others"},
+		{"one less, by its key", func() error { return remove(types.Tag{Key: new("a")}) }, "", "events b=3 c=4 others"},
+		{"another value is another tag", func() error { return remove(tag("b", "2")) }, "", "events b=3 c=4 others"},
+		{"its own value", func() error { return remove(tag("b", "3")) }, "", "events c=4 others"},
+	} {
+		if err := x.do(); err != nil || x.code != "" {
+			refused(t, err, x.code, "")
+		}
+		if got := tags(); got != x.want {
+			t.Errorf("%s: %s, want %s", x.what, got, x.want)
+		}
+	}
+	_, err := c.ListTags(t.Context(), &cloudtrail.ListTagsInput{ResourceIdList: []string{*trail + "x"}})
+	refused(t, err, "ResourceNotFoundException", "")
+	_, err = cloudtrail.NewFromConfig(s.Root(stranger, region)).ListTags(t.Context(), &cloudtrail.ListTagsInput{ResourceIdList: []string{*trail}})
+	refused(t, err, "AccessDeniedException", "")
+}

@@ -52,6 +52,12 @@ func (s *Service) Operations() []gate.Operation {
 		gate.Op(gate.Reads, onAny[cloudtrail.ListTrailsInput]("ListTrails"), s.ListTrails),
 		gate.Op(gate.Writes, onTrail("StartLogging", func(in *cloudtrail.StartLoggingInput) *string { return in.Name }), s.StartLogging),
 		gate.Op(gate.Writes, onTrail("StopLogging", func(in *cloudtrail.StopLoggingInput) *string { return in.Name }), s.StopLogging),
+		gate.Op(gate.Reads, onTrail("GetEventSelectors", func(in *cloudtrail.GetEventSelectorsInput) *string { return in.TrailName }), s.GetEventSelectors),
+		gate.Op(gate.Writes, onTrail("PutEventSelectors", func(in *cloudtrail.PutEventSelectorsInput) *string { return in.TrailName }), s.PutEventSelectors),
+		gate.Op(gate.Reads, onTrail("GetInsightSelectors", func(in *cloudtrail.GetInsightSelectorsInput) *string { return in.TrailName }), s.GetInsightSelectors),
+		gate.Op(gate.Writes, onTrail("AddTags", func(in *cloudtrail.AddTagsInput) *string { return in.ResourceId }), s.AddTags),
+		gate.Op(gate.Writes, onTrail("RemoveTags", func(in *cloudtrail.RemoveTagsInput) *string { return in.ResourceId }), s.RemoveTags),
+		gate.Op(gate.Reads, onTrails("ListTags", func(in *cloudtrail.ListTagsInput) []string { return in.ResourceIdList }), s.ListTags),
 	}
 }
 
@@ -63,15 +69,33 @@ func onAny[I any](action string) asks[I] {
 	}
 }
 
-// onTrail is what an operation needs that is about one trail.
+// onTrail is what an operation needs that is about one trail; without a name it is
+// about nothing in particular.
 func onTrail[I any](action string, name func(*I) *string) asks[I] {
-	return func(c *gate.Call, in *I) ([]gate.Ask, error) {
-		full, err := fullName(c, *name(in))
-		if err != nil {
-			return nil, err
+	return onTrails(action, func(in *I) []string {
+		if n := name(in); n != nil {
+			return []string{*n}
 		}
-		target, _ := arn.Parse(full) // made or checked by fullName
-		c.Resources = append(c.Resources, gate.Resource{ARN: full, Account: target.Account, Type: "AWS::CloudTrail::Trail"})
-		return []gate.Ask{{Action: "cloudtrail:" + action, Resource: full, Target: target, Owner: target.Account}}, nil
+		return nil
+	})
+}
+
+// onTrails is what an operation needs that is about several.
+func onTrails[I any](action string, names func(*I) []string) asks[I] {
+	return func(c *gate.Call, in *I) ([]gate.Ask, error) {
+		var list []gate.Ask
+		for _, name := range names(in) {
+			full, err := fullName(c, name)
+			if err != nil {
+				return nil, err
+			}
+			target, _ := arn.Parse(full) // made or checked by fullName
+			c.Resources = append(c.Resources, gate.Resource{ARN: full, Account: target.Account, Type: "AWS::CloudTrail::Trail"})
+			list = append(list, gate.Ask{Action: "cloudtrail:" + action, Resource: full, Target: target, Owner: target.Account})
+		}
+		if list == nil {
+			return onAny[I](action)(c, in)
+		}
+		return list, nil
 	}
 }

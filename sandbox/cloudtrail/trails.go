@@ -27,6 +27,9 @@ type Trail struct {
 	Organization          bool    `json:",omitempty"`
 	Logging               bool    `json:",omitempty"`
 	Started, Stopped      *time.Time
+	Selectors             []types.EventSelector         `json:",omitempty"`
+	Advanced              []types.AdvancedEventSelector `json:",omitempty"`
+	Tags                  []Tag                         `json:",omitempty"`
 }
 
 func (t *Trail) arn() string { return trailARN(t.Region, t.Account, t.Name) }
@@ -77,9 +80,13 @@ func (s *Service) CreateTrail(ctx context.Context, in *cloudtrail.CreateTrailInp
 	if s.trails.Get(state.Key(c.Caller.Account, c.Region, *in.Name)) != nil {
 		return nil, refuse("TrailAlreadyExistsException", "Trail "+*in.Name+" already exists for customer: "+c.Caller.Account)
 	}
+	tags, err := addTags(nil, in.TagsList)
+	if err != nil {
+		return nil, err
+	}
 	t := &Trail{
 		Account: c.Caller.Account, Region: c.Region, Name: *in.Name, Bucket: *in.S3BucketName, Prefix: in.S3KeyPrefix, Key: in.KmsKeyId, Topic: in.SnsTopicName,
-		LogGroup: in.CloudWatchLogsLogGroupArn, LogRole: in.CloudWatchLogsRoleArn, Global: true,
+		LogGroup: in.CloudWatchLogsLogGroupArn, LogRole: in.CloudWatchLogsRoleArn, Global: true, Tags: tags,
 	}
 	set(&t.Global, in.IncludeGlobalServiceEvents)
 	set(&t.MultiRegion, in.IsMultiRegionTrail)
@@ -109,7 +116,7 @@ func (t *Trail) shown() *types.Trail {
 	v := &types.Trail{
 		Name: &t.Name, TrailARN: new(t.arn()), HomeRegion: &t.Region, S3BucketName: &t.Bucket, S3KeyPrefix: t.Prefix, KmsKeyId: t.Key,
 		IncludeGlobalServiceEvents: &t.Global, IsMultiRegionTrail: &t.MultiRegion, IsOrganizationTrail: &t.Organization, LogFileValidationEnabled: &t.Validates,
-		CloudWatchLogsLogGroupArn: t.LogGroup, CloudWatchLogsRoleArn: t.LogRole, HasCustomEventSelectors: new(false), HasInsightSelectors: new(false),
+		CloudWatchLogsLogGroupArn: t.LogGroup, CloudWatchLogsRoleArn: t.LogRole, HasCustomEventSelectors: new(t.Selectors != nil || t.Advanced != nil), HasInsightSelectors: new(false),
 	}
 	if t.Topic != nil {
 		v.SnsTopicARN = new("arn:aws:sns:" + t.Region + ":" + t.Account + ":" + *t.Topic)
