@@ -201,7 +201,7 @@ func (s *Service) checkTrust(document string) error {
 		}
 	}
 	if sizeOf(document) > maxTrust {
-		return refuse("LimitExceeded", "Cannot exceed quota for ACLSizePerRole: "+strconv.Itoa(maxTrust))
+		return refuse("LimitExceeded", "Cannot exceed quota for ACLSizePerRole: "+strconv.Itoa(maxTrust)) // assumed text
 	}
 	return nil
 }

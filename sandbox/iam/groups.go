@@ -134,7 +134,7 @@ func (s *Service) AddUserToGroup(ctx context.Context, in *iam.AddUserToGroupInpu
 	}
 	if !slices.Contains(u.Groups, g.Name) {
 		if len(u.Groups) >= maxGroups {
-			return nil, refuse("LimitExceeded", "Cannot exceed quota for GroupsPerUser: 10")
+			return nil, refuse("LimitExceeded", "Cannot exceed quota for GroupsPerUser: 10") // assumed text
 		}
 		u = u.clone()
 		u.Groups = append(u.Groups, g.Name)
