@@ -86,7 +86,7 @@ func (s *Service) ReplicateKey(ctx context.Context, in *kms.ReplicateKeyInput) (
 	if r.State == types.KeyStateEnabled {
 		shown.State = types.KeyStateCreating
 	}
-	out := &kms.ReplicateKeyOutput{ReplicaKeyMetadata: s.describe(shown), ReplicaPolicy: new(s.policyText(r)), ReplicaTags: in.Tags}
+	out := &kms.ReplicateKeyOutput{ReplicaKeyMetadata: s.describe(shown), ReplicaPolicy: new(s.policyText(r)), ReplicaTags: append([]types.Tag{}, in.Tags...)}
 	return out, nil
 }
 

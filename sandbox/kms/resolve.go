@@ -44,7 +44,7 @@ func (s *Service) find(c *gate.Call, id, operation string) (found, error) {
 
 func (s *Service) findARN(c *gate.Call, id string, op *awsfacts.Operation) (found, error) {
 	a, err := arn.Parse(id)
-	if err != nil || a.Service != "kms" || a.Account == "" {
+	if err != nil || a.Service != "kms" || !arn.IsAccount(a.Account) {
 		return found{}, notFound("Invalid arn " + id)
 	}
 	if a.Region != c.Region {

@@ -13,32 +13,44 @@ import (
 // same in every run; secrets never do.
 type IDs struct {
 	mu     sync.Mutex
-	source *mrand.ChaCha8
+	source *mrand.ChaCha8 // nil for ids that are random, which need no lock
 }
 
 // NewIDs returns a source of ids; seed 0 means that they are random.
 func NewIDs(seed uint64) *IDs {
-	var key [32]byte
 	if seed == 0 {
-		_, _ = rand.Read(key[:]) // never fails since Go 1.24
-	} else {
-		binary.LittleEndian.PutUint64(key[:], seed)
+		return &IDs{}
 	}
+	var key [32]byte
+	binary.LittleEndian.PutUint64(key[:], seed)
 	return &IDs{source: mrand.NewChaCha8(key)}
 }
 
 // Bytes returns n bytes for an id.
 func (g *IDs) Bytes(n int) []byte {
 	b := make([]byte, n)
+	g.fill(b)
+	return b
+}
+
+func (g *IDs) fill(b []byte) {
+	if g.source == nil {
+		for i := 0; i < len(b); i += 8 {
+			var word [8]byte
+			binary.LittleEndian.PutUint64(word[:], mrand.Uint64())
+			copy(b[i:], word[:])
+		}
+		return
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	_, _ = g.source.Read(b) // documented never to fail
-	return b
 }
 
 // UUID returns a random UUID, as for keys and requests.
 func (g *IDs) UUID() string {
-	b := g.Bytes(16)
+	var b [16]byte
+	g.fill(b[:])
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 	var out [36]byte
 	hex.Encode(out[:8], b[:4])
