@@ -158,49 +158,52 @@ func unquoted(raw jsontext.Value) (string, error) {
 	return string(b), err
 }
 
-// member reads the name of the next member of an object; false at its end.
-func (r *jsonReader) member() (jsontext.Value, bool, error) {
-	if r.tokens.PeekKind() == '}' {
-		_, err := r.tokens.ReadToken()
-		return nil, false, err
+// members calls each with the name of every member of an object, in quotes; it has to
+// read the value. The name is good until then.
+func (r *jsonReader) members(each func(name jsontext.Value) error) error {
+	if _, err := r.tokens.ReadToken(); err != nil {
+		return notJSON()
 	}
-	raw, err := r.tokens.ReadValue()
-	return raw, err == nil, err
+	for r.tokens.PeekKind() != '}' {
+		name, err := r.tokens.ReadValue()
+		if err != nil {
+			return notJSON()
+		}
+		if err := each(name); err != nil {
+			return err
+		}
+	}
+	if _, err := r.tokens.ReadToken(); err != nil {
+		return notJSON()
+	}
+	return nil
 }
 
 func (r *jsonReader) structure(s *awsfacts.Shape, at *place) (map[string]any, error) {
-	if _, err := r.tokens.ReadToken(); err != nil {
-		return nil, notJSON()
-	}
 	out := make(map[string]any, 8)
-	for {
-		raw, more, err := r.member()
+	err := r.members(func(name jsontext.Value) error {
+		m, err := memberOf(s, name)
 		if err != nil {
-			return nil, notJSON()
-		}
-		if !more {
-			return out, nil
-		}
-		m, err := memberOf(s, raw)
-		if err != nil {
-			return nil, notJSON()
+			return notJSON()
 		}
 		if m == nil {
 			if err := r.tokens.SkipValue(); err != nil {
-				return nil, notJSON()
+				return notJSON()
 			}
-			continue
+			return nil
 		}
 		v, err := r.value(m.Shape, &place{in: at, name: m.Name})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if v == nil {
 			delete(out, m.Name)
-			continue
+			return nil
 		}
 		out[m.Name] = v
-	}
+		return nil
+	})
+	return out, err
 }
 
 // memberOf is the member that a name in quotes means, nil for none.
@@ -213,69 +216,39 @@ func memberOf(s *awsfacts.Shape, raw jsontext.Value) (*awsfacts.Member, error) {
 }
 
 func (r *jsonReader) pairs(s *awsfacts.Shape, at *place) (map[string]any, error) {
-	if _, err := r.tokens.ReadToken(); err != nil {
-		return nil, notJSON()
-	}
 	out := map[string]any{}
-	for {
-		raw, more, err := r.member()
-		if err != nil {
-			return nil, notJSON()
-		}
-		if !more {
-			return out, nil
-		}
+	err := r.members(func(raw jsontext.Value) error {
 		name, err := unquoted(raw)
 		if err != nil {
-			return nil, notJSON()
+			return notJSON()
 		}
-		if out[name], err = r.value(s.Value.Shape, &place{in: at, name: name}); err != nil {
-			return nil, err
-		}
-	}
+		out[name], err = r.value(s.Value.Shape, &place{in: at, name: name})
+		return err
+	})
+	return out, err
 }
 
 // texts reads a map of texts, which nearly all maps are, as what the SDK has for it.
 // What is null is not there.
 func (r *jsonReader) texts(s *awsfacts.Shape, at *place) (map[string]string, error) {
-	if _, err := r.tokens.ReadToken(); err != nil {
-		return nil, notJSON()
-	}
 	out := map[string]string{}
-	for {
-		raw, more, err := r.member()
-		if err != nil {
-			return nil, notJSON()
-		}
-		if !more {
-			return out, nil
-		}
+	err := r.members(func(raw jsontext.Value) error {
 		name, err := unquoted(raw)
 		if err != nil {
-			return nil, notJSON()
+			return notJSON()
 		}
-		if kind := r.tokens.PeekKind(); kind != '"' && kind != 'n' {
-			return nil, r.wrong(s.Value.Shape, &place{in: at, name: name})
+		v, err := r.value(s.Value.Shape, &place{in: at, name: name})
+		if err != nil {
+			return err
 		}
-		if raw, err = r.tokens.ReadValue(); err != nil {
-			return nil, notJSON()
+		if text, ok := v.(string); ok {
+			out[name] = text
+			return nil
 		}
-		if raw.Kind() == 'n' {
-			delete(out, name)
-			continue
-		}
-		if out[name], err = unquoted(raw); err != nil {
-			return nil, notJSON()
-		}
-	}
-}
-
-// wrong refuses the value that comes next: for its form, or for being no JSON.
-func (r *jsonReader) wrong(s *awsfacts.Shape, at *place) error {
-	if err := r.tokens.SkipValue(); err != nil {
-		return notJSON()
-	}
-	return unfit(at.String(), s)
+		delete(out, name)
+		return nil
+	})
+	return out, err
 }
 
 func (r *jsonReader) list(s *awsfacts.Shape, at *place) ([]any, error) {
