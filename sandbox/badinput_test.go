@@ -507,17 +507,6 @@ func (w *watched) config(accessKeyID, secret string) aws.Config {
 	return aws.Config{Region: "us-east-1", BaseEndpoint: &w.URL, HTTPClient: w.Client(), RetryMaxAttempts: 1, Credentials: credentials.NewStaticCredentialsProvider(accessKeyID, secret, "")}
 }
 
-// sure ends the test when a call that prepares it fails.
-func sure[T any](v T, err error) func(testing.TB) T {
-	return func(t testing.TB) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-}
-
 // peakMemory is how much of the heap is in use at most until it is asked.
 func peakMemory() (most func() uint64) {
 	done, answer := make(chan struct{}), make(chan uint64)
@@ -553,8 +542,8 @@ const mostMemory = 128 << 20
 func TestBadRequestsAreRefusedInAWSsForm(t *testing.T) {
 	w := watch(t, sandbox.Options{})
 	root := iam.NewFromConfig(w.config(badAccount, "any"))
-	sure(root.CreateUser(t.Context(), &iam.CreateUserInput{UserName: new("u")}))(t)
-	key := sure(root.CreateAccessKey(t.Context(), &iam.CreateAccessKeyInput{UserName: new("u")}))(t).AccessKey
+	need(root.CreateUser(t.Context(), &iam.CreateUserInput{UserName: new("u")}))(t)
+	key := need(root.CreateAccessKey(t.Context(), &iam.CreateAccessKeyInput{UserName: new("u")}))(t).AccessKey
 	user := aws.Credentials{AccessKeyID: *key.AccessKeyId, SecretAccessKey: *key.SecretAccessKey}
 
 	before, n, largest := heap(), 0, 0
@@ -665,8 +654,8 @@ func TestAPresignedCallToSTSIsTaken(t *testing.T) {
 	t.Parallel()
 	w := watch(t, sandbox.Options{})
 	root := iam.NewFromConfig(w.config(badAccount, "any"))
-	sure(root.CreateUser(t.Context(), &iam.CreateUserInput{UserName: new("u")}))(t)
-	key := sure(root.CreateAccessKey(t.Context(), &iam.CreateAccessKeyInput{UserName: new("u")}))(t).AccessKey
+	need(root.CreateUser(t.Context(), &iam.CreateUserInput{UserName: new("u")}))(t)
+	key := need(root.CreateAccessKey(t.Context(), &iam.CreateAccessKeyInput{UserName: new("u")}))(t).AccessKey
 	c := sts.NewPresignClient(sts.NewFromConfig(w.config(*key.AccessKeyId, *key.SecretAccessKey)))
 
 	get := func(target string) (int, string) {
@@ -681,7 +670,7 @@ func TestAPresignedCallToSTSIsTaken(t *testing.T) {
 		}
 		return res.StatusCode, string(body)
 	}
-	p := sure(c.PresignGetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{}))(t)
+	p := need(c.PresignGetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{}))(t)
 	if status, body := get(p.URL); status != http.StatusOK || !strings.Contains(body, "arn:aws:iam::"+badAccount+":user/u") {
 		t.Errorf("%d %s", status, body)
 	}
@@ -689,7 +678,7 @@ func TestAPresignedCallToSTSIsTaken(t *testing.T) {
 		t.Errorf("another signature: %d %s", status, body)
 	}
 	// The parameters of a call stand in the query as well.
-	p = sure(c.PresignAssumeRole(t.Context(), &sts.AssumeRoleInput{RoleArn: new("arn:aws:iam::444455556666:role/r"), RoleSessionName: new("session")}))(t)
+	p = need(c.PresignAssumeRole(t.Context(), &sts.AssumeRoleInput{RoleArn: new("arn:aws:iam::444455556666:role/r"), RoleSessionName: new("session")}))(t)
 	if status, body := get(p.URL); status != http.StatusForbidden || !strings.Contains(body, "is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::444455556666:role/r") {
 		t.Errorf("%d %s", status, body)
 	}

@@ -53,15 +53,15 @@ func (w *watched) settle(t *testing.T, account string) {
 	ctx, c, name := t.Context(), iam.NewFromConfig(w.in(account, isleEast)), userOf(account)
 	const all = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`
 	trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + account + `"},"Action":"sts:AssumeRole"}]}`
-	sure(c.CreateUser(ctx, &iam.CreateUserInput{UserName: &name}))(t)
-	sure(c.CreateAccessKey(ctx, &iam.CreateAccessKeyInput{UserName: &name}))(t)
-	sure(c.CreateRole(ctx, &iam.CreateRoleInput{RoleName: new("role-of-" + account), AssumeRolePolicyDocument: &trust}))(t)
-	sure(c.CreateGroup(ctx, &iam.CreateGroupInput{GroupName: new("group-of-" + account)}))(t)
-	sure(c.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: new("policy-of-" + account), PolicyDocument: new(all)}))(t)
-	sure(c.CreateInstanceProfile(ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: new("profile-of-" + account)}))(t)
-	sure(c.CreateAccountAlias(ctx, &iam.CreateAccountAliasInput{AccountAlias: new("alias-of-" + account)}))(t)
+	need(c.CreateUser(ctx, &iam.CreateUserInput{UserName: &name}))(t)
+	need(c.CreateAccessKey(ctx, &iam.CreateAccessKeyInput{UserName: &name}))(t)
+	need(c.CreateRole(ctx, &iam.CreateRoleInput{RoleName: new("role-of-" + account), AssumeRolePolicyDocument: &trust}))(t)
+	need(c.CreateGroup(ctx, &iam.CreateGroupInput{GroupName: new("group-of-" + account)}))(t)
+	need(c.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: new("policy-of-" + account), PolicyDocument: new(all)}))(t)
+	need(c.CreateInstanceProfile(ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: new("profile-of-" + account)}))(t)
+	need(c.CreateAccountAlias(ctx, &iam.CreateAccountAliasInput{AccountAlias: new("alias-of-" + account)}))(t)
 	for _, region := range []string{isleEast, isleWest} {
-		sure(cloudtrail.NewFromConfig(w.in(account, region)).CreateTrail(ctx, &cloudtrail.CreateTrailInput{Name: new("trail-of-" + account + "-" + region), S3BucketName: new("bucket")}))(t)
+		need(cloudtrail.NewFromConfig(w.in(account, region)).CreateTrail(ctx, &cloudtrail.CreateTrailInput{Name: new("trail-of-" + account + "-" + region), S3BucketName: new("bucket")}))(t)
 	}
 }
 
@@ -69,10 +69,10 @@ func (w *watched) settle(t *testing.T, account string) {
 func (w *watched) keyIn(t *testing.T, account, region string) isle {
 	t.Helper()
 	ctx, c := t.Context(), kms.NewFromConfig(w.in(account, region))
-	id := *sure(c.CreateKey(ctx, &kms.CreateKeyInput{Tags: []types.Tag{{TagKey: new("of"), TagValue: new(account + region)}}}))(t).KeyMetadata.KeyId
-	sure(c.CreateAlias(ctx, &kms.CreateAliasInput{AliasName: new("alias/app"), TargetKeyId: &id}))(t)
+	id := *need(c.CreateKey(ctx, &kms.CreateKeyInput{Tags: []types.Tag{{TagKey: new("of"), TagValue: new(account + region)}}}))(t).KeyMetadata.KeyId
+	need(c.CreateAlias(ctx, &kms.CreateAliasInput{AliasName: new("alias/app"), TargetKeyId: &id}))(t)
 	role := "arn:aws:iam::" + account + ":role/role-of-" + account
-	g := sure(c.CreateGrant(ctx, &kms.CreateGrantInput{KeyId: &id, GranteePrincipal: &role, RetiringPrincipal: &role, Operations: []types.GrantOperation{types.GrantOperationDecrypt}}))(t)
+	g := need(c.CreateGrant(ctx, &kms.CreateGrantInput{KeyId: &id, GranteePrincipal: &role, RetiringPrincipal: &role, Operations: []types.GrantOperation{types.GrantOperationDecrypt}}))(t)
 	return isle{account, region, id, *g.GrantId}
 }
 
@@ -84,21 +84,21 @@ func (w *watched) lists(t *testing.T, at isle) map[string]any {
 	k, i, c := kms.NewFromConfig(cfg), iam.NewFromConfig(cfg), cloudtrail.NewFromConfig(cfg)
 	name, role := userOf(at.account), "arn:aws:iam::"+at.account+":role/role-of-"+at.account
 	return map[string]any{
-		"kms:ListKeys":                 sure(k.ListKeys(ctx, &kms.ListKeysInput{}))(t).Keys,
-		"kms:ListAliases":              sure(k.ListAliases(ctx, &kms.ListAliasesInput{}))(t).Aliases,
-		"kms:ListGrants":               sure(k.ListGrants(ctx, &kms.ListGrantsInput{KeyId: &at.key}))(t).Grants,
-		"kms:ListRetirableGrants":      sure(k.ListRetirableGrants(ctx, &kms.ListRetirableGrantsInput{RetiringPrincipal: &role}))(t).Grants,
-		"kms:ListResourceTags":         sure(k.ListResourceTags(ctx, &kms.ListResourceTagsInput{KeyId: &at.key}))(t).Tags,
-		"iam:ListUsers":                sure(i.ListUsers(ctx, &iam.ListUsersInput{}))(t).Users,
-		"iam:ListRoles":                sure(i.ListRoles(ctx, &iam.ListRolesInput{}))(t).Roles,
-		"iam:ListGroups":               sure(i.ListGroups(ctx, &iam.ListGroupsInput{}))(t).Groups,
-		"iam:ListPolicies":             sure(i.ListPolicies(ctx, &iam.ListPoliciesInput{Scope: iamtypes.PolicyScopeTypeLocal}))(t).Policies,
-		"iam:ListAccessKeys":           sure(i.ListAccessKeys(ctx, &iam.ListAccessKeysInput{UserName: &name}))(t).AccessKeyMetadata,
-		"iam:ListInstanceProfiles":     sure(i.ListInstanceProfiles(ctx, &iam.ListInstanceProfilesInput{}))(t).InstanceProfiles,
-		"iam:ListAccountAliases":       sure(i.ListAccountAliases(ctx, &iam.ListAccountAliasesInput{}))(t).AccountAliases,
-		"cloudtrail:LookupEvents":      sure(c.LookupEvents(ctx, &cloudtrail.LookupEventsInput{}))(t).Events,
-		"cloudtrail:DescribeTrails":    sure(c.DescribeTrails(ctx, &cloudtrail.DescribeTrailsInput{}))(t).TrailList,
-		"iam:GetAccountAuthorization…": sure(i.GetAccountAuthorizationDetails(ctx, &iam.GetAccountAuthorizationDetailsInput{Filter: []iamtypes.EntityType{iamtypes.EntityTypeUser, iamtypes.EntityTypeRole, iamtypes.EntityTypeGroup, iamtypes.EntityTypeLocalManagedPolicy}}))(t),
+		"kms:ListKeys":                 need(k.ListKeys(ctx, &kms.ListKeysInput{}))(t).Keys,
+		"kms:ListAliases":              need(k.ListAliases(ctx, &kms.ListAliasesInput{}))(t).Aliases,
+		"kms:ListGrants":               need(k.ListGrants(ctx, &kms.ListGrantsInput{KeyId: &at.key}))(t).Grants,
+		"kms:ListRetirableGrants":      need(k.ListRetirableGrants(ctx, &kms.ListRetirableGrantsInput{RetiringPrincipal: &role}))(t).Grants,
+		"kms:ListResourceTags":         need(k.ListResourceTags(ctx, &kms.ListResourceTagsInput{KeyId: &at.key}))(t).Tags,
+		"iam:ListUsers":                need(i.ListUsers(ctx, &iam.ListUsersInput{}))(t).Users,
+		"iam:ListRoles":                need(i.ListRoles(ctx, &iam.ListRolesInput{}))(t).Roles,
+		"iam:ListGroups":               need(i.ListGroups(ctx, &iam.ListGroupsInput{}))(t).Groups,
+		"iam:ListPolicies":             need(i.ListPolicies(ctx, &iam.ListPoliciesInput{Scope: iamtypes.PolicyScopeTypeLocal}))(t).Policies,
+		"iam:ListAccessKeys":           need(i.ListAccessKeys(ctx, &iam.ListAccessKeysInput{UserName: &name}))(t).AccessKeyMetadata,
+		"iam:ListInstanceProfiles":     need(i.ListInstanceProfiles(ctx, &iam.ListInstanceProfilesInput{}))(t).InstanceProfiles,
+		"iam:ListAccountAliases":       need(i.ListAccountAliases(ctx, &iam.ListAccountAliasesInput{}))(t).AccountAliases,
+		"cloudtrail:LookupEvents":      need(c.LookupEvents(ctx, &cloudtrail.LookupEventsInput{}))(t).Events,
+		"cloudtrail:DescribeTrails":    need(c.DescribeTrails(ctx, &cloudtrail.DescribeTrailsInput{}))(t).TrailList,
+		"iam:GetAccountAuthorization…": need(i.GetAccountAuthorizationDetails(ctx, &iam.GetAccountAuthorizationDetailsInput{Filter: []iamtypes.EntityType{iamtypes.EntityTypeUser, iamtypes.EntityTypeRole, iamtypes.EntityTypeGroup, iamtypes.EntityTypeLocalManagedPolicy}}))(t),
 	}
 }
 
@@ -112,7 +112,7 @@ func TestListsTellOfOnesOwnAccountAndRegionOnly(t *testing.T) {
 			isles = append(isles, w.keyIn(t, account, region))
 		}
 	}
-	sure(organizations.NewFromConfig(w.in(isleA, isleEast)).CreateOrganization(t.Context(), &organizations.CreateOrganizationInput{}))(t)
+	need(organizations.NewFromConfig(w.in(isleA, isleEast)).CreateOrganization(t.Context(), &organizations.CreateOrganizationInput{}))(t)
 	for _, at := range isles {
 		for call, list := range w.lists(t, at) {
 			text, err := json.Marshal(list)
@@ -150,10 +150,10 @@ func TestTheSameAliasLeadsToTheKeyOfItsAccountAndRegion(t *testing.T) {
 	}
 	for _, at := range isles {
 		c := kms.NewFromConfig(w.in(at.account, at.region))
-		if got := *sure(c.DescribeKey(t.Context(), &kms.DescribeKeyInput{KeyId: new("alias/app")}))(t).KeyMetadata.KeyId; got != at.key {
+		if got := *need(c.DescribeKey(t.Context(), &kms.DescribeKeyInput{KeyId: new("alias/app")}))(t).KeyMetadata.KeyId; got != at.key {
 			t.Errorf("alias/app in %s, %s leads to %s and not to %s", at.account, at.region, got, at.key)
 		}
-		sure(c.DeleteAlias(t.Context(), &kms.DeleteAliasInput{AliasName: new("alias/app")}))(t)
+		need(c.DeleteAlias(t.Context(), &kms.DeleteAliasInput{AliasName: new("alias/app")}))(t)
 	}
 }
 
@@ -265,16 +265,16 @@ func (w *watched) callers(t *testing.T, account string) map[string]aws.Credentia
 	ctx, c := t.Context(), iam.NewFromConfig(w.in(account, isleEast))
 	list := map[string]aws.Credentials{"root": {AccessKeyID: account, SecretAccessKey: "any"}}
 	for name, effect := range map[string]string{"all": "Allow", "denied": "Deny", "none": ""} {
-		sure(c.CreateUser(ctx, &iam.CreateUserInput{UserName: &name}))(t)
+		need(c.CreateUser(ctx, &iam.CreateUserInput{UserName: &name}))(t)
 		if effect != "" {
 			document := `{"Version":"2012-10-17","Statement":[{"Effect":"` + effect + `","Action":"*","Resource":"*"}]}`
-			sure(c.PutUserPolicy(ctx, &iam.PutUserPolicyInput{UserName: &name, PolicyName: new("p"), PolicyDocument: &document}))(t)
+			need(c.PutUserPolicy(ctx, &iam.PutUserPolicyInput{UserName: &name, PolicyName: new("p"), PolicyDocument: &document}))(t)
 		}
-		k := sure(c.CreateAccessKey(ctx, &iam.CreateAccessKeyInput{UserName: &name}))(t).AccessKey
+		k := need(c.CreateAccessKey(ctx, &iam.CreateAccessKeyInput{UserName: &name}))(t).AccessKey
 		list[name] = aws.Credentials{AccessKeyID: *k.AccessKeyId, SecretAccessKey: *k.SecretAccessKey}
 	}
 	all := w.config(list["all"].AccessKeyID, list["all"].SecretAccessKey)
-	s := sure(sts.NewFromConfig(all).AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: new("arn:aws:iam::" + account + ":role/role-of-" + account), RoleSessionName: new("session")}))(t).Credentials
+	s := need(sts.NewFromConfig(all).AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: new("arn:aws:iam::" + account + ":role/role-of-" + account), RoleSessionName: new("session")}))(t).Credentials
 	list["session"] = aws.Credentials{AccessKeyID: *s.AccessKeyId, SecretAccessKey: *s.SecretAccessKey, SessionToken: *s.SessionToken}
 	return list
 }
@@ -289,10 +289,10 @@ func (w *watched) kindsOfKeys(t *testing.T, account string) map[string]string {
 		"pending import": {Origin: types.OriginTypeExternal}, "for signing": {KeySpec: types.KeySpecEccNistP256, KeyUsage: types.KeyUsageTypeSignVerify},
 		"for MACs": {KeySpec: types.KeySpecHmac256, KeyUsage: types.KeyUsageTypeGenerateVerifyMac},
 	} {
-		ids[name] = *sure(c.CreateKey(ctx, in))(t).KeyMetadata.KeyId
+		ids[name] = *need(c.CreateKey(ctx, in))(t).KeyMetadata.KeyId
 	}
-	sure(c.DisableKey(ctx, &kms.DisableKeyInput{KeyId: new(ids["disabled"])}))(t)
-	sure(c.ScheduleKeyDeletion(ctx, &kms.ScheduleKeyDeletionInput{KeyId: new(ids["to be deleted"])}))(t)
+	need(c.DisableKey(ctx, &kms.DisableKeyInput{KeyId: new(ids["disabled"])}))(t)
+	need(c.ScheduleKeyDeletion(ctx, &kms.ScheduleKeyDeletionInput{KeyId: new(ids["to be deleted"])}))(t)
 	return ids
 }
 
@@ -306,7 +306,7 @@ func TestAForeignKeyCannotBeToldFromOneThatDoesNotExist(t *testing.T) {
 	w.keyIn(t, isleA, isleEast)
 	w.keyIn(t, isleB, isleEast) // so that alias/app is there to be changed
 	callers := w.callers(t, isleB)
-	blob := base64.StdEncoding.EncodeToString(sure(kms.NewFromConfig(w.in(isleB, isleEast)).Encrypt(t.Context(), &kms.EncryptInput{KeyId: new("alias/app"), Plaintext: []byte("x")}))(t).CiphertextBlob)
+	blob := base64.StdEncoding.EncodeToString(need(kms.NewFromConfig(w.in(isleB, isleEast)).Encrypt(t.Context(), &kms.EncryptInput{KeyId: new("alias/app"), Plaintext: []byte("x")}))(t).CiphertextBlob)
 	const arnOf = "arn:aws:kms:us-east-1:" + isleA + ":"
 	none := map[bool]string{false: "01234567-89ab-4cde-8f01-23456789abcd", true: "mrk-0123456789abcdef0123456789abcdef"}
 	n := 0
@@ -345,16 +345,16 @@ func TestACiphertextOfAForeignKeyCannotBeToldFromOneWhoseKeyIsGone(t *testing.T)
 	blobs, gone := map[string]string{}, ""
 	for kind, id := range w.kindsOfKeys(t, isleA) {
 		if kind == "plain" || kind == "multi-Region" {
-			blobs[kind] = base64.StdEncoding.EncodeToString(sure(c.Encrypt(t.Context(), &kms.EncryptInput{KeyId: &id, Plaintext: []byte("x")}))(t).CiphertextBlob)
+			blobs[kind] = base64.StdEncoding.EncodeToString(need(c.Encrypt(t.Context(), &kms.EncryptInput{KeyId: &id, Plaintext: []byte("x")}))(t).CiphertextBlob)
 		}
 	}
-	id := *sure(c.CreateKey(t.Context(), &kms.CreateKeyInput{}))(t).KeyMetadata.KeyId
-	gone = base64.StdEncoding.EncodeToString(sure(c.Encrypt(t.Context(), &kms.EncryptInput{KeyId: &id, Plaintext: []byte("x")}))(t).CiphertextBlob)
-	sure(c.ScheduleKeyDeletion(t.Context(), &kms.ScheduleKeyDeletionInput{KeyId: &id, PendingWindowInDays: new(int32(7))}))(t)
+	id := *need(c.CreateKey(t.Context(), &kms.CreateKeyInput{}))(t).KeyMetadata.KeyId
+	gone = base64.StdEncoding.EncodeToString(need(c.Encrypt(t.Context(), &kms.EncryptInput{KeyId: &id, Plaintext: []byte("x")}))(t).CiphertextBlob)
+	need(c.ScheduleKeyDeletion(t.Context(), &kms.ScheduleKeyDeletionInput{KeyId: &id, PendingWindowInDays: new(int32(7))}))(t)
 	if err := w.s.Advance(8 * 24 * time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	mine := *sure(kms.NewFromConfig(w.in(isleB, isleEast)).CreateKey(t.Context(), &kms.CreateKeyInput{}))(t).KeyMetadata.KeyId
+	mine := *need(kms.NewFromConfig(w.in(isleB, isleEast)).CreateKey(t.Context(), &kms.CreateKeyInput{}))(t).KeyMetadata.KeyId
 	for who, by := range w.callers(t, isleB) {
 		for kind, blob := range blobs {
 			for operation, params := range map[string]string{"Decrypt": `{"CiphertextBlob":"BLOB"}`, "ReEncrypt": `{"CiphertextBlob":"BLOB","DestinationKeyId":"` + mine + `"}`} {
@@ -430,9 +430,9 @@ func TestGrantsToRetireAreListedForOnesOwnPrincipals(t *testing.T) {
 		w.settle(t, account)
 	}
 	ctx, c := t.Context(), kms.NewFromConfig(w.in(isleA, isleEast))
-	id := sure(c.CreateKey(ctx, &kms.CreateKeyInput{}))(t).KeyMetadata.KeyId
+	id := need(c.CreateKey(ctx, &kms.CreateKeyInput{}))(t).KeyMetadata.KeyId
 	theirs := "arn:aws:iam::" + isleB + ":role/role-of-" + isleB
-	sure(c.CreateGrant(ctx, &kms.CreateGrantInput{KeyId: id, GranteePrincipal: &theirs, RetiringPrincipal: &theirs, Operations: []types.GrantOperation{types.GrantOperationDecrypt}}))(t)
+	need(c.CreateGrant(ctx, &kms.CreateGrantInput{KeyId: id, GranteePrincipal: &theirs, RetiringPrincipal: &theirs, Operations: []types.GrantOperation{types.GrantOperationDecrypt}}))(t)
 	for account, want := range map[string]int{isleA: 0, isleB: 1, isleC: 0} {
 		out, err := kms.NewFromConfig(w.in(account, isleEast)).ListRetirableGrants(ctx, &kms.ListRetirableGrantsInput{RetiringPrincipal: &theirs})
 		n := 0
@@ -452,7 +452,7 @@ func TestSessionsAndKeysAreOfTheirAccount(t *testing.T) {
 	w.settle(t, isleB)
 	for who, c := range w.callers(t, isleB) {
 		cfg := aws.Config{Region: isleWest, BaseEndpoint: &w.URL, RetryMaxAttempts: 1, Credentials: credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken)}
-		out := sure(sts.NewFromConfig(cfg).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{}))(t)
+		out := need(sts.NewFromConfig(cfg).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{}))(t)
 		if *out.Account != isleB || !regexp.MustCompile(`^arn:aws:(iam|sts)::`+isleB+`:`).MatchString(*out.Arn) {
 			t.Errorf("%s is %s of %s", who, *out.Arn, *out.Account)
 		}
@@ -479,13 +479,13 @@ func TestTheSandboxsOwnEndpointsTakeNothingFromWebPages(t *testing.T) {
 	} {
 		for _, path := range []string{"GET health", "GET estate", "GET clock", "GET decisions/x", "POST reset", "POST clock", "PUT estate"} {
 			method, path, _ := strings.Cut(path, " ")
-			r := sure(http.NewRequestWithContext(t.Context(), method, w.URL+"/_keyreach/"+path, strings.NewReader(`{"advance":"0s"}`)))(t)
+			r := need(http.NewRequestWithContext(t.Context(), method, w.URL+"/_keyreach/"+path, strings.NewReader(`{"advance":"0s"}`)))(t)
 			if c.header == "Host" {
 				r.Host = c.value
 			} else if c.header != "" {
 				r.Header.Set(c.header, c.value)
 			}
-			res := sure(w.Client().Do(r))(t)
+			res := need(w.Client().Do(r))(t)
 			res.Body.Close()
 			if refused := res.StatusCode == http.StatusForbidden; refused != (c.status == http.StatusForbidden) {
 				t.Errorf("%s: %s %s answers %d", c.name, method, path, res.StatusCode)

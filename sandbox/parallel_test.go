@@ -314,7 +314,7 @@ func TestSixtyFourClientsAtOnceLoseNothing(t *testing.T) {
 	for account, want := range keys {
 		n := 0
 		for p := kms.NewListKeysPaginator(kms.NewFromConfig(w.config(account, "any")), &kms.ListKeysInput{}); p.HasMorePages(); {
-			n += len(sure(p.NextPage(t.Context()))(t).Keys)
+			n += len(need(p.NextPage(t.Context()))(t).Keys)
 		}
 		if n != want {
 			t.Errorf("%s has %d keys and made %d", account, n, want)

@@ -209,10 +209,17 @@ func stillDelegate() error {
 	return constraint("CANNOT_REMOVE_DELEGATED_ADMINISTRATOR_FROM_ORG", "You cannot remove an account that is registered as a delegated administrator for a service. First deregister it.")
 }
 
-// leave takes an account out of its organization.
-func (s *Service) leave(o *Organization, m *Member) {
+// leave takes an account out of its organization, when it may go.
+func (s *Service) leave(o *Organization, m *Member) error {
+	switch {
+	case m.Account == o.Management:
+		return refuse("MasterCannotLeaveOrganizationException", "You can't remove a management account from an organization.")
+	case s.isDelegate(o, m.Account):
+		return stillDelegate()
+	}
 	s.detachAll(o, m.Account)
 	s.members.Delete(m.Account)
+	return nil
 }
 
 // RemoveAccountFromOrganization takes an account out.
@@ -223,16 +230,10 @@ func (s *Service) RemoveAccountFromOrganization(ctx context.Context, in *organiz
 		return nil, err
 	}
 	m := s.member(o, *in.AccountId)
-	switch {
-	case m == nil:
+	if m == nil {
 		return nil, noAccount()
-	case m.Account == o.Management:
-		return nil, refuse("MasterCannotLeaveOrganizationException", "You can't remove a management account from an organization.")
-	case s.isDelegate(o, m.Account):
-		return nil, stillDelegate()
 	}
-	s.leave(o, m)
-	return &organizations.RemoveAccountFromOrganizationOutput{}, nil
+	return &organizations.RemoveAccountFromOrganizationOutput{}, s.leave(o, m)
 }
 
 // LeaveOrganization takes the caller's account out.
@@ -242,15 +243,7 @@ func (s *Service) LeaveOrganization(ctx context.Context, _ *organizations.LeaveO
 	if err != nil {
 		return nil, err
 	}
-	m := s.members.Get(gate.From(ctx).Caller.Account)
-	if m.Account == o.Management {
-		return nil, refuse("MasterCannotLeaveOrganizationException", "You can't remove a management account from an organization.")
-	}
-	if s.isDelegate(o, m.Account) {
-		return nil, stillDelegate()
-	}
-	s.leave(o, m)
-	return &organizations.LeaveOrganizationOutput{}, nil
+	return &organizations.LeaveOrganizationOutput{}, s.leave(o, s.members.Get(gate.From(ctx).Caller.Account))
 }
 
 // CloseAccount suspends an account. Its calls go on being answered: what a closed
