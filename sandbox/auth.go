@@ -37,7 +37,7 @@ func (s *Sandbox) authenticate(r *http.Request, body []byte, v *served, c *gate.
 	}
 	var secret string
 	err = s.db.View(func() error {
-		c.Caller, secret, err = s.credentials(sig, c.At, words)
+		c.Caller, secret, err = s.credentials(sig, c.Service, c.At, words)
 		return err
 	})
 	if err != nil || secret == "" {
@@ -62,8 +62,10 @@ func (s *Sandbox) unknown(sig *sigv4.Signature, c *gate.Call, words words, err e
 }
 
 // credentials finds the caller and the secret behind an access key; no secret
-// when nobody knows it.
-func (s *Sandbox) credentials(sig *sigv4.Signature, now time.Time, words words) (gate.Caller, string, error) {
+// when nobody knows it. IAM knows no sessions but those of roles and
+// those that had a device.
+// See https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html.
+func (s *Sandbox) credentials(sig *sigv4.Signature, service string, now time.Time, words words) (gate.Caller, string, error) {
 	if session := s.sts.Session(sig.AccessKeyID); session != nil {
 		if subtle.ConstantTimeCompare([]byte(session.Token), []byte(sig.Token)) != 1 {
 			return gate.Caller{}, "", words.unknownKey()
@@ -72,7 +74,7 @@ func (s *Sandbox) credentials(sig *sigv4.Signature, now time.Time, words words) 
 			return gate.Caller{}, "", words.expired()
 		}
 		caller, ok := s.sessionCaller(session)
-		if !ok {
+		if !ok || service == "iam" && !session.OfRole() && !session.MFA {
 			return gate.Caller{}, "", words.unknownKey()
 		}
 		return caller, session.Secret, nil

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	ststypes "github.com/aws/aws-sdk-go-v2/service/sts/types"
 	"github.com/aws/smithy-go"
 
 	"github.com/keyreach/keyreach/sandbox"
@@ -148,6 +149,14 @@ func (w *world) decrypt(c aws.Config, keyARN string, tokens ...string) error {
 	return err
 }
 
+// pass moves the sandbox's clock on.
+func (w *world) pass(by time.Duration) {
+	w.Helper()
+	if err := w.Advance(by); err != nil {
+		w.Fatal(err)
+	}
+}
+
 var decryptOnly = []kmstypes.GrantOperation{kmstypes.GrantOperationDecrypt}
 
 // refusal is code and text of an error of AWS, empty for none.
@@ -170,4 +179,12 @@ func (w *world) ends(what string, err error, want string) {
 	if want == "" && got != "" || want != "" && !strings.HasSuffix(got, want) {
 		w.Errorf("%s: got %q, want an end of %q", what, got, want)
 	}
+}
+
+// managed names managed policies for a session.
+func managed(arns ...string) (list []ststypes.PolicyDescriptorType) {
+	for _, a := range arns {
+		list = append(list, ststypes.PolicyDescriptorType{Arn: &a})
+	}
+	return list
 }

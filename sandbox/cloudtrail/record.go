@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/keyreach/keyreach/arn"
@@ -162,11 +163,7 @@ func identityOf(c *gate.Call) Identity {
 }
 
 func contextOf(s *gate.Session) *SessionContext {
-	mfa := "false"
-	if s.MFA {
-		mfa = "true"
-	}
-	x := &SessionContext{Attributes: map[string]string{"creationDate": s.Issued.UTC().Format(time.RFC3339), "mfaAuthenticated": mfa}, SourceIdentity: s.Source}
+	x := &SessionContext{Attributes: map[string]string{"creationDate": s.Issued.UTC().Format(time.RFC3339), "mfaAuthenticated": strconv.FormatBool(s.MFA)}, SourceIdentity: s.Source}
 	p, err := arn.ParsePrincipal(s.Principal)
 	if err != nil || s.ARN == s.Principal {
 		return x

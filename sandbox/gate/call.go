@@ -22,6 +22,8 @@ type Call struct {
 	At        time.Time
 	SourceIP  string
 	UserAgent string
+	// MFA is set when the request has the code of a device.
+	MFA bool
 
 	// Forward is set when a service makes the call: only the sandbox's own client
 	// does that.
@@ -79,8 +81,9 @@ type Session struct {
 	Tags       map[string]string `json:",omitempty"`
 	Transitive []string          `json:",omitempty"`
 	// Source is the source identity.
-	Source  string `json:",omitempty"`
-	MFA     bool   `json:",omitempty"`
+	Source string `json:",omitempty"`
+	// MFA is set when GetSessionToken was given the code of a device.
+	MFA     bool `json:",omitempty"`
 	Issued  time.Time
 	Expires time.Time
 
@@ -98,6 +101,10 @@ type Session struct {
 func (s *Session) Federated() bool {
 	return s != nil && s.ARN != s.Principal && s.ID != "" && s.ID[0] < 'A'
 }
+
+// OfRole reports whether the session is AssumeRole's. Those of GetSessionToken and
+// GetFederationToken may ask less of IAM and STS.
+func (s *Session) OfRole() bool { return s != nil && s.Holder.Kind == arn.AssumedRole }
 
 type callKey struct{}
 

@@ -157,9 +157,19 @@ func contextOf(c *Call, a *Ask) estate.Given {
 		add("aws:useragent", c.UserAgent)
 	}
 	add("aws:securetransport", "true") // assumed: the sandbox stands for an endpoint that has TLS
-	if s := c.Caller.Session; s != nil {
-		add("aws:multifactorauthpresent", strconv.FormatBool(s.MFA))
+	s := c.Caller.Session
+	if s != nil {
 		add("aws:tokenissuetime", s.IssuedText)
+	}
+	switch {
+	case c.MFA:
+		add("aws:multifactorauthpresent", "true")
+		add("aws:multifactorauthage", "0")
+	case s != nil && s.MFA:
+		add("aws:multifactorauthpresent", "true")
+		add("aws:multifactorauthage", strconv.Itoa(int(c.At.Sub(s.Issued).Seconds())))
+	case s != nil:
+		add("aws:multifactorauthpresent", "false")
 	}
 	return g
 }

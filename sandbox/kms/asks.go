@@ -33,6 +33,9 @@ func onKeyWith[I any](s *Service, operation string, id func(*I) *string, more fu
 		}
 		var g given
 		more(&g, in)
+		if err := s.genuine(c, g.tokens); err != nil {
+			return nil, err
+		}
 		return []gate.Ask{s.ask(c, f, "kms:"+operation, g.tokens, g.list)}, nil
 	}
 }
@@ -131,6 +134,9 @@ func (s *Service) asksDecrypt(c *gate.Call, in *kms.DecryptInput) ([]gate.Ask, e
 	}
 	var g given
 	g.crypto(in.EncryptionAlgorithm, in.EncryptionContext, in.GrantTokens)
+	if err := s.genuine(c, g.tokens); err != nil {
+		return nil, err
+	}
 	a := s.ask(c, f, "kms:Decrypt", g.tokens, g.list)
 	a.Ciphertext = !named
 	return []gate.Ask{a}, nil
@@ -151,6 +157,9 @@ func (s *Service) asksReEncrypt(c *gate.Call, in *kms.ReEncryptInput) ([]gate.As
 	source.flag("kms:reencryptonsamekey", same)
 	target.crypto(in.DestinationEncryptionAlgorithm, in.DestinationEncryptionContext, in.GrantTokens)
 	target.flag("kms:reencryptonsamekey", same)
+	if err := s.genuine(c, in.GrantTokens); err != nil {
+		return nil, err
+	}
 	a := s.ask(c, from, "kms:ReEncryptFrom", source.tokens, source.list)
 	a.Ciphertext = !named
 	return []gate.Ask{a, s.ask(c, to, "kms:ReEncryptTo", target.tokens, target.list)}, nil
@@ -232,6 +241,9 @@ func (s *Service) asksCreateGrant(c *gate.Call, in *kms.CreateGrantInput) ([]gat
 		}
 	}
 	g.flag("kms:grantisforawsresource", c.Forward != nil && c.Forward.ForResource)
+	if err := s.genuine(c, g.tokens); err != nil {
+		return nil, err
+	}
 	return []gate.Ask{s.ask(c, f, "kms:CreateGrant", g.tokens, g.list)}, nil
 }
 

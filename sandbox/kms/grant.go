@@ -2,6 +2,7 @@ package kms
 
 import (
 	"context"
+	"encoding/base64"
 	"maps"
 	"slices"
 	"time"
@@ -68,6 +69,26 @@ func (s *Service) grantsOf(c *gate.Call, k *Key, tokens []string) []estate.Grant
 	return list
 }
 
+// tokenSize is the length of what a grant token holds, in bytes.
+const tokenSize = 144
+
+// genuine refuses grant tokens that KMS cannot have made. One of a grant that is
+// gone, or another grant's, only does not help: assumed.
+// See https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html#API_Decrypt_Errors.
+func (s *Service) genuine(c *gate.Call, tokens []string) error {
+	for _, t := range tokens {
+		raw, err := base64.StdEncoding.DecodeString(t)
+		if (err != nil || len(raw) != tokenSize) && s.byToken(c, t) == nil {
+			return errToken()
+		}
+	}
+	return nil
+}
+
+func errToken() error {
+	return refuse("InvalidGrantTokenException", "The grant token is not valid.") // assumed text
+}
+
 // viewOf returns all grants of a key. The list is made once until one changes.
 func (s *Service) viewOf(k *Key) []estate.Grant {
 	row := k.row()
@@ -132,7 +153,7 @@ func (s *Service) CreateGrant(ctx context.Context, in *kms.CreateGrantInput) (*k
 	if err := dry(in.DryRun); err != nil {
 		return nil, err
 	}
-	token := s.IDs.Token(144)
+	token := s.IDs.Token(tokenSize)
 	if same := s.sameGrant(k, g); same != nil {
 		again := *same
 		again.Tokens = append(slices.Clone(same.Tokens), token)

@@ -167,7 +167,7 @@ func (s *Service) grantToRetire(c *gate.Call, in *kms.RetireGrantInput) ([]estat
 	switch {
 	case in.GrantToken != nil:
 		if g = s.byToken(c, *in.GrantToken); g == nil {
-			return nil, found{}, refuse("InvalidGrantTokenException", "The grant token is not valid.") // assumed text
+			return nil, found{}, errToken()
 		}
 	case in.KeyId != nil && in.GrantId != nil:
 		a, err := arn.Parse(*in.KeyId)

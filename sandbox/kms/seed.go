@@ -105,7 +105,7 @@ func (s *Service) joinRegions(k *Key) {
 
 func (s *Service) importGrant(k *Key, e *estate.Grant, now time.Time) {
 	g := &Grant{
-		Account: k.Account, Region: k.Region, KeyID: k.ID, ID: e.GrantID, Name: e.Name, Created: now, Tokens: []string{s.IDs.Token(144)},
+		Account: k.Account, Region: k.Region, KeyID: k.ID, ID: e.GrantID, Name: e.Name, Created: now, Tokens: []string{s.IDs.Token(tokenSize)},
 		Grantee: e.GranteePrincipal, GranteeID: e.GranteePrincipalID, GranteeService: e.GranteeServicePrincipal, Retiring: e.RetiringPrincipal,
 		Issuer: e.Issuer(), Constraints: e.Constraints,
 	}

@@ -5,8 +5,8 @@ package sts
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,7 +16,6 @@ import (
 
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/estate"
-	"github.com/keyreach/keyreach/policy"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/state"
 	"github.com/keyreach/keyreach/sandbox/wire"
@@ -95,20 +94,54 @@ func (s *Service) Operations() []gate.Operation {
 	return []gate.Operation{
 		gate.Op(gate.Reads, nil, s.GetCallerIdentity),
 		gate.Op(gate.Writes, s.asksAssumeRole, s.AssumeRole),
-		gate.Op(gate.Writes, nil, s.GetSessionToken),
+		gate.Op(gate.Writes, asksSessionToken, s.GetSessionToken),
 		gate.Op(gate.Writes, s.asksFederation, s.GetFederationToken),
-		gate.Op(gate.Reads, func(*gate.Call, *sts.GetAccessKeyInfoInput) ([]gate.Ask, error) {
-			return []gate.Ask{{Action: "sts:GetAccessKeyInfo", Resource: "*"}}, nil
-		}, s.GetAccessKeyInfo),
-		gate.Op(gate.Reads, func(*gate.Call, *sts.DecodeAuthorizationMessageInput) ([]gate.Ask, error) {
-			return []gate.Ask{{Action: "sts:DecodeAuthorizationMessage", Resource: "*"}}, nil
-		}, s.DecodeAuthorizationMessage),
+		gate.Op(gate.Reads, asksOf[sts.GetAccessKeyInfoInput], s.GetAccessKeyInfo),
+		gate.Op(gate.Reads, asksOf[sts.DecodeAuthorizationMessageInput], s.DecodeAuthorizationMessage),
 	}
 }
 
 func refuse(code, text string) error { return wire.Refuse(code, text) }
 
 func validation(text string) error { return refuse("ValidationError", text) }
+
+// asksOf asks for an operation that has no resource.
+func asksOf[In any](c *gate.Call, _ *In) ([]gate.Ask, error) {
+	if s := c.Caller.Session; s != nil && !s.OfRole() {
+		return nil, notWithSession(c)
+	}
+	return []gate.Ask{{Action: "sts:" + c.Operation, Resource: "*"}}, nil
+}
+
+// notWithSession is recorded for GetSessionToken and GetFederationToken, and assumed
+// for what else sessions may not call.
+// See https://github.com/hashicorp/vault/pull/4108 and https://github.com/aws/aws-sdk-net/issues/1704.
+func notWithSession(c *gate.Call) error {
+	return denied("Cannot call " + c.Operation + " with session credentials")
+}
+
+func denied(text string) error {
+	return &wire.Error{Code: "AccessDenied", Message: text, Status: http.StatusForbidden}
+}
+
+// device takes any code of a device that the caller can have: one of its account
+// when it is a user or the root user. IAM in the sandbox has no devices.
+// The texts are recorded in https://github.com/aws/aws-cli/issues/6325 and
+// https://github.com/y13i/sgviz/issues/9.
+func device(c *gate.Call, serial, code *string) error {
+	if serial == nil && code == nil {
+		return nil
+	}
+	if serial == nil || code == nil {
+		return denied("MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code.")
+	}
+	virtual := "arn:" + c.Caller.Partition + ":iam::" + c.Caller.Account + ":mfa/"
+	if c.Caller.Session.OfRole() || strings.HasPrefix(*serial, "arn:") && !strings.HasPrefix(*serial, virtual) {
+		return denied("MultiFactorAuthentication failed, unable to validate MFA code.  Please verify your MFA serial number is valid and associated with this user.")
+	}
+	c.MFA = true
+	return nil
+}
 
 // GetCallerIdentity says who calls. Everybody may ask.
 // See https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html.
@@ -117,203 +150,21 @@ func (s *Service) GetCallerIdentity(ctx context.Context, _ *sts.GetCallerIdentit
 	return &sts.GetCallerIdentityOutput{Account: &c.Caller.Account, Arn: &c.Caller.Text, UserId: &c.Caller.ID}, nil
 }
 
-// asksAssumeRole asks the caller's policies and the role's trust policy.
-func (s *Service) asksAssumeRole(c *gate.Call, in *sts.AssumeRoleInput) ([]gate.Ask, error) {
-	if c.Caller.Kind == arn.AccountRoot {
-		return nil, &wire.Error{Code: "AccessDenied", Message: "Roles may not be assumed by root accounts.", Status: 403}
-	}
-	p, err := arn.ParsePrincipal(*in.RoleArn)
-	if err != nil || p.Kind != arn.Role {
-		return nil, validation(*in.RoleArn + " is invalid")
-	}
-	target, err := arn.Parse(*in.RoleArn)
-	if err != nil {
-		return nil, validation(*in.RoleArn + " is invalid")
-	}
-	if err := tagsFit(in.Tags, in.TransitiveTagKeys); err != nil {
-		return nil, err
-	}
-	if err := inherited(c.Caller.Session, in); err != nil {
-		return nil, err
-	}
-	a := gate.Ask{Action: "sts:AssumeRole", Resource: *in.RoleArn, Target: target, Owner: p.Account, Context: s.given(c, in)}
-	c.Resources = append(c.Resources, gate.Resource{ARN: a.Resource, Account: p.Account, Type: "AWS::IAM::Role"})
-	if r, ok := s.Principals.RoleByARN(*in.RoleArn); ok {
-		a.Policy = r.Trust
-		for k, v := range r.Tags {
-			a.Context = append(a.Context, estate.NewEntry("aws:resourcetag/"+k, policy.One(v)), estate.NewEntry("iam:resourcetag/"+k, policy.One(v)))
-		}
-	}
-	asks := []gate.Ask{a}
-	if old := c.Caller.Session; len(in.Tags) > 0 || old != nil && len(old.Transitive) > 0 {
-		tag := a
-		tag.Action = "sts:TagSession"
-		asks = append(asks, tag)
-	}
-	if in.SourceIdentity != nil {
-		source := a
-		source.Action = "sts:SetSourceIdentity"
-		asks = append(asks, source)
-	}
-	return asks, nil
-}
-
-// inherited refuses to change what a session passes on to those that it assumes:
-// its transitive tags and its source identity.
-// See https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html#id_session-tags_role-chaining.
-func inherited(old *gate.Session, in *sts.AssumeRoleInput) error {
-	if old == nil {
-		return nil
-	}
-	for _, t := range in.Tags {
-		if slices.ContainsFunc(old.Transitive, func(k string) bool { return strings.EqualFold(k, *t.Key) }) {
-			return refuse("InvalidParameterValue", "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.")
-		}
-	}
-	if in.SourceIdentity != nil && old.Source != "" && *in.SourceIdentity != old.Source {
-		return validation("The source identity is already set for this assume role session")
-	}
-	return nil
-}
-
-func (s *Service) given(c *gate.Call, in *sts.AssumeRoleInput) estate.Given {
-	var g estate.Given
-	one := func(name string, value *string) {
-		if value != nil {
-			g = append(g, estate.NewEntry(name, policy.One(*value)))
-		}
-	}
-	one("sts:externalid", in.ExternalId)
-	one("sts:rolesessionname", in.RoleSessionName)
-	one("sts:sourceidentity", in.SourceIdentity)
-	var keys []string
-	for _, t := range in.Tags {
-		one("aws:requesttag/"+*t.Key, t.Value)
-		keys = append(keys, *t.Key)
-	}
-	if len(keys) > 0 {
-		g = append(g, estate.NewEntry("aws:tagkeys", policy.Many(keys...)))
-	}
-	if len(in.TransitiveTagKeys) > 0 {
-		g = append(g, estate.NewEntry("sts:transitivetagkeys", policy.Many(in.TransitiveTagKeys...)))
-	}
-	return g
-}
-
-// tagsFit checks session tags.
-// See https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html.
-func tagsFit(tags []types.Tag, transitive []string) error {
-	seen := map[string]bool{}
-	for _, t := range tags {
-		key := strings.ToLower(*t.Key)
-		if seen[key] {
-			return refuse("InvalidParameterValue", "Duplicate tag keys found. Please note that Tag keys are case insensitive.")
-		}
-		seen[key] = true
-	}
-	for _, k := range transitive {
-		if !seen[strings.ToLower(k)] {
-			return refuse("InvalidParameterValue", "The specified transitive tag key must be included in the requested tags.")
-		}
-	}
-	return nil
-}
-
-// plainSession is how long a session of AssumeRole lasts unless asked otherwise,
-// chainedSession the longest of one made by another.
-const (
-	plainSession   = 3600
-	chainedSession = 3600
-)
-
-// AssumeRole gives out a session of a role.
-// See https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html.
-func (s *Service) AssumeRole(ctx context.Context, in *sts.AssumeRoleInput) (*sts.AssumeRoleOutput, error) {
-	c := gate.From(ctx)
-	r, ok := s.Principals.RoleByARN(*in.RoleArn)
-	if !ok { // the trust policy has let the caller in, so there is a role
-		return nil, validation(*in.RoleArn + " is invalid")
-	}
-	seconds, err := roleSeconds(c, &r, in.DurationSeconds)
-	if err != nil {
-		return nil, err
-	}
-	session := &gate.Session{
-		Account: r.Account, ARN: "arn:aws:sts::" + r.Account + ":assumed-role/" + r.Name + "/" + *in.RoleSessionName,
-		ID: r.ID + ":" + *in.RoleSessionName, Principal: r.ARN, PrincipalID: r.ID, Tags: map[string]string{},
-	}
-	if err := s.limit(session, in.Policy, in.PolicyArns); err != nil {
-		return nil, err
-	}
-	if old := c.Caller.Session; old != nil {
-		for _, k := range old.Transitive {
-			session.Tags[k] = old.Tags[k]
-			session.Transitive = append(session.Transitive, k)
-		}
-		session.Source = old.Source
-	}
-	for _, t := range in.Tags {
-		session.Tags[*t.Key] = *t.Value
-		if slices.ContainsFunc(in.TransitiveTagKeys, func(k string) bool { return strings.EqualFold(k, *t.Key) }) {
-			session.Transitive = append(session.Transitive, *t.Key)
-		}
-	}
-	if in.SourceIdentity != nil {
-		session.Source = *in.SourceIdentity
-	}
-	out := &sts.AssumeRoleOutput{
-		AssumedRoleUser: &types.AssumedRoleUser{Arn: &session.ARN, AssumedRoleId: &session.ID},
-		Credentials:     s.issue(c, session, seconds, in.MinimumSessionTokenSize),
-	}
-	out.SessionTokenSize, out.SessionTokenUtilization = new(int32(len(session.Token))), used(out.Credentials)
-	if session.Source != "" {
-		out.SourceIdentity = &session.Source
-	}
-	if in.Policy != nil || len(in.PolicyArns) > 0 || len(in.Tags) > 0 {
-		//lint:ignore SA1019 STS still answers it
-		out.PackedPolicySize = new(packed(in.Policy))
-	}
-	return out, nil
-}
-
-// packed is how much of the space for session policies and tags is used, in per
-// cent; how AWS packs is not documented.
-func packed(document *string) int32 {
-	if document == nil {
-		return 1
-	}
-	return int32(min(100, 1+len(*document)*100/4096))
-}
-
-func roleSeconds(c *gate.Call, r *Role, asked *int32) (int32, error) {
-	seconds := int32(plainSession)
-	if asked != nil {
-		seconds = *asked
-	}
-	if c.Caller.Session != nil && c.Caller.Kind == arn.AssumedRole && seconds > chainedSession {
-		return 0, validation("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
-	}
-	if seconds > r.MaxSession {
-		return 0, validation("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
-	}
-	return seconds, nil
-}
-
-// limit adds session policies.
-func (s *Service) limit(session *gate.Session, document *string, arns []types.PolicyDescriptorType) error {
+// limit adds session policies, and says how much of the space for them is used.
+func (s *Service) limit(session *gate.Session, document *string, arns []types.PolicyDescriptorType, tags []types.Tag) (int32, error) {
 	if document != nil {
 		if _, err := gate.ReadPolicy("session policy", *document, false); err != nil {
-			return refuse("MalformedPolicyDocument", "The policy is not in the valid JSON format.")
+			return 0, refuse("MalformedPolicyDocument", "The policy is not in the valid JSON format.")
 		}
 		session.Policies = append(session.Policies, *document)
 	}
 	for _, p := range arns {
 		if p.Arn == nil || !s.Principals.HasPolicy(session.Account, *p.Arn) {
-			return refuse("MalformedPolicyDocument", "The specified policy does not exist.") // assumed text
+			return 0, refuse("MalformedPolicyDocument", "The specified policy does not exist.") // assumed text
 		}
 		session.PolicyARNs = append(session.PolicyARNs, *p.Arn)
 	}
-	return nil
+	return packed(document, arns, tags)
 }
 
 // plainToken is the size of a session token, maxToken the largest that may be asked
@@ -340,24 +191,33 @@ func (s *Service) issue(c *gate.Call, session *gate.Session, seconds int32, long
 	return &types.Credentials{AccessKeyId: &session.AccessKeyID, Expiration: &session.Expires, SecretAccessKey: &session.Secret, SessionToken: &session.Token}
 }
 
+// ownSeconds is how long a session of the caller's own rights lasts: half a day
+// unless asked otherwise, an hour at most for the root user.
+func ownSeconds(c *gate.Call, asked *int32) int32 {
+	const plain, rootLongest = 43200, 3600
+	seconds := int32(plain)
+	if asked != nil {
+		seconds = *asked
+	}
+	if c.Caller.Kind == arn.AccountRoot {
+		seconds = min(seconds, rootLongest)
+	}
+	return seconds
+}
+
+func asksSessionToken(c *gate.Call, in *sts.GetSessionTokenInput) ([]gate.Ask, error) {
+	if c.Caller.Session != nil {
+		return nil, notWithSession(c)
+	}
+	return nil, device(c, in.SerialNumber, in.TokenCode)
+}
+
 // GetSessionToken gives out a session with the caller's own rights.
 // See https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html.
 func (s *Service) GetSessionToken(ctx context.Context, in *sts.GetSessionTokenInput) (*sts.GetSessionTokenOutput, error) {
 	c := gate.From(ctx)
-	if c.Caller.Session != nil {
-		return nil, &wire.Error{Code: "AccessDenied", Message: "Cannot call GetSessionToken with session credentials", Status: 403}
-	}
-	const longest, rootLongest = 129600, 3600
-	seconds := int32(43200)
-	if in.DurationSeconds != nil {
-		seconds = *in.DurationSeconds
-	}
-	seconds = min(seconds, longest)
-	if c.Caller.Kind == arn.AccountRoot {
-		seconds = min(seconds, rootLongest)
-	}
-	session := &gate.Session{Account: c.Caller.Account, ARN: c.Caller.Text, ID: c.Caller.ID, Principal: c.Caller.Text, PrincipalID: c.Caller.ID, MFA: in.TokenCode != nil}
-	creds := s.issue(c, session, seconds, in.MinimumSessionTokenSize)
+	session := &gate.Session{Account: c.Caller.Account, ARN: c.Caller.Text, ID: c.Caller.ID, Principal: c.Caller.Text, PrincipalID: c.Caller.ID, MFA: c.MFA}
+	creds := s.issue(c, session, ownSeconds(c, in.DurationSeconds), in.MinimumSessionTokenSize)
 	return &sts.GetSessionTokenOutput{Credentials: creds, SessionTokenSize: new(int32(len(session.Token))), SessionTokenUtilization: used(creds)}, nil
 }
 
@@ -365,7 +225,7 @@ var federatedName = regexp.MustCompile(`^[\w+=,.@-]{2,32}$`)
 
 func (s *Service) asksFederation(c *gate.Call, in *sts.GetFederationTokenInput) ([]gate.Ask, error) {
 	if c.Caller.Session != nil {
-		return nil, &wire.Error{Code: "AccessDenied", Message: "Cannot call GetFederationToken with session credentials", Status: 403}
+		return nil, notWithSession(c)
 	}
 	if !federatedName.MatchString(*in.Name) {
 		return nil, validation("The name " + strconv.Quote(*in.Name) + " is not valid") // assumed text
@@ -382,26 +242,19 @@ func (s *Service) asksFederation(c *gate.Call, in *sts.GetFederationTokenInput) 
 // See https://docs.aws.amazon.com/STS/latest/APIReference/API_GetFederationToken.html.
 func (s *Service) GetFederationToken(ctx context.Context, in *sts.GetFederationTokenInput) (*sts.GetFederationTokenOutput, error) {
 	c := gate.From(ctx)
-	seconds := int32(43200)
-	if in.DurationSeconds != nil {
-		seconds = *in.DurationSeconds
-	}
 	session := &gate.Session{
 		Account: c.Caller.Account, ARN: "arn:aws:sts::" + c.Caller.Account + ":federated-user/" + *in.Name, ID: c.Caller.Account + ":" + *in.Name,
 		Principal: c.Caller.Text, PrincipalID: c.Caller.ID, Tags: map[string]string{},
 	}
-	if err := s.limit(session, in.Policy, in.PolicyArns); err != nil {
+	size, err := s.limit(session, in.Policy, in.PolicyArns, in.Tags)
+	if err != nil {
 		return nil, err
 	}
 	for _, t := range in.Tags {
 		session.Tags[*t.Key] = *t.Value
 	}
-	size := int32(0)
-	if in.Policy != nil || len(in.Tags) > 0 || len(in.PolicyArns) > 0 {
-		size = packed(in.Policy)
-	}
 	out := &sts.GetFederationTokenOutput{
-		Credentials:   s.issue(c, session, seconds, in.MinimumSessionTokenSize),
+		Credentials:   s.issue(c, session, ownSeconds(c, in.DurationSeconds), in.MinimumSessionTokenSize),
 		FederatedUser: &types.FederatedUser{Arn: &session.ARN, FederatedUserId: &session.ID},
 	}
 	out.SessionTokenSize, out.SessionTokenUtilization = new(int32(len(session.Token))), used(out.Credentials)

@@ -1,0 +1,183 @@
+package sandbox_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/kms/types"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/keyreach/keyreach/awsfacts"
+)
+
+// walk reads a list in pages of 7 until its end.
+func walk(t *testing.T, what string, page func(ctx context.Context, marker *string) (names []string, next *string, more bool, err error)) []string {
+	t.Helper()
+	var all []string
+	var marker *string
+	for {
+		names, next, more, err := page(t.Context(), marker)
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		if len(names) > 7 || more != (next != nil) || more && len(names) != 7 {
+			t.Fatalf("%s: a page has %d, more %v, marker %v", what, len(names), more, next != nil)
+		}
+		all = append(all, names...)
+		if marker = next; next == nil {
+			return all
+		}
+	}
+}
+
+func TestEveryListOfKMSComesInPages(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.kmsOf(w.root(owner))
+	key := w.key(owner, "")
+	user, _ := w.user(owner, "retires", "")
+	var keys, aliases, grants, tags []string
+	keys = append(keys, key)
+	for i := range 23 {
+		keys = append(keys, w.key(owner, ""))
+		alias, tag := fmt.Sprintf("alias/n%02d", i), fmt.Sprintf("tag%02d", i)
+		need(c.CreateAlias(t.Context(), &kms.CreateAliasInput{AliasName: &alias, TargetKeyId: &key}))(t)
+		need(c.TagResource(t.Context(), &kms.TagResourceInput{KeyId: &key, Tags: []types.Tag{{TagKey: &tag, TagValue: new("v")}}}))(t)
+		g := w.grant(w.root(owner), &kms.CreateGrantInput{KeyId: &key, GranteePrincipal: &user.arn, RetiringPrincipal: &user.arn, Operations: decryptOnly})
+		aliases, tags, grants = append(aliases, alias), append(tags, tag), append(grants, *g.GrantId)
+	}
+	names := func(list []types.GrantListEntry) (ids []string) {
+		for _, g := range list {
+			ids = append(ids, *g.GrantId)
+		}
+		return ids
+	}
+	seven := new(int32(7))
+	tests := []struct {
+		name string
+		want []string
+		page func(ctx context.Context, marker *string) ([]string, *string, bool, error)
+	}{
+		{"ListKeys", keys, func(ctx context.Context, m *string) (names []string, next *string, more bool, err error) {
+			out, err := c.ListKeys(ctx, &kms.ListKeysInput{Limit: seven, Marker: m})
+			if err != nil {
+				return nil, nil, false, err
+			}
+			for _, k := range out.Keys {
+				names = append(names, *k.KeyArn)
+			}
+			return names, out.NextMarker, out.Truncated, nil
+		}},
+		{"ListAliases", aliases, func(ctx context.Context, m *string) (names []string, next *string, more bool, err error) {
+			out, err := c.ListAliases(ctx, &kms.ListAliasesInput{KeyId: &key, Limit: seven, Marker: m})
+			if err != nil {
+				return nil, nil, false, err
+			}
+			for _, a := range out.Aliases {
+				names = append(names, *a.AliasName)
+			}
+			return names, out.NextMarker, out.Truncated, nil
+		}},
+		{"ListGrants", grants, func(ctx context.Context, m *string) ([]string, *string, bool, error) {
+			out, err := c.ListGrants(ctx, &kms.ListGrantsInput{KeyId: &key, Limit: seven, Marker: m})
+			if err != nil {
+				return nil, nil, false, err
+			}
+			return names(out.Grants), out.NextMarker, out.Truncated, nil
+		}},
+		{"ListRetirableGrants", grants, func(ctx context.Context, m *string) ([]string, *string, bool, error) {
+			out, err := c.ListRetirableGrants(ctx, &kms.ListRetirableGrantsInput{RetiringPrincipal: &user.arn, Limit: seven, Marker: m})
+			if err != nil {
+				return nil, nil, false, err
+			}
+			return names(out.Grants), out.NextMarker, out.Truncated, nil
+		}},
+		{"ListResourceTags", tags, func(ctx context.Context, m *string) (names []string, next *string, more bool, err error) {
+			out, err := c.ListResourceTags(ctx, &kms.ListResourceTagsInput{KeyId: &key, Limit: seven, Marker: m})
+			if err != nil {
+				return nil, nil, false, err
+			}
+			for _, tag := range out.Tags {
+				names = append(names, *tag.TagKey)
+			}
+			return names, out.NextMarker, out.Truncated, nil
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := walk(t, tt.name, tt.page)
+			slices.Sort(got)
+			if want := slices.Sorted(slices.Values(tt.want)); !slices.Equal(got, want) {
+				t.Errorf("got %d: %v, want %d: %v", len(got), got, len(want), want)
+			}
+			_, _, _, err := tt.page(t.Context(), new("no marker"))
+			w.ends(tt.name, err, "InvalidMarkerException: Could not deserialize marker 'no marker'")
+		})
+	}
+}
+
+func TestWhatAKeyMayHave(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := t.Context()
+	c := w.kmsOf(w.root(owner))
+	key := w.key(owner, "")
+	limits := awsfacts.Limits()
+
+	alias := func(i int) error {
+		_, err := c.CreateAlias(ctx, &kms.CreateAliasInput{AliasName: new(fmt.Sprintf("alias/n%d", i)), TargetKeyId: &key})
+		return err
+	}
+	for i := range limits.AliasesPerKey {
+		need(0, alias(i))(t)
+	}
+	w.ends("one alias more", alias(limits.AliasesPerKey), "LimitExceededException: The key has as many aliases as it may have.")
+	need(c.DeleteAlias(ctx, &kms.DeleteAliasInput{AliasName: new("alias/n0")}))(t)
+	w.ends("one alias less and one more", alias(limits.AliasesPerKey), "")
+
+	tag := func(name string) error {
+		_, err := c.TagResource(ctx, &kms.TagResourceInput{KeyId: &key, Tags: []types.Tag{{TagKey: &name, TagValue: new("v")}}})
+		return err
+	}
+	for i := range limits.TagsPerKey {
+		need(0, tag(fmt.Sprintf("n%d", i)))(t)
+	}
+	w.ends("one tag more", tag("more"), "TagException: Too many tags")
+	w.ends("a tag that is there", tag("n0"), "")
+	w.ends("a tag of AWS's own", tag("aws:x"), "TagException: Tags beginning with aws: are reserved")
+
+	tokens := make([]string, 0, 11)
+	for i := range 11 {
+		name := fmt.Sprintf("g%d", i)
+		g := w.grant(w.root(owner), &kms.CreateGrantInput{KeyId: &key, Name: &name, GranteePrincipal: new("arn:aws:iam::" + owner + ":root"), Operations: decryptOnly})
+		tokens = append(tokens, *g.GrantToken)
+	}
+	w.ends("ten grant tokens", w.decrypt(w.root(owner), key, tokens[:10]...), "")
+	w.ends("eleven grant tokens", w.decrypt(w.root(owner), key, tokens...), "failed to satisfy constraint: Member must have length less than or equal to 10")
+	blob := need(c.Encrypt(ctx, &kms.EncryptInput{KeyId: &key, Plaintext: make([]byte, limits.PlaintextBytes)}))(t).CiphertextBlob
+	if n := len(need(c.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: blob}))(t).Plaintext); n != limits.PlaintextBytes {
+		t.Errorf("decrypted %d bytes, want %d", n, limits.PlaintextBytes)
+	}
+	_, err := c.Encrypt(ctx, &kms.EncryptInput{KeyId: &key, Plaintext: make([]byte, limits.PlaintextBytes+1)})
+	w.ends("one byte more than Encrypt takes", err, "at 'plaintext' failed to satisfy constraint: Member must have length less than or equal to 4096")
+}
+
+func TestAManagedSessionPolicyCountsInItsCurrentVersion(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := t.Context()
+	c := iam.NewFromConfig(w.root(owner))
+	r := w.role(owner, "r", allow("kms:*"), "")
+	key := w.key(owner, "")
+	p := need(c.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: new("limits"), PolicyDocument: new(allow("kms:Decrypt"))}))(t).Policy.Arn
+	out := need(sts.NewFromConfig(w.admin(owner)).AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: &r.arn, RoleSessionName: new("drill"), PolicyArns: managed(*p)}))(t).Credentials
+	session := w.As(home, *out.AccessKeyId, *out.SecretAccessKey, *out.SessionToken)
+	w.ends("the first version allows", w.decrypt(session, key), "")
+	need(c.CreatePolicyVersion(ctx, &iam.CreatePolicyVersionInput{PolicyArn: p, PolicyDocument: new(deny("kms:Decrypt")), SetAsDefault: true}))(t)
+	w.ends("the second denies", w.decrypt(session, key), "with an explicit deny in a session policy: "+*p)
+}
