@@ -1,7 +1,6 @@
 package sandbox_test
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -14,30 +13,10 @@ import (
 	"github.com/keyreach/keyreach/awsfacts"
 )
 
-// walk reads a list in pages of 7 until its end.
-func walk(t *testing.T, what string, page func(ctx context.Context, marker *string) (names []string, next *string, more bool, err error)) []string {
-	t.Helper()
-	var all []string
-	var marker *string
-	for {
-		names, next, more, err := page(t.Context(), marker)
-		if err != nil {
-			t.Fatalf("%s: %v", what, err)
-		}
-		if len(names) > 7 || more != (next != nil) || more && len(names) != 7 {
-			t.Fatalf("%s: a page has %d, more %v, marker %v", what, len(names), more, next != nil)
-		}
-		all = append(all, names...)
-		if marker = next; next == nil {
-			return all
-		}
-	}
-}
-
 func TestEveryListOfKMSComesInPages(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	c := w.kmsOf(w.root(owner))
+	c, ctx := w.kmsOf(w.root(owner)), t.Context()
 	key := w.key(owner, "")
 	user, _ := w.user(owner, "retires", "")
 	var keys, aliases, grants, tags []string
@@ -45,79 +24,51 @@ func TestEveryListOfKMSComesInPages(t *testing.T) {
 	for i := range 23 {
 		keys = append(keys, w.key(owner, ""))
 		alias, tag := fmt.Sprintf("alias/n%02d", i), fmt.Sprintf("tag%02d", i)
-		need(c.CreateAlias(t.Context(), &kms.CreateAliasInput{AliasName: &alias, TargetKeyId: &key}))(t)
-		need(c.TagResource(t.Context(), &kms.TagResourceInput{KeyId: &key, Tags: []types.Tag{{TagKey: &tag, TagValue: new("v")}}}))(t)
+		need(c.CreateAlias(ctx, &kms.CreateAliasInput{AliasName: &alias, TargetKeyId: &key}))(t)
+		need(c.TagResource(ctx, &kms.TagResourceInput{KeyId: &key, Tags: []types.Tag{{TagKey: &tag, TagValue: new("v")}}}))(t)
 		g := w.grant(w.root(owner), &kms.CreateGrantInput{KeyId: &key, GranteePrincipal: &user.arn, RetiringPrincipal: &user.arn, Operations: decryptOnly})
 		aliases, tags, grants = append(aliases, alias), append(tags, tag), append(grants, *g.GrantId)
 	}
-	names := func(list []types.GrantListEntry) (ids []string) {
-		for _, g := range list {
-			ids = append(ids, *g.GrantId)
-		}
-		return ids
-	}
-	seven := new(int32(7))
-	tests := []struct {
-		name string
+	grantID := func(g *types.GrantListEntry) *string { return g.GrantId }
+	lists := map[string]struct {
 		want []string
-		page func(ctx context.Context, marker *string) ([]string, *string, bool, error)
+		list lister
 	}{
-		{"ListKeys", keys, func(ctx context.Context, m *string) (names []string, next *string, more bool, err error) {
-			out, err := c.ListKeys(ctx, &kms.ListKeysInput{Limit: seven, Marker: m})
-			if err != nil {
-				return nil, nil, false, err
-			}
-			for _, k := range out.Keys {
-				names = append(names, *k.KeyArn)
-			}
-			return names, out.NextMarker, out.Truncated, nil
+		"ListKeys": {keys, func(m *string, n *int32) ([]string, *string) {
+			o := need(c.ListKeys(ctx, &kms.ListKeysInput{Limit: n, Marker: m}))(t)
+			return names(o.Keys, func(k *types.KeyListEntry) *string { return k.KeyArn }), o.NextMarker
 		}},
-		{"ListAliases", aliases, func(ctx context.Context, m *string) (names []string, next *string, more bool, err error) {
-			out, err := c.ListAliases(ctx, &kms.ListAliasesInput{KeyId: &key, Limit: seven, Marker: m})
-			if err != nil {
-				return nil, nil, false, err
-			}
-			for _, a := range out.Aliases {
-				names = append(names, *a.AliasName)
-			}
-			return names, out.NextMarker, out.Truncated, nil
+		"ListAliases": {aliases, func(m *string, n *int32) ([]string, *string) {
+			o := need(c.ListAliases(ctx, &kms.ListAliasesInput{KeyId: &key, Limit: n, Marker: m}))(t)
+			return names(o.Aliases, func(a *types.AliasListEntry) *string { return a.AliasName }), o.NextMarker
 		}},
-		{"ListGrants", grants, func(ctx context.Context, m *string) ([]string, *string, bool, error) {
-			out, err := c.ListGrants(ctx, &kms.ListGrantsInput{KeyId: &key, Limit: seven, Marker: m})
-			if err != nil {
-				return nil, nil, false, err
-			}
-			return names(out.Grants), out.NextMarker, out.Truncated, nil
+		"ListGrants": {grants, func(m *string, n *int32) ([]string, *string) {
+			o := need(c.ListGrants(ctx, &kms.ListGrantsInput{KeyId: &key, Limit: n, Marker: m}))(t)
+			return names(o.Grants, grantID), o.NextMarker
 		}},
-		{"ListRetirableGrants", grants, func(ctx context.Context, m *string) ([]string, *string, bool, error) {
-			out, err := c.ListRetirableGrants(ctx, &kms.ListRetirableGrantsInput{RetiringPrincipal: &user.arn, Limit: seven, Marker: m})
-			if err != nil {
-				return nil, nil, false, err
-			}
-			return names(out.Grants), out.NextMarker, out.Truncated, nil
+		"ListRetirableGrants": {grants, func(m *string, n *int32) ([]string, *string) {
+			o := need(c.ListRetirableGrants(ctx, &kms.ListRetirableGrantsInput{RetiringPrincipal: &user.arn, Limit: n, Marker: m}))(t)
+			return names(o.Grants, grantID), o.NextMarker
 		}},
-		{"ListResourceTags", tags, func(ctx context.Context, m *string) (names []string, next *string, more bool, err error) {
-			out, err := c.ListResourceTags(ctx, &kms.ListResourceTagsInput{KeyId: &key, Limit: seven, Marker: m})
-			if err != nil {
-				return nil, nil, false, err
-			}
-			for _, tag := range out.Tags {
-				names = append(names, *tag.TagKey)
-			}
-			return names, out.NextMarker, out.Truncated, nil
+		"ListResourceTags": {tags, func(m *string, n *int32) ([]string, *string) {
+			o := need(c.ListResourceTags(ctx, &kms.ListResourceTagsInput{KeyId: &key, Limit: n, Marker: m}))(t)
+			return names(o.Tags, func(tag *types.Tag) *string { return tag.TagKey }), o.NextMarker
 		}},
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			got := walk(t, tt.name, tt.page)
+	for name, tt := range lists {
+		for _, n := range []int32{1, 7, 23, 24, 50} {
+			got := w.whole(tt.list, n)
 			slices.Sort(got)
 			if want := slices.Sorted(slices.Values(tt.want)); !slices.Equal(got, want) {
-				t.Errorf("got %d: %v, want %d: %v", len(got), got, len(want), want)
+				t.Errorf("%s by %d: got %d: %v, want %d: %v", name, n, len(got), got, len(want), want)
 			}
-			_, _, _, err := tt.page(t.Context(), new("no marker"))
-			w.ends(tt.name, err, "InvalidMarkerException: Could not deserialize marker 'no marker'")
-		})
+		}
+	}
+	_, err := c.ListKeys(ctx, &kms.ListKeysInput{Marker: new("no marker")})
+	w.ends("a marker that is none", err, "InvalidMarkerException: Could not deserialize marker 'no marker'")
+	page := need(c.ListKeys(ctx, &kms.ListKeysInput{Limit: new(int32(23))}))(t)
+	if !page.Truncated || page.NextMarker == nil {
+		t.Errorf("a page before the last is not truncated: %+v", page)
 	}
 }
 
