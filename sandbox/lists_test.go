@@ -72,6 +72,28 @@ func TestEveryListOfKMSComesInPages(t *testing.T) {
 	}
 }
 
+func TestWhoDeletesWhatAPageListsMissesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c, ctx := w.kmsOf(w.root(owner)), t.Context()
+	key := w.key(owner, "")
+	user, _ := w.user(owner, "u", "")
+	const all = 11
+	for i := range all {
+		w.grant(w.root(owner), &kms.CreateGrantInput{KeyId: &key, Name: new(fmt.Sprint(i)), GranteePrincipal: &user.arn, Operations: decryptOnly})
+	}
+	revoked := 0
+	for pages := kms.NewListGrantsPaginator(c, &kms.ListGrantsInput{KeyId: &key, Limit: new(int32(2))}); pages.HasMorePages(); {
+		for _, g := range need(pages.NextPage(ctx))(t).Grants {
+			need(c.RevokeGrant(ctx, &kms.RevokeGrantInput{KeyId: &key, GrantId: g.GrantId}))(t)
+			revoked++
+		}
+	}
+	if left := len(need(c.ListGrants(ctx, &kms.ListGrantsInput{KeyId: &key}))(t).Grants); revoked != all || left != 0 {
+		t.Errorf("revoked %d, %d are left, want %d and none", revoked, left, all)
+	}
+}
+
 func TestWhatAKeyMayHave(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
