@@ -165,7 +165,13 @@ func TestMACsAreHMACs(t *testing.T) {
 // bring imports key material with a wrapping algorithm.
 func (w *world) bring(key string, a types.AlgorithmSpec, material []byte) error {
 	w.Helper()
-	k := w.kmsOf(w.root(owner))
+	return w.bringAs("", key, a, material)
+}
+
+// bringAs imports key material as new or as what a key had.
+func (w *world) bringAs(how types.ImportType, key string, a types.AlgorithmSpec, material []byte) error {
+	w.Helper()
+	k := w.kmsOf(w.Root(owner, strings.Split(key, ":")[3]))
 	p := need(k.GetParametersForImport(w.Context(), &kms.GetParametersForImportInput{KeyId: &key, WrappingAlgorithm: a, WrappingKeySpec: types.WrappingKeySpecRsa2048}))(w)
 	parsed, err := x509.ParsePKIXPublicKey(p.PublicKey)
 	if err != nil {
@@ -188,7 +194,7 @@ func (w *world) bring(key string, a types.AlgorithmSpec, material []byte) error 
 		wrapped = oaep(material)
 	}
 	return just(k.ImportKeyMaterial(w.Context(), &kms.ImportKeyMaterialInput{
-		KeyId: &key, ImportToken: p.ImportToken, EncryptedKeyMaterial: wrapped, ExpirationModel: types.ExpirationModelTypeKeyMaterialDoesNotExpire,
+		KeyId: &key, ImportToken: p.ImportToken, EncryptedKeyMaterial: wrapped, ExpirationModel: types.ExpirationModelTypeKeyMaterialDoesNotExpire, ImportType: how,
 	}))
 }
 

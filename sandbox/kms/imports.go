@@ -1,7 +1,6 @@
 package kms
 
 import (
-	"bytes"
 	"context"
 	"crypto/rsa"
 	"crypto/x509"
@@ -187,7 +186,10 @@ func (s *Service) place(k *Key, in *kms.ImportKeyMaterialInput, secret []byte, a
 	if m.Expiration == "" {
 		m.Expiration = types.ExpirationModelTypeKeyMaterialExpires
 	}
-	same := slices.IndexFunc(k.Materials, func(o Material) bool { return bytes.Equal(o.Secret, secret) })
+	if k.isReplica() {
+		return s.placeInReplica(k, in, secret, m)
+	}
+	same := k.withSecret(secret)
 	switch {
 	case same >= 0:
 		old := &k.Materials[same]

@@ -33,7 +33,7 @@ func notSymmetric() error { return unsupported("") }
 
 // primaryOnly refuses a replica: rotation is the primary's.
 func (k *Key) primaryOnly() error {
-	if k.MultiRegion && k.Primary != k.Region {
+	if k.isReplica() {
 		return unsupported(k.arn + " is not a multi-region primary key.")
 	}
 	return nil
@@ -118,7 +118,7 @@ func (s *Service) RotateKeyOnDemand(ctx context.Context, in *kms.RotateKeyOnDema
 		return nil, refuse("LimitExceededException", "The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can be performed for this key: "+k.arn)
 	}
 	if k.Origin == types.OriginTypeExternal {
-		if err := k.rotateImported(c.At); err != nil {
+		if err := s.rotateImported(k, c.At); err != nil {
 			return nil, err
 		}
 	} else {
@@ -136,20 +136,6 @@ func (s *Service) rotate(k *Key, at time.Time, how types.RotationType) {
 	k.LastMaterial = m.ID
 }
 
-// rotateImported makes the imported material that waits the current one.
-func (k *Key) rotateImported(at time.Time) error {
-	for i := range k.Materials {
-		m := &k.Materials[i]
-		if !m.Pending {
-			continue
-		}
-		m.Pending, m.Since, m.How = false, at, types.RotationTypeOnDemand
-		k.LastMaterial, k.Expiration, k.ValidTo = m.ID, m.Expiration, m.ValidTo
-		return nil
-	}
-	return refuse("KMSInvalidStateException", "No available key material pending rotation for the key: "+k.arn+".")
-}
-
 // ListKeyRotations lists the rotations that have been.
 // See https://docs.aws.amazon.com/kms/latest/APIReference/API_ListKeyRotations.html.
 func (s *Service) ListKeyRotations(ctx context.Context, in *kms.ListKeyRotationsInput) (*kms.ListKeyRotationsOutput, error) {
@@ -165,7 +151,11 @@ func (s *Service) ListKeyRotations(ctx context.Context, in *kms.ListKeyRotations
 		if m.How == "" && !all {
 			continue
 		}
-		list = append(list, k.rotation(m, m == current))
+		e := k.rotation(m, m == current)
+		if m.Pending && s.lacking(k, m.ID) != "" {
+			e.KeyMaterialState = types.KeyMaterialStatePendingMultiRegionImportAndRotation
+		}
+		list = append(list, e)
 	}
 	page, next, err := paged(list, in.Marker, in.Limit, 100)
 	if err != nil {
