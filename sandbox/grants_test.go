@@ -296,6 +296,29 @@ func TestRetiringAndRevoking(t *testing.T) {
 	}
 }
 
+func TestRetirableGrantsAreAskedOfTheRetiringPrincipal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	mine, _ := w.user(owner, "mine", "")
+	other, _ := w.user(owner, "other", "")
+	_, reader := w.user(owner, "reader", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:ListRetirableGrants","Resource":"`+mine.arn+`"}]}`)
+	key := w.key(owner, "")
+	w.grant(w.root(owner), &kms.CreateGrantInput{KeyId: &key, GranteePrincipal: &other.arn, RetiringPrincipal: &mine.arn, Operations: decryptOnly})
+	list := func(principal string) (int, error) {
+		out, err := w.kmsOf(reader).ListRetirableGrants(t.Context(), &kms.ListRetirableGrantsInput{RetiringPrincipal: &principal})
+		if err != nil {
+			return 0, err
+		}
+		return len(out.Grants), nil
+	}
+	n, err := list(mine.arn)
+	if w.ends("the principal of the policy", err, ""); n != 1 {
+		t.Errorf("%d grants are listed, want 1", n)
+	}
+	_, err = list(other.arn)
+	w.ends("another principal", err, "is not authorized to perform: kms:ListRetirableGrants on resource: "+other.arn+" because no identity-based policy allows the kms:ListRetirableGrants action")
+}
+
 func TestRetireGrantNamesTheKeyByItsARN(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

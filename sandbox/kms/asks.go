@@ -47,6 +47,19 @@ func onNothing[I any](operation string) asks[I] {
 	}
 }
 
+// asksListRetirableGrants asks about the retiring principal, not about keys. One
+// that is named by its unique id is asked about as any: assumed.
+// See https://docs.aws.amazon.com/kms/latest/APIReference/API_ListRetirableGrants.html.
+func asksListRetirableGrants(c *gate.Call, in *kms.ListRetirableGrantsInput) ([]gate.Ask, error) {
+	a := gate.Ask{Action: "kms:ListRetirableGrants", Resource: "*"}
+	if in.RetiringPrincipal != nil {
+		if target, err := arn.Parse(*in.RetiringPrincipal); err == nil {
+			a.Resource, a.Target, a.Owner = target.String(), target, c.Caller.Account
+		}
+	}
+	return []gate.Ask{a}, nil
+}
+
 // ask makes the question about a key.
 func (s *Service) ask(c *gate.Call, f found, action string, tokens []string, context estate.Given) gate.Ask {
 	a := gate.Ask{Action: action, Resource: f.arn, Owner: f.owner, Context: context, Missing: f.hidden}

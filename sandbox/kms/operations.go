@@ -136,7 +136,7 @@ func (s *Service) grantOperations() []gate.Operation {
 		gate.Op(writes, forResource(onKey(s, "RevokeGrant", func(in *kms.RevokeGrantInput) *string { return in.KeyId })), s.RevokeGrant),
 		gate.Op(writes, s.asksRetireGrant, s.RetireGrant),
 		gate.Op(reads, forResource(onKey(s, "ListGrants", func(in *kms.ListGrantsInput) *string { return in.KeyId })), s.ListGrants),
-		gate.Op(reads, onNothing[kms.ListRetirableGrantsInput]("ListRetirableGrants"), s.ListRetirableGrants),
+		gate.Op(reads, asksListRetirableGrants, s.ListRetirableGrants),
 	}
 }
 
