@@ -144,7 +144,7 @@ func (s *Sandbox) getDecision(w http.ResponseWriter, id string) {
 		Decisions     []decision `json:"decisions"`
 	}{FormatVersion: 1, RequestID: id, Operation: e.Call.Service + ":" + e.Call.Operation, Decisions: []decision{}}
 	if denied := (*gate.Denied)(nil); errors.As(e.Err, &denied) {
-		out.Refused, out.Missing = denied.Text, denied.Missing
+		out.Refused, out.Missing, out.Why = denied.Text, denied.Missing, denied.Why
 	} else if e.Err != nil {
 		out.Refused = e.Err.Error()
 	}

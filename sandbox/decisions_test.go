@@ -13,8 +13,8 @@ import (
 
 // why asks for the decision of a call that was refused.
 func (w *world) why(err error) (out struct {
-	Operation, Refused, Missing string
-	Decisions                   []struct {
+	Operation, Refused, Missing, Why string
+	Decisions                        []struct {
 		Principal, Action, Decision string
 		BlockedBy                   []string `json:"blocked_by"`
 		Blockers                    []struct{ Text string }

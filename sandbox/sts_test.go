@@ -340,7 +340,15 @@ func TestAGrantTakesItsTimeForCallersWithoutItsToken(t *testing.T) {
 	me := *need(sts.NewFromConfig(user).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{}))(t).Arn
 	g := w.grant(w.root(owner), &kms.CreateGrantInput{KeyId: &key, GranteePrincipal: &me, Operations: decryptOnly})
 	const not = "because no identity-based policy allows the kms:Decrypt action"
-	w.ends("at once, without the token", w.decrypt(user, key), not)
+	err := w.decrypt(user, key)
+	w.ends("at once, without the token", err, not)
+	if why := w.why(err).Why; !strings.HasPrefix(why, "A grant allows it that does not count yet: it was made less than 5m0s ago") {
+		t.Errorf("the reason is %q", why)
+	}
+	_, err = w.kmsOf(user).DescribeKey(t.Context(), &kms.DescribeKeyInput{KeyId: &key})
+	if why := w.why(err).Why; why != "" {
+		t.Errorf("the reason of a refusal that the grant would not lift is %q", why)
+	}
 	w.ends("at once, with the token", w.decrypt(user, key, *g.GrantToken), "")
 	w.ends("at once, with a token that is none", w.decrypt(user, key, "AQpAM2RhZ"), "InvalidGrantTokenException: The grant token is not valid.")
 	w.pass(5 * time.Minute)

@@ -16,6 +16,8 @@ type Denied struct {
 	Case     *estate.Case // nil when nothing was asked
 	// Missing is what does not exist, which the text does not tell.
 	Missing string
+	// Why is what else the text does not tell.
+	Why string
 }
 
 // Error returns AWS's text.

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/keyreach/keyreach/access"
@@ -50,6 +51,10 @@ type Ask struct {
 	Policy *estate.Named
 	Key    *estate.Key
 	Grants []estate.Grant
+	// Waiting are grants that do not count yet, WaitingWhy says so to who is refused
+	// what they allow.
+	Waiting    []estate.Grant
+	WaitingWhy string
 	// Ciphertext is set when the caller named no key and the ciphertext did.
 	Ciphertext bool
 	// Missing is set when the resource does not exist and the caller must not
@@ -89,7 +94,20 @@ func (g *Gate) one(c *Call, a *Ask) error {
 		return nil
 	}
 	d := access.Authorize(k)
-	return &Denied{Action: a.Action, Text: denial(c, a, &d), Decision: d, Case: k, Missing: missing}
+	return &Denied{Action: a.Action, Text: denial(c, a, &d), Decision: d, Case: k, Missing: missing, Why: waiting(k, a)}
+}
+
+// waiting says whether grants that do not count yet would have allowed a call.
+func waiting(k *estate.Case, a *Ask) string {
+	if len(a.Waiting) == 0 {
+		return ""
+	}
+	later := *k
+	later.Grants = slices.Concat(k.Grants, a.Waiting)
+	if access.Decide(&later) != access.Allow {
+		return ""
+	}
+	return a.WaitingWhy
 }
 
 // Would reports whether the resource's own policy would let the caller in, were

@@ -72,7 +72,7 @@ func (s *Service) ask(c *gate.Call, f found, action string, tokens []string, con
 		a.Context = append(a.Context, estate.NewEntry("kms:requestalias", policy.One(f.alias)))
 	}
 	a.Target, a.Policy, a.Key = f.target, f.policy, f.view
-	a.Grants = s.grantsOf(c, f.Key, tokens)
+	s.setGrants(c, &a, f.Key, tokens)
 	return a
 }
 

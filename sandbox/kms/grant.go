@@ -53,20 +53,22 @@ func (g *Grant) ready() {
 // row is the key of the row.
 func (g *Grant) row() string { return state.Key(g.Account, g.Region, g.KeyID, g.ID) }
 
-// grantsOf returns the grants of a key that count for a call: with a delay, those
-// that are old enough or whose token the call passes.
-func (s *Service) grantsOf(c *gate.Call, k *Key, tokens []string) []estate.Grant {
+// setGrants gives a question the grants of a key: with a delay, those count that are
+// old enough or whose token the call passes.
+func (s *Service) setGrants(c *gate.Call, a *gate.Ask, k *Key, tokens []string) {
 	if s.GrantDelay == 0 {
-		return s.viewOf(k)
+		a.Grants = s.viewOf(k)
+		return
 	}
-	var list []estate.Grant
 	for _, g := range s.grants.All(state.Key(k.row(), "")) {
 		passed := slices.ContainsFunc(tokens, func(t string) bool { return slices.Contains(g.Tokens, t) })
 		if passed || !c.At.Before(g.Created.Add(s.GrantDelay)) {
-			list = append(list, g.view)
+			a.Grants = append(a.Grants, g.view)
+		} else {
+			a.Waiting = append(a.Waiting, g.view)
 		}
 	}
-	return list
+	a.WaitingWhy = "A grant allows it that does not count yet: it was made less than " + s.GrantDelay.String() + " ago (--grant-delay), and the call did not pass its grant token."
 }
 
 // tokenSize is the length of what a grant token holds, in bytes.
