@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 )
 
@@ -55,6 +56,10 @@ func TestTheDecisionOfEveryCallCanBeAsked(t *testing.T) {
 	_, err = w.kmsOf(w.root(owner)).DescribeKey(t.Context(), &kms.DescribeKeyInput{KeyId: &gone})
 	if out := w.why(err); !strings.Contains(out.Refused, "does not exist") {
 		t.Errorf("of a key of one's own that does not exist: %+v", out)
+	}
+	_, err = iam.NewFromConfig(w.root(owner)).AttachRolePolicy(t.Context(), &iam.AttachRolePolicyInput{RoleName: &r.name, PolicyArn: new("arn:aws:iam::aws:policy/NotHere")})
+	if out := w.why(err); !strings.Contains(out.Why, "ListPolicies with the scope AWS") {
+		t.Errorf("of a policy of AWS's that is not here: %+v", out)
 	}
 	res := need(http.Get(w.URL + "/_keyreach/decisions/none"))(t)
 	defer res.Body.Close()

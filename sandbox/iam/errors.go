@@ -1,11 +1,13 @@
 package iam
 
 import (
+	"net/http"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
+	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/wire"
 )
@@ -14,6 +16,16 @@ func refuse(code, text string) error { return wire.Refuse(code, text) }
 
 func noSuch(kind, name string) error {
 	return refuse("NoSuchEntity", "The "+kind+" with name "+name+" cannot be found.")
+}
+
+// noPolicy refuses a managed policy that is not there. Of AWS's own the sandbox has
+// some only, which who wonders is told.
+func noPolicy(policyARN string) error {
+	e := &wire.Error{Code: "NoSuchEntity", Message: "Policy " + policyARN + " does not exist or is not attachable.", Status: http.StatusNotFound}
+	if p, err := arn.Parse(policyARN); err == nil && p.Account == "aws" {
+		e.Why = "The sandbox has not all policies of AWS's own: ListPolicies with the scope AWS lists those that it has. An estate can bring others."
+	}
+	return e
 }
 
 func exists(kind, name string) error {

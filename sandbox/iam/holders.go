@@ -106,7 +106,7 @@ const maxAttached = 10
 
 func (h holder) attach(s *Service, policyARN string) error {
 	if s.visible(h.Account, policyARN) == nil {
-		return refuse("NoSuchEntity", "Policy "+policyARN+" does not exist or is not attachable.")
+		return noPolicy(policyARN)
 	}
 	if slices.Contains(h.Attached, policyARN) {
 		return nil
