@@ -6,10 +6,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
+	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	record "github.com/keyreach/keyreach/sandbox/cloudtrail"
 
@@ -115,6 +118,152 @@ func TestSecretsOfAccessKeysAreNotRecorded(t *testing.T) {
 	}
 	if shown := fmt.Sprint(list[0].ResponseElements); strings.Contains(shown, *key.SecretAccessKey) || !strings.Contains(shown, *key.AccessKeyId) {
 		t.Error(shown)
+	}
+}
+
+// IAM's refusals are recorded under the names of the model, and those outside it as
+// they are.
+func TestRefusalsOfIAMAreRecordedAsExceptions(t *testing.T) {
+	t.Parallel()
+	s := sandboxtest.Start(t, sandbox.Options{})
+	root := iam.NewFromConfig(s.Root(management, region))
+	user := need(root.CreateUser(t.Context(), &iam.CreateUserInput{UserName: new("u")}))(t).User.UserName
+	need(root.PutUserPolicy(t.Context(), &iam.PutUserPolicyInput{UserName: user, PolicyName: new("p"), PolicyDocument: new(allow("sts:*"))}))(t)
+	key := need(root.CreateAccessKey(t.Context(), &iam.CreateAccessKeyInput{UserName: user}))(t).AccessKey
+	own := s.Root(management, region)
+	own.Credentials = credentials.NewStaticCredentialsProvider(*key.AccessKeyId, *key.SecretAccessKey, "")
+	guest := sts.NewFromConfig(own)
+	nobody := iam.NewFromConfig(own)
+	for _, x := range []struct {
+		what, wire, recorded string
+		do                   func() error
+	}{
+		{"DeleteGroup", "NoSuchEntity", "NoSuchEntityException", func() error {
+			_, err := root.DeleteGroup(t.Context(), &iam.DeleteGroupInput{GroupName: new("none")})
+			return err
+		}},
+		{"CreateUser", "EntityAlreadyExists", "EntityAlreadyExistsException", func() error {
+			_, err := root.CreateUser(t.Context(), &iam.CreateUserInput{UserName: user})
+			return err
+		}},
+		{"DeleteUser", "DeleteConflict", "DeleteConflictException", func() error {
+			_, err := root.DeleteUser(t.Context(), &iam.DeleteUserInput{UserName: user})
+			return err
+		}},
+		{"CreatePolicy", "MalformedPolicyDocument", "MalformedPolicyDocumentException", func() error {
+			_, err := root.CreatePolicy(t.Context(), &iam.CreatePolicyInput{PolicyName: new("p"), PolicyDocument: new("{}")})
+			return err
+		}},
+		{"GetFederationToken", "MalformedPolicyDocument", "MalformedPolicyDocumentException", func() error {
+			_, err := guest.GetFederationToken(t.Context(), &sts.GetFederationTokenInput{Name: new("guest"), Policy: new("{}")})
+			return err
+		}},
+		{"ListUsers", "AccessDenied", "AccessDenied", func() error {
+			_, err := nobody.ListUsers(t.Context(), &iam.ListUsersInput{})
+			return err
+		}},
+		{"ListRoles", "ValidationError", "ValidationError", func() error {
+			_, err := root.ListRoles(t.Context(), &iam.ListRolesInput{Marker: new("none")})
+			return err
+		}},
+	} {
+		refused(t, x.do(), x.wire, "")
+		if list := events(t, s, management, types.LookupAttributeKeyEventName, x.what); list[0].ErrorCode != x.recorded {
+			t.Errorf("%s is recorded as %s, want %s", x.what, list[0].ErrorCode, x.recorded)
+		}
+	}
+}
+
+// recorded is what a record of KMS has: request, response and what is told besides; an empty
+// text stands for any.
+type recorded struct{ what, request, response, additional string }
+
+// check holds the latest records against what they should have.
+func (x recorded) check(t *testing.T, s *sandboxtest.Server) {
+	t.Helper()
+	r := events(t, s, management, types.LookupAttributeKeyEventName, x.what)[0]
+	for _, part := range []struct {
+		name      string
+		got, want any
+	}{
+		{"asked", r.RequestParameters, x.request}, {"answered", r.ResponseElements, x.response}, {"has besides", r.AdditionalEventData, x.additional},
+	} {
+		if got := fmt.Sprint(part.got); part.want != "" && got != part.want {
+			t.Errorf("%s %s %s, want %s", x.what, part.name, got, part.want)
+		}
+	}
+	for _, about := range r.Resources {
+		if about.Type != "AWS::KMS::Key" {
+			t.Errorf("%s was about %+v", x.what, about)
+		}
+	}
+}
+
+// The pages of AWS are https://docs.aws.amazon.com/kms/latest/developerguide/ct-encrypt.html
+// and those beside it.
+func TestUsesOfAKeyAreRecordedAsOnAWS(t *testing.T) {
+	t.Parallel()
+	s := sandboxtest.Start(t, sandbox.Options{})
+	c, ctx := kms.NewFromConfig(s.Root(management, region)), t.Context()
+	m := need(c.CreateKey(ctx, &kms.CreateKeyInput{}))(t).KeyMetadata
+	key, id, material := m.KeyId, *m.KeyId, *m.CurrentKeyMaterialId
+	blob := need(c.Encrypt(ctx, &kms.EncryptInput{KeyId: key, Plaintext: []byte("hush")}))(t).CiphertextBlob
+	need(c.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: blob}))(t)
+	need(c.ReEncrypt(ctx, &kms.ReEncryptInput{CiphertextBlob: blob, DestinationKeyId: key}))(t)
+	need(c.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: key, KeySpec: kmstypes.DataKeySpecAes256}))(t)
+	used := "map[keyMaterialId:" + material + "]"
+	for _, x := range []recorded{
+		{"CreateKey", "map[bypassPolicyLockoutSafetyCheck:false customerMasterKeySpec:SYMMETRIC_DEFAULT description: keySpec:SYMMETRIC_DEFAULT keyUsage:ENCRYPT_DECRYPT origin:AWS_KMS]", "", "map[]"},
+		{"Encrypt", "map[encryptionAlgorithm:SYMMETRIC_DEFAULT keyId:" + id + "]", "<nil>", used},
+		{"Decrypt", "map[encryptionAlgorithm:SYMMETRIC_DEFAULT]", "<nil>", used},
+		{"ReEncrypt", "map[destinationEncryptionAlgorithm:SYMMETRIC_DEFAULT destinationKeyId:" + id + " sourceEncryptionAlgorithm:SYMMETRIC_DEFAULT]", "<nil>", "map[destinationKeyMaterialId:" + material + " sourceKeyMaterialId:" + material + "]"},
+		{"GenerateDataKey", "map[keyId:" + id + " keySpec:AES_256]", "<nil>", used},
+	} {
+		x.check(t, s)
+	}
+	signing := need(c.CreateKey(ctx, &kms.CreateKeyInput{KeySpec: kmstypes.KeySpecEccNistP256, KeyUsage: kmstypes.KeyUsageTypeSignVerify}))(t).KeyMetadata
+	recorded{"CreateKey", "map[bypassPolicyLockoutSafetyCheck:false customerMasterKeySpec:ECC_NIST_P256 description: keySpec:ECC_NIST_P256 keyUsage:SIGN_VERIFY origin:AWS_KMS]", "", ""}.check(t, s)
+	_, err := c.Encrypt(ctx, &kms.EncryptInput{KeyId: signing.KeyId, Plaintext: []byte("hush")})
+	refused(t, err, "InvalidKeyUsageException", "")
+	recorded{"Encrypt", "map[encryptionAlgorithm:SYMMETRIC_DEFAULT keyId:" + *signing.KeyId + "]", "<nil>", "map[]"}.check(t, s)
+}
+
+func TestChangesOfAKeyAreRecordedAsOnAWS(t *testing.T) {
+	t.Parallel()
+	s := sandboxtest.Start(t, sandbox.Options{})
+	c, ctx := kms.NewFromConfig(s.Root(management, region)), t.Context()
+	m := need(c.CreateKey(ctx, &kms.CreateKeyInput{}))(t).KeyMetadata
+	key, alias := m.KeyId, new("alias/a")
+	need(c.CreateAlias(ctx, &kms.CreateAliasInput{AliasName: alias, TargetKeyId: key}))(t)
+	need(c.UpdateAlias(ctx, &kms.UpdateAliasInput{AliasName: alias, TargetKeyId: key}))(t)
+	need(c.DeleteAlias(ctx, &kms.DeleteAliasInput{AliasName: alias}))(t)
+	need(c.EnableKeyRotation(ctx, &kms.EnableKeyRotationInput{KeyId: key}))(t)
+	need(c.DisableKeyRotation(ctx, &kms.DisableKeyRotationInput{KeyId: key}))(t)
+	need(c.TagResource(ctx, &kms.TagResourceInput{KeyId: key, Tags: []kmstypes.Tag{{TagKey: new("a"), TagValue: new("b")}}}))(t)
+	need(c.UntagResource(ctx, &kms.UntagResourceInput{KeyId: key, TagKeys: []string{"a"}}))(t)
+	need(c.PutKeyPolicy(ctx, &kms.PutKeyPolicyInput{KeyId: key, Policy: new(document(`{"Effect":"Allow","Principal":{"AWS":"` + management + `"},"Action":"kms:*","Resource":"*"}`))}))(t)
+	grant := need(c.CreateGrant(ctx, &kms.CreateGrantInput{KeyId: key, GranteePrincipal: new("arn:aws:iam::" + management + ":root"), Operations: []kmstypes.GrantOperation{"RetireGrant"}}))(t)
+	need(c.RetireGrant(ctx, &kms.RetireGrantInput{GrantToken: grant.GrantToken}))(t)
+	need(c.DisableKey(ctx, &kms.DisableKeyInput{KeyId: key}))(t)
+	need(c.EnableKey(ctx, &kms.EnableKeyInput{KeyId: key}))(t)
+
+	id, full := *m.KeyId, *m.Arn
+	itsKey := "map[keyId:" + full + "]"
+	for _, x := range []recorded{
+		{"CreateAlias", "map[aliasName:alias/a targetKeyId:" + id + "]", itsKey, "map[]"},
+		{"UpdateAlias", "map[aliasName:alias/a targetKeyId:" + id + "]", itsKey, "map[]"},
+		{"DeleteAlias", "map[aliasName:alias/a]", itsKey, "map[]"},
+		{"EnableKeyRotation", "map[keyId:" + id + "]", itsKey, "map[]"},
+		{"DisableKeyRotation", "map[keyId:" + id + "]", "<nil>", "map[]"},
+		{"TagResource", "", "<nil>", "map[]"},
+		{"UntagResource", "map[keyId:" + id + " tagKeys:[a]]", itsKey, "map[]"},
+		{"PutKeyPolicy", "", "<nil>", "map[]"},
+		{"CreateGrant", "", "map[grantId:" + *grant.GrantId + " keyId:" + full + "]", "map[]"},
+		{"RetireGrant", "<nil>", "<nil>", "map[grantId:" + *grant.GrantId + "]"},
+		{"DisableKey", "map[keyId:" + id + "]", itsKey, "map[]"},
+		{"EnableKey", "map[keyId:" + id + "]", itsKey, "map[]"},
+	} {
+		x.check(t, s)
 	}
 }
 

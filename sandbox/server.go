@@ -12,8 +12,10 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/sandbox/cloudtrail"
 	"github.com/keyreach/keyreach/sandbox/gate"
+	"github.com/keyreach/keyreach/sandbox/kms"
 	"github.com/keyreach/keyreach/sandbox/wire"
 )
 
@@ -279,9 +281,21 @@ func (s *Sandbox) describe(e *cloudtrail.Entry) cloudtrail.Described {
 	}
 	if e.Err != nil {
 		refusal := v.codec.AsError(s.wireError(v, e.Err))
-		d.Code, d.Message = refusal.Code, refusal.Message
+		d.Code, d.Message = recordedCode(v.codec.API(), refusal.Code), refusal.Message
 	} else if e.Out != nil {
-		d.Response = v.codec.Shown(op.Output, e.Out)
+		d.Response, d.Additional = v.codec.Shown(op.Output, e.Out), kms.Additional(e.Out)
 	}
 	return d
+}
+
+// recordedCode is what CloudTrail calls a refusal. IAM's are recorded under the names
+// of the model, as NoSuchEntityException, where the wire has NoSuchEntity: detections
+// for AWS search for these, see https://research.splunk.com/cloud/723b861a-92eb-11eb-93b8-acde48001122/.
+// That STS, which has the same protocol, is recorded so too is assumed. Codes outside
+// the model, as AccessDenied and ValidationError, stay.
+func recordedCode(api *awsfacts.API, code string) string {
+	if s := api.Error(code); s != nil && api.Protocol == "query" {
+		return s.Name
+	}
+	return code
 }

@@ -10,10 +10,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 )
 
-// matchedBy are the statements of a simulation, as policy@line:column-line:column.
+// matchedBy are the statements of a simulation, as policy@line:column-line:column. A
+// policy of another kind than its name says has the kind before it.
 func matchedBy(list []types.Statement) string {
 	var out []string
 	for _, s := range list {
+		if (s.SourcePolicyType == "Resource Policy") != (*s.SourcePolicyId == "ResourcePolicy") || !strings.HasSuffix(string(s.SourcePolicyType), " Policy") {
+			out = append(out, string(s.SourcePolicyType))
+		}
 		out = append(out, fmt.Sprintf("%s@%d:%d-%d:%d", *s.SourcePolicyId, s.StartPosition.Line, s.StartPosition.Column, s.EndPosition.Line, s.EndPosition.Column))
 	}
 	return strings.Join(out, " ")
@@ -66,8 +70,8 @@ func TestTheSimulatorTellsWhichStatementsDecided(t *testing.T) {
 		{"what no statement speaks of", pair, "s3:GetObject", "", "", nil, "implicitDeny", ""},
 		{"a key without its policy", pair, "kms:Encrypt", oldKey, "", nil, "allowed", "PolicyInputList.1@3:19-8:10"},
 		{"a key without its policy, not allowed", dated, "kms:Encrypt", oldKey, "", nil, "implicitDeny", ""},
-		{"a key with its policy", pair, "kms:Encrypt", oldKey, closeKey, nil, "allowed", "PolicyInputList.1@3:19-8:10 resource policy" + only(closeKey)},
-		{"a key whose policy lets everybody in", dated, "kms:Encrypt", oldKey, inKey, nil, "allowed", "resource policy" + only(inKey)},
+		{"a key with its policy", pair, "kms:Encrypt", oldKey, closeKey, nil, "allowed", "PolicyInputList.1@3:19-8:10 ResourcePolicy" + only(closeKey)},
+		{"a key whose policy lets everybody in", dated, "kms:Encrypt", oldKey, inKey, nil, "allowed", "ResourcePolicy" + only(inKey)},
 	} {
 		in := &iam.SimulateCustomPolicyInput{PolicyInputList: []string{x.policy}, ActionNames: []string{x.action}, ContextEntries: x.context}
 		if x.resource != "" {
@@ -97,15 +101,21 @@ func TestTheSimulatorNamesThePoliciesOfAPrincipal(t *testing.T) {
 	in := &iam.SimulatePrincipalPolicyInput{PolicySourceArn: &u.arn, ActionNames: []string{"kms:Encrypt", "kms:Decrypt", "kms:Sign", "kms:Verify"}, PolicyInputList: []string{allow("kms:Verify")}}
 	out := need(c.SimulatePrincipalPolicy(t.Context(), in))(t).EvaluationResults
 	sign := "managed" + only(allow("kms:Sign"))
-	for i, want := range []string{"own" + only(allow("kms:Encrypt")), "groups" + only(allow("kms:Decrypt")), sign + " " + sign, "PolicyInputList.1" + only(allow("kms:Verify"))} {
+	for i, want := range []string{"user_u_own" + only(allow("kms:Encrypt")), "group_g_groups" + only(allow("kms:Decrypt")), sign + " " + sign, "PolicyInputList.1" + only(allow("kms:Verify"))} {
 		if got := matchedBy(out[i].MatchedStatements); got != want || out[i].EvalDecision != types.PolicyEvaluationDecisionTypeAllowed {
 			t.Errorf("%s: %s by %q, want %q", *out[i].EvalActionName, out[i].EvalDecision, got, want)
 		}
 	}
 	in = &iam.SimulatePrincipalPolicyInput{PolicySourceArn: new("arn:aws:iam::" + owner + ":group/g"), ActionNames: []string{"kms:Encrypt", "kms:Decrypt"}}
 	out = need(c.SimulatePrincipalPolicy(t.Context(), in))(t).EvaluationResults
-	if matchedBy(out[0].MatchedStatements) != "" || matchedBy(out[1].MatchedStatements) != "groups"+only(allow("kms:Decrypt")) {
+	if matchedBy(out[0].MatchedStatements) != "" || matchedBy(out[1].MatchedStatements) != "group_g_groups"+only(allow("kms:Decrypt")) {
 		t.Errorf("the group alone: %+v", out)
+	}
+	r := w.role(owner, "r", allow("kms:Encrypt"), "")
+	in = &iam.SimulatePrincipalPolicyInput{PolicySourceArn: &r.arn, ActionNames: []string{"kms:Encrypt"}}
+	out = need(c.SimulatePrincipalPolicy(t.Context(), in))(t).EvaluationResults
+	if got := matchedBy(out[0].MatchedStatements); got != "role_r_own"+only(allow("kms:Encrypt")) {
+		t.Errorf("the role: %q", got)
 	}
 }
 

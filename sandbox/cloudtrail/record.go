@@ -15,32 +15,35 @@ import (
 type Described struct {
 	Request, Response any
 	Code, Message     string // of the refusal; empty for none
+	// Additional is what is told besides request and response; nil for nothing.
+	Additional map[string]any
 }
 
 // Record is an event as CloudTrail writes it.
 // See https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html.
 type Record struct {
-	EventVersion       string     `json:"eventVersion"`
-	UserIdentity       Identity   `json:"userIdentity"`
-	EventTime          time.Time  `json:"eventTime"`
-	EventSource        string     `json:"eventSource"`
-	EventName          string     `json:"eventName"`
-	AWSRegion          string     `json:"awsRegion"`
-	SourceIPAddress    string     `json:"sourceIPAddress"`
-	UserAgent          string     `json:"userAgent"`
-	ErrorCode          string     `json:"errorCode,omitempty"`
-	ErrorMessage       string     `json:"errorMessage,omitempty"`
-	RequestParameters  any        `json:"requestParameters"`
-	ResponseElements   any        `json:"responseElements"`
-	RequestID          string     `json:"requestID"`
-	EventID            string     `json:"eventID"`
-	ReadOnly           bool       `json:"readOnly"`
-	Resources          []Resource `json:"resources,omitempty"`
-	EventType          string     `json:"eventType"`
-	ManagementEvent    bool       `json:"managementEvent"`
-	RecipientAccountID string     `json:"recipientAccountId"`
-	SharedEventID      string     `json:"sharedEventID,omitempty"`
-	EventCategory      string     `json:"eventCategory"`
+	EventVersion        string         `json:"eventVersion"`
+	UserIdentity        Identity       `json:"userIdentity"`
+	EventTime           time.Time      `json:"eventTime"`
+	EventSource         string         `json:"eventSource"`
+	EventName           string         `json:"eventName"`
+	AWSRegion           string         `json:"awsRegion"`
+	SourceIPAddress     string         `json:"sourceIPAddress"`
+	UserAgent           string         `json:"userAgent"`
+	ErrorCode           string         `json:"errorCode,omitempty"`
+	ErrorMessage        string         `json:"errorMessage,omitempty"`
+	RequestParameters   any            `json:"requestParameters"`
+	ResponseElements    any            `json:"responseElements"`
+	AdditionalEventData map[string]any `json:"additionalEventData,omitempty"`
+	RequestID           string         `json:"requestID"`
+	EventID             string         `json:"eventID"`
+	ReadOnly            bool           `json:"readOnly"`
+	Resources           []Resource     `json:"resources,omitempty"`
+	EventType           string         `json:"eventType"`
+	ManagementEvent     bool           `json:"managementEvent"`
+	RecipientAccountID  string         `json:"recipientAccountId"`
+	SharedEventID       string         `json:"sharedEventID,omitempty"`
+	EventCategory       string         `json:"eventCategory"`
 }
 
 // Resource is what an event was about.
@@ -81,14 +84,18 @@ type Issuer struct {
 
 // Records are the events of a call: the caller's, and one for each other account
 // whose resources the call used. An owner learns of the call what AWS tells it:
-// from which account it came. That the owner gets none of a call that was refused
-// is assumed.
+// from which account it came. Of a call that was not allowed only the caller's account
+// gets a record; that the same holds for other refusals is assumed.
+// See https://docs.aws.amazon.com/kms/latest/developerguide/logging-using-cloudtrail.html.
 func (e *Entry) Records(d *Described) []Record {
 	c := e.Call
+	if c.Service == "kms" {
+		e.completeKMS(d)
+	}
 	r := Record{
 		EventVersion: "1.11", UserIdentity: identityOf(c), EventTime: c.At.UTC().Truncate(time.Second), EventSource: c.Service + ".amazonaws.com", EventName: c.Operation,
 		AWSRegion: regionOf(c), SourceIPAddress: c.SourceIP, UserAgent: c.UserAgent, ErrorCode: d.Code, ErrorMessage: d.Message,
-		RequestParameters: d.Request, RequestID: c.ID, EventID: idOf("event", c.ID), ReadOnly: e.ReadOnly || c.Service == "sts",
+		RequestParameters: d.Request, AdditionalEventData: d.Additional, RequestID: c.ID, EventID: idOf("event", c.ID), ReadOnly: e.ReadOnly || c.Service == "sts",
 		EventType: "AwsApiCall", ManagementEvent: true, RecipientAccountID: c.Caller.Account, EventCategory: "Management",
 	}
 	if r.SourceIPAddress == "" {

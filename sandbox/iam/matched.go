@@ -29,23 +29,56 @@ func (s *Service) matched(q *simulation, d *access.Decision) []types.Statement {
 		if e.Effect != effect || e.Applies != "true" || !told || e.Document == assumedKeyPolicy {
 			continue
 		}
-		m := types.Statement{SourcePolicyId: new(sourceID(e.Document)), SourcePolicyType: types.PolicySourceTypeNone}
+		m := types.Statement{SourcePolicyId: new(q.sourceID(e.Document)), SourcePolicyType: identitySource}
+		if e.Document == resourcePolicy {
+			m.SourcePolicyType = resourceSource
+		}
 		m.StartPosition, m.EndPosition = around(s.textOf(q, e.Document), e.Position.Line, e.Position.Column)
 		list = append(list, m)
 	}
 	return list
 }
 
-// sourceID is the name under which the simulator shows a policy: without the path
-// of a managed one.
-func sourceID(document string) string {
-	if _, own, ok := strings.Cut(document, ": "); ok {
-		document = own // of a group
+// The kinds of policies as AWS answers them, which are none of its model's.
+// See https://timkins666.github.io/blog/2025/04/03/automated-iam-policy-simulator-testing.html.
+const (
+	identitySource types.PolicySourceType = "IAM Policy"
+	resourceSource types.PolicySourceType = "Resource Policy"
+)
+
+// sourceID is the name under which the simulator shows a policy: of a managed one its
+// name, of an inline one who has it and its name, "ResourcePolicy" for that of the
+// resource. Users report it of users and roles; that groups are named alike is assumed.
+// See https://github.com/hashicorp/terraform-provider-aws, whose acceptance test of
+// iam_principal_policy_simulation runs on AWS, and the transcript with resourceSource.
+func (q *simulation) sourceID(document string) string {
+	if document == resourcePolicy {
+		return "ResourcePolicy"
+	}
+	owner := q.owning()
+	if group, own, ok := strings.Cut(document, ": "); ok {
+		owner, document = "group_"+strings.TrimPrefix(group, "group "), own
 	}
 	if a, ok := strings.CutPrefix(document, "managed policy "); ok {
 		return a[strings.LastIndexByte(a, '/')+1:]
 	}
-	return strings.TrimPrefix(document, "inline policy ")
+	if own, ok := strings.CutPrefix(document, "inline policy "); ok {
+		return owner + "_" + own
+	}
+	return document
+}
+
+// owning is the user or role that is simulated, as it stands before the names of its
+// inline policies.
+func (q *simulation) owning() string {
+	if q.entity == nil {
+		return ""
+	}
+	kind := "user"
+	if strings.Contains(q.entity.full, ":role/") {
+		kind = "role"
+	}
+	return kind + "_" + q.entity.Name
 }
 
 // textOf is the text of a policy by the name that it has in the case.

@@ -77,10 +77,11 @@ func (s *Service) ask(c *gate.Call, f found, action string, tokens []string, con
 }
 
 // askAlias makes the question about an alias, which only identity policies
-// answer.
+// answer. CloudTrail gives aliases the type of keys, see
+// https://docs.aws.amazon.com/kms/latest/developerguide/ct-createalias.html.
 func (s *Service) askAlias(c *gate.Call, account, name, action string) gate.Ask {
 	a := arn.ARN{Partition: partitionOf(c.Region), Service: "kms", Region: c.Region, Account: account, Resource: name}
-	c.Resources = append(c.Resources, gate.Resource{ARN: a.String(), Account: account, Type: "AWS::KMS::Alias"})
+	c.Resources = append(c.Resources, gate.Resource{ARN: a.String(), Account: account, Type: "AWS::KMS::Key"})
 	return gate.Ask{Action: action, Resource: a.String(), Target: a, Owner: account}
 }
 

@@ -67,7 +67,11 @@ func (s *Service) Encrypt(ctx context.Context, in *kms.EncryptInput) (*kms.Encry
 		return nil, err
 	}
 	s.note(gate.From(ctx), k)
-	return &kms.EncryptOutput{CiphertextBlob: blob, EncryptionAlgorithm: a, KeyId: &k.arn}, nil
+	out := &kms.EncryptOutput{CiphertextBlob: blob, EncryptionAlgorithm: a, KeyId: &k.arn}
+	if k.Spec == types.KeySpecSymmetricDefault {
+		out.ResultMetadata.Set(materialUsed, k.current().ID)
+	}
+	return out, nil
 }
 
 func (s *Service) fitsPlaintext(k *Key, a types.EncryptionAlgorithmSpec, n int) error {

@@ -218,5 +218,7 @@ func (s *Service) RetireGrant(ctx context.Context, in *kms.RetireGrantInput) (*k
 		return nil, err
 	}
 	s.grants.Delete(state.Key(f.row(), g[0].GrantID))
-	return &kms.RetireGrantOutput{}, nil
+	out := &kms.RetireGrantOutput{}
+	out.ResultMetadata.Set(grantRetired, g[0].GrantID)
+	return out, nil
 }
