@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/keyreach/keyreach/access"
 	"github.com/keyreach/keyreach/estate"
@@ -15,44 +16,76 @@ import (
 	"github.com/keyreach/keyreach/sandbox/wire"
 )
 
-const adminPrefix = "/_keyreach/"
+// adminPath is where the sandbox's own endpoints are.
+const adminPath = "/_keyreach"
 
 // maxEstate is the size of the largest estate that can be put.
 const maxEstate = 64 << 20
 
-// admin answers what is not AWS's: reset, estate, clock, decisions, health.
+// isOwn reports whether a path is the sandbox's own and none of AWS's.
+func isOwn(path string) bool {
+	return path == adminPath || strings.HasPrefix(path, adminPath+"/")
+}
+
+// admin answers what is not AWS's. It asks for no credentials, also of a strict
+// sandbox, so it asks where a request comes from.
 func (s *Sandbox) admin(w http.ResponseWriter, r *http.Request) {
-	path := strings.TrimPrefix(r.URL.Path, adminPrefix)
-	id, isDecision := strings.CutPrefix(path, "decisions/")
-	if fromWebPage(r) || r.Header.Get("Sec-Fetch-Site") != "" {
+	path := strings.TrimPrefix(r.URL.Path, adminPath+"/")
+	why := barred(r)
+	if why == "" && r.Header.Get("Sec-Fetch-Site") != "" {
+		why = noPages // not even when somebody typed the address
+	}
+	if why != "" {
 		// A page in somebody's browser must neither steer the sandbox nor read it.
-		problem(w, http.StatusForbidden, "the sandbox's own endpoints take no requests from web pages")
+		problem(w, http.StatusForbidden, "the sandbox "+why)
 		return
 	}
-	switch what := r.Method + " " + path; {
-	case what == "GET health":
-		answer(w, map[string]string{"status": "ok"})
-	case what == "POST reset":
-		done(w, s.Reset())
-	case what == "GET estate":
-		e, err := s.Estate()
-		if err != nil {
-			done(w, err)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = e.WriteTo(w) // a client that went away is no error of ours
-	case what == "PUT estate":
-		s.putEstate(w, r)
-	case what == "GET clock":
-		answer(w, map[string]string{"now": s.clock.Now().Format(time.RFC3339Nano), "ahead": s.clock.Ahead().String()})
-	case what == "POST clock":
-		s.postClock(w, r)
-	case r.Method == http.MethodGet && isDecision:
-		s.getDecision(w, id)
-	default:
-		problem(w, http.StatusNotFound, fmt.Sprintf("%s %s is not offered; see docs/sandbox.md", r.Method, r.URL.Path))
+	if path != "health" && !fromHere(r) {
+		problem(w, http.StatusForbidden, fmt.Sprintf("%s %s is refused to %s: the sandbox's own endpoints, but for health, answer only the machine that it runs on; call it there, as 127.0.0.1", r.Method, r.URL.Path, r.RemoteAddr))
+		return
 	}
+	if r.Body == nil {
+		r.Body = http.NoBody // of a request that no server read
+	}
+	s.dispatch(w, r, s.own(path))
+}
+
+// own are the methods of the endpoint at a path, with what answers them. It has none
+// where there is no endpoint.
+func (s *Sandbox) own(path string) map[string]http.HandlerFunc {
+	switch path {
+	case "health":
+		return map[string]http.HandlerFunc{http.MethodGet: func(w http.ResponseWriter, _ *http.Request) { done(w, nil) }}
+	case "reset":
+		return map[string]http.HandlerFunc{http.MethodPost: func(w http.ResponseWriter, _ *http.Request) { done(w, s.Reset()) }}
+	case "estate":
+		return map[string]http.HandlerFunc{http.MethodGet: s.getEstate, http.MethodPut: s.putEstate}
+	case "clock":
+		return map[string]http.HandlerFunc{http.MethodGet: s.getClock, http.MethodPost: s.postClock}
+	}
+	if id, ok := strings.CutPrefix(path, "decisions/"); ok {
+		return map[string]http.HandlerFunc{http.MethodGet: func(w http.ResponseWriter, _ *http.Request) { s.getDecision(w, id) }}
+	}
+	return nil
+}
+
+// dispatch has the method of a request answered. Whoever may get may ask for the head.
+func (s *Sandbox) dispatch(w http.ResponseWriter, r *http.Request, methods map[string]http.HandlerFunc) {
+	if len(methods) == 0 {
+		problem(w, http.StatusNotFound, fmt.Sprintf("%s %s is not offered; see docs/sandbox.md", r.Method, r.URL.Path))
+		return
+	}
+	if get := methods[http.MethodGet]; get != nil {
+		methods[http.MethodHead] = get // net/http leaves the body out
+	}
+	answering := methods[r.Method]
+	if answering == nil {
+		allowed := strings.Join(slices.Sorted(maps.Keys(methods)), ", ")
+		w.Header().Set("Allow", allowed)
+		problem(w, http.StatusMethodNotAllowed, fmt.Sprintf("%s takes %s, not %s", r.URL.Path, allowed, r.Method))
+		return
+	}
+	answering(w, r)
 }
 
 func answer(w http.ResponseWriter, v any) {
@@ -94,23 +127,14 @@ func (s *Sandbox) putEstate(w http.ResponseWriter, r *http.Request) {
 	done(w, s.reset(e))
 }
 
-// postClock moves the clock: {"advance": "24h"}.
-func (s *Sandbox) postClock(w http.ResponseWriter, r *http.Request) {
-	var in struct {
-		Advance string `json:"advance"`
-	}
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<10))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&in); err != nil {
-		problem(w, http.StatusBadRequest, `the body is {"advance": "24h"}: `+err.Error())
-		return
-	}
-	by, err := time.ParseDuration(in.Advance)
+func (s *Sandbox) getEstate(w http.ResponseWriter, _ *http.Request) {
+	e, err := s.Estate()
 	if err != nil {
-		problem(w, http.StatusBadRequest, `advance is a duration such as "24h": `+err.Error())
+		done(w, err)
 		return
 	}
-	done(w, s.Advance(by))
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = e.WriteTo(w) // a client that went away is no error of ours
 }
 
 // decision is one question of a call and its answer, with all evidence.

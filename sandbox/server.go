@@ -34,12 +34,12 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			failed(w, r, q.served, id, what)
 		}
 	}()
-	if strings.HasPrefix(r.URL.Path, adminPrefix) {
+	if isOwn(r.URL.Path) {
 		s.admin(w, r)
 		return
 	}
-	if fromWebPage(r) {
-		refuse(w, r, nil, &wire.Error{Code: "AccessDeniedException", Message: "The sandbox takes no requests from web pages.", Status: http.StatusForbidden}, id)
+	if why := barred(r); why != "" {
+		refuse(w, r, nil, &wire.Error{Code: "AccessDeniedException", Message: "The sandbox " + why + ".", Status: http.StatusForbidden}, id)
 		return
 	}
 	body, err := readBody(w, r)

@@ -1,17 +1,48 @@
 package sandbox
 
 import (
+	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 )
 
-// fromWebPage reports whether a page in somebody's browser makes the request: it
-// must not act in the sandbox, whose root users need no secret.
-func fromWebPage(r *http.Request) bool {
+// noPages is why requests from web pages are refused.
+const noPages = "takes no requests from web pages"
+
+// barred says why the sandbox does not take a request at all; it is empty for one that
+// it takes. A page in somebody's browser must not act in the sandbox, whose root users
+// need no secret.
+func barred(r *http.Request) string {
 	site := r.Header.Get("Sec-Fetch-Site")
-	return r.Header.Get("Origin") != "" || site != "" && site != "none" || rebound(r)
+	switch {
+	case r.Header.Get("Origin") != "" || site != "" && site != "none":
+		return noPages
+	case rebound(r):
+		return fmt.Sprintf("takes no requests for the host %q on the loopback address; call it by an address, as localhost, by a name without a dot, or by one under amazonaws.com, %s", r.Host, strings.Join(ownDomains, ", "))
+	}
+	return ""
+}
+
+// fromHere reports whether a request comes from the machine that the sandbox runs on:
+// from the loopback address, from the address that it went to, over a socket in the
+// file system, or from a program that calls the handler itself.
+func fromHere(r *http.Request) bool {
+	if r.RemoteAddr == "" || r.RemoteAddr == "@" {
+		return true
+	}
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return false
+	}
+	if from.Addr().Unmap().IsLoopback() {
+		return true
+	}
+	// A page can let its name lead to such an address as well: see rebound.
+	at, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	return ok && at.AddrPort().Addr().Unmap() == from.Addr().Unmap() && inside(r.Host)
 }
 
 // rebound reports whether a request came to this machine's own address under a name
@@ -21,6 +52,9 @@ func rebound(r *http.Request) bool {
 	at, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
 	return ok && at.IP.IsLoopback() && !inside(r.Host)
 }
+
+// ownDomains are what names end in that only a network of one's own has.
+var ownDomains = []string{"localhost", "local", "internal", "test"}
 
 // inside reports whether a host is an address, AWS's, or a name that only a network
 // of one's own has.
@@ -33,5 +67,5 @@ func inside(host string) bool {
 		return true
 	}
 	last := host[strings.LastIndexByte(host, '.')+1:]
-	return slices.Contains([]string{"localhost", "local", "internal", "test"}, last)
+	return slices.Contains(ownDomains, last)
 }

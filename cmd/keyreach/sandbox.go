@@ -38,7 +38,7 @@ func newSandbox(s *streams) *cobra.Command {
 		Long: `sandbox runs KMS, IAM, STS, Organizations and CloudTrail on this machine, with as
 many accounts as you like, and decides every call by policies, grants and control
 policies as AWS does. It prints its URL when it is ready and runs until it is
-interrupted.
+interrupted or terminated, which ends it well: with 0, not with 130.
 
 An access key id that is an account number is that account's root user, whatever
 the secret:
@@ -52,7 +52,12 @@ docs/sandbox.md for the rest.`,
 		Example: `  keyreach sandbox
   keyreach sandbox --estate examples/drs-cross-account --state sandbox.db`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context(), s) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := refuseEmpty(c, "estate", "state"); err != nil {
+				return err
+			}
+			return o.run(c.Context(), s)
+		},
 	}
 	f := c.Flags()
 	f.StringVar(&o.listen, "listen", "127.0.0.1:4599", "the `ADDRESS` to listen on; port 0 is any that is free")
@@ -62,6 +67,17 @@ docs/sandbox.md for the rest.`,
 	f.BoolVar(&o.strict, "strict", false, "take only credentials of the sandbox's own IAM and STS, no account numbers")
 	f.DurationVar(&o.grantDelay, "grant-delay", 0, "let new grants count for callers without their token only after this `TIME`")
 	return c
+}
+
+// refuseEmpty refuses flags that are given without a value: it was to come from a
+// variable that is not set, and without it the sandbox would keep or hold nothing.
+func refuseEmpty(c *cobra.Command, names ...string) error {
+	for _, name := range names {
+		if f := c.Flags().Lookup(name); f.Changed && f.Value.String() == "" {
+			return misuse(fmt.Errorf("--%s is empty", name)).hinting("give a file, or leave --" + name + " out; is the variable set that it comes from?")
+		}
+	}
+	return nil
 }
 
 func (o *sandboxOptions) run(ctx context.Context, s *streams) error {
@@ -79,20 +95,52 @@ func (o *sandboxOptions) run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return failure(fmt.Errorf("starting the sandbox: %w", err)).hinting(o.stateHint())
 	}
-	if box.Kept() && options.Estate != nil {
-		fmt.Fprintf(s.err, "keyreach: %s holds a sandbox already, so %s is not read\n", o.state, o.estate)
-	}
-	if host, _, err := net.SplitHostPort(o.listen); err == nil && !loopback(host) {
-		fmt.Fprintln(s.err, "keyreach: the sandbox listens beyond this machine: whoever reaches it may do everything unless --strict is given")
-	}
+	at := listener.Addr().(*net.TCPAddr)
+	o.warn(s, at.IP, box.Kept())
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(sandbox.GCPercent)
 	}
-	if _, err := fmt.Fprintf(s.out, "keyreach sandbox is ready at http://%s\n", listener.Addr()); err != nil {
+	if _, err := fmt.Fprintf(s.out, "keyreach sandbox is ready at %s\n", urlOf(at)); err != nil {
 		return failure(errors.Join(err, box.Close()))
 	}
 	return o.serve(ctx, s, listener, box)
 }
+
+// urlOf is where programs on this machine find the sandbox. That of all addresses is
+// none that one can call.
+func urlOf(at *net.TCPAddr) string {
+	if at.IP.IsUnspecified() {
+		at = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: at.Port}
+	}
+	return "http://" + at.String()
+}
+
+// warn says what its user may not expect of the flags together.
+func (o *sandboxOptions) warn(s *streams, ip net.IP, kept bool) {
+	if kept && o.estate != "" {
+		fmt.Fprintf(s.err, "keyreach: %s holds a sandbox already, so %s is not read\n", o.state, o.estate)
+	}
+	if o.strict && !kept {
+		fmt.Fprint(s.err, noCredentials)
+	}
+	if ip.IsLoopback() {
+		return
+	}
+	where, who := ip.String(), "may do everything there, since an account number is all it takes; --strict asks for credentials"
+	if ip.IsUnspecified() {
+		where = "all addresses of this machine"
+	}
+	if o.strict {
+		who = "may call it with credentials of its IAM and STS"
+	}
+	fmt.Fprintf(s.err, "keyreach: the sandbox listens on %s: whoever reaches it %s\n  its own endpoints under /_keyreach/ answer this machine only\n", where, who)
+}
+
+// noCredentials is said of a strict sandbox that nobody can call.
+const noCredentials = `keyreach: --strict takes only credentials of the sandbox, and a new one has none: nobody can call it
+  start it with --state FILE and without --strict, make an access key for a user
+  (aws iam create-access-key), and start it again with both
+`
 
 // options reads what the flags name.
 func (o *sandboxOptions) options() (sandbox.Options, error) {
@@ -105,8 +153,8 @@ func (o *sandboxOptions) options() (sandbox.Options, error) {
 	case o.grantDelay < 0:
 		return options, misuse(fmt.Errorf("--grant-delay %s is negative", o.grantDelay))
 	}
-	if _, _, err := net.SplitHostPort(o.listen); err != nil {
-		return options, misuse(fmt.Errorf("--listen %q is not an address with a port: %w", o.listen, err)).hinting("as in --listen 127.0.0.1:4599")
+	if err := o.checkListen(); err != nil {
+		return options, err
 	}
 	if o.estate == "" {
 		return options, nil
@@ -121,6 +169,19 @@ func (o *sandboxOptions) options() (sandbox.Options, error) {
 	}
 	options.Estate = e
 	return options, nil
+}
+
+// checkListen refuses what can be no address on any machine.
+func (o *sandboxOptions) checkListen() error {
+	const hint = "as in --listen 127.0.0.1:4599"
+	_, port, err := net.SplitHostPort(o.listen)
+	if err != nil {
+		return misuse(fmt.Errorf("--listen %q is not an address with a port: %w", o.listen, err)).hinting(hint)
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return misuse(fmt.Errorf("--listen %q has the port %q, and ports go from 0 to 65535", o.listen, port)).hinting(hint)
+	}
+	return nil
 }
 
 // serve answers until the program is interrupted, lets the calls that run end, and
@@ -153,19 +214,21 @@ func (o *sandboxOptions) notListening(err error) error {
 	return failure(fmt.Errorf("listening on %s: %w", o.listen, err)).hinting("give an address of this machine with --listen")
 }
 
+// stateHint is what to do about a sandbox that does not start.
 func (o *sandboxOptions) stateHint() string {
-	if !exists(o.state) {
-		return ""
+	dir := filepath.Dir(o.state)
+	switch {
+	case o.state == "":
+		return "" // the estate is to blame
+	case exists(o.state):
+		return "to start anew, give another file with --state"
+	case !exists(dir):
+		return "make the directory " + dir + " first, or give a file in another one with --state"
 	}
-	return "to start anew, give another file with --state"
+	return "give a file that can be written with --state"
 }
 
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return path != "" && err == nil
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

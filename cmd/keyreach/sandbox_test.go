@@ -13,7 +13,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
 // running is a sandbox command that has said it is ready.
@@ -106,12 +108,66 @@ func TestSandboxKeepsItsStateFromStartToStart(t *testing.T) {
 
 func TestSandboxStrictTakesNoAccountNumbers(t *testing.T) {
 	t.Parallel()
-	r := startSandbox(t, "--strict")
+	r := startSandbox(t, "--strict", "--estate", "../../examples/drs-cross-account")
 	_, err := r.kms("111122223333").ListKeys(t.Context(), &kms.ListKeysInput{})
 	if err == nil || !strings.Contains(err.Error(), "UnrecognizedClientException") {
 		t.Errorf("got %v", err)
 	}
 	r.end(t)
+	if !strings.Contains(r.errs.String(), "nobody can call it") || !strings.Contains(r.errs.String(), "create-access-key") {
+		t.Errorf("it does not say that nobody can call it: %s", r.errs)
+	}
+}
+
+func TestSandboxStrictTakesTheKeysOfItsState(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "sandbox.db")
+	r := startSandbox(t, "--state", file)
+	root := iam.NewFromConfig(aws.Config{Region: "us-east-1", BaseEndpoint: &r.url, Credentials: credentials.NewStaticCredentialsProvider("111122223333", "any", "")})
+	if _, err := root.CreateUser(t.Context(), &iam.CreateUserInput{UserName: aws.String("admin")}); err != nil {
+		t.Fatal(err)
+	}
+	out, err := root.CreateAccessKey(t.Context(), &iam.CreateAccessKeyInput{UserName: aws.String("admin")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.end(t)
+
+	r = startSandbox(t, "--strict", "--state", file)
+	user := sts.NewFromConfig(aws.Config{Region: "us-east-1", BaseEndpoint: &r.url, Credentials: credentials.NewStaticCredentialsProvider(*out.AccessKey.AccessKeyId, *out.AccessKey.SecretAccessKey, "")})
+	if _, err := user.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{}); err != nil {
+		t.Error(err)
+	}
+	r.end(t)
+	if r.errs.Len() > 0 {
+		t.Errorf("it says %s", r.errs)
+	}
+}
+
+func TestSandboxOnAllAddressesSaysWhoMayCall(t *testing.T) {
+	t.Parallel()
+	const all, everything, some = "listens on all addresses of this machine: ", "may do everything", "may call it with credentials"
+	for _, c := range []struct {
+		args      []string
+		says, not string
+	}{
+		{[]string{"--listen", "0.0.0.0:0"}, all + "whoever reaches it " + everything, some},
+		{[]string{"--listen", ":0"}, all + "whoever reaches it " + everything, some},
+		{[]string{"--listen", "0.0.0.0:0", "--strict"}, all + "whoever reaches it " + some, everything},
+		{[]string{"--listen", "localhost:0"}, "", "listens"},
+	} {
+		r := startSandbox(t, c.args...)
+		if !strings.HasPrefix(r.url, "http://127.0.0.1:") && !strings.HasPrefix(r.url, "http://[::1]:") {
+			t.Errorf("%v: the URL is %s", c.args, r.url)
+		}
+		if res, err := http.Get(r.url + "/_keyreach/clock"); err != nil || res.Body.Close() != nil || res.StatusCode != http.StatusOK {
+			t.Errorf("%v: got %v, %v", c.args, res, err)
+		}
+		r.end(t)
+		if text := r.errs.String(); !strings.Contains(text, c.says) || strings.Contains(text, c.not) {
+			t.Errorf("%v: it says %s", c.args, text)
+		}
+	}
 }
 
 func TestSandboxDefaultAccountTakesUnknownCredentials(t *testing.T) {

@@ -22,7 +22,7 @@ const (
 
 // Open returns a DB that is kept in a file, or in memory only when path is empty.
 // The tables are added with NewTable and then read with Load. A file that is no
-// state is left as it is.
+// state is left as it is, and of one that is, only its owner keeps access.
 func Open(path string) (*DB, error) {
 	db := &DB{dirty: map[change]struct{}{}}
 	if path == "" {
@@ -45,25 +45,54 @@ func (db *DB) open(path string) error {
 	if err := check(path); err != nil {
 		return err
 	}
-	file, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: patience})
+	file, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: patience, OpenFile: private})
 	if err != nil {
 		return err
 	}
-	err = file.Update(func(tx *bbolt.Tx) error {
-		if tx.Bucket([]byte(aboutBucket)) != nil {
-			return nil
+	if err := begin(file); err != nil {
+		return errors.Join(err, file.Close())
+	}
+	db.file = file
+	return nil
+}
+
+// private opens a file that nobody but its owner may read: key material goes into it,
+// and whoever made it may have left it open to all.
+func private(path string, flag int, mode fs.FileMode) (*os.File, error) {
+	file, err := os.OpenFile(path, flag, mode)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && info.Mode().Perm()&0o077 != 0 {
+		if err = file.Chmod(0o600); err != nil {
+			err = fmt.Errorf("others than its owner may use it (%v), and this program cannot change that: %w; as its owner, chmod 600 it", info.Mode(), err)
 		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+// begin marks a new file as a state. It writes nothing to one that is: whether its
+// rows can be read is not known yet.
+func begin(file *bbolt.DB) error {
+	begun := false
+	err := file.View(func(tx *bbolt.Tx) error {
+		begun = tx.Bucket([]byte(aboutBucket)) != nil
+		return nil
+	})
+	if begun || err != nil {
+		return err
+	}
+	return file.Update(func(tx *bbolt.Tx) error {
 		b, err := tx.CreateBucket([]byte(aboutBucket))
 		if err != nil {
 			return err
 		}
 		return b.Put([]byte(formatKey), []byte(format))
 	})
-	if err != nil {
-		return errors.Join(err, file.Close())
-	}
-	db.file = file
-	return nil
 }
 
 // check looks at a file without writing to it. No file, and an empty one, will do.
