@@ -26,10 +26,8 @@ func (s *Sandbox) fill(e *estate.Estate) error {
 	if e.Organization != nil {
 		s.orgs.Import(e.Organization, now)
 	}
-	for i := range e.Principals {
-		if err := s.iam.Import(&e.Principals[i], now); err != nil {
-			return fmt.Errorf("filling the sandbox: %w", err)
-		}
+	if err := s.iam.ImportAll(e.Principals, now); err != nil {
+		return fmt.Errorf("filling the sandbox: %w", err)
 	}
 	for i := range e.Keys {
 		if err := s.kms.Import(&e.Keys[i], now); err != nil {
@@ -42,13 +40,27 @@ func (s *Sandbox) fill(e *estate.Estate) error {
 // keepRest stores what an estate holds beyond what the services keep, so that it is
 // given back as it came.
 func (s *Sandbox) keepRest(e *estate.Estate) error {
-	rest := estate.Estate{FormatVersion: estate.FormatVersion, Accounts: e.Accounts, Resources: e.Resources, Endpoints: e.Endpoints}
+	rest := estate.Estate{
+		FormatVersion: estate.FormatVersion, Accounts: e.Accounts, Principals: notAttached(e.Principals), Resources: e.Resources, Endpoints: e.Endpoints,
+	}
 	var text strings.Builder
 	if _, err := rest.WriteTo(&text); err != nil {
 		return fmt.Errorf("filling the sandbox: %w", err)
 	}
 	s.settings.Put("rest", &setting{text.String()})
 	return nil
+}
+
+// notAttached are the principals for whom somebody meant documents that AWS does
+// not take, with these alone: IAM has no place for them.
+func notAttached(list []estate.Principal) []estate.Principal {
+	var some []estate.Principal
+	for i := range list {
+		if p := &list[i]; len(p.NotAttached) > 0 {
+			some = append(some, estate.Principal{ARN: p.ARN, NotAttached: p.NotAttached})
+		}
+	}
+	return some
 }
 
 // rest returns what keepRest stored.
@@ -119,6 +131,11 @@ func (s *Sandbox) Estate() (*estate.Estate, error) {
 		}
 		e.Organization = s.orgs.Export()
 		e.Principals = s.iam.Export()
+		for i := range e.Principals {
+			if p := rest.Principal(e.Principals[i].ARN); p != nil {
+				e.Principals[i].NotAttached = p.NotAttached
+			}
+		}
 		e.Keys = s.kms.Export(now)
 		return nil
 	})

@@ -67,7 +67,7 @@ func (s *Service) details(account string, filter []types.EntityType) []any {
 
 func (s *Service) roleDetail(r *Role) types.RoleDetail {
 	d := types.RoleDetail{
-		Arn: new(r.arn()), AssumeRolePolicyDocument: encoded(r.Trust), CreateDate: &r.Created, Path: &r.Path, RoleId: &r.ID, RoleName: &r.Name,
+		Arn: new(r.arn()), AssumeRolePolicyDocument: r.shownTrust(), CreateDate: &r.Created, Path: &r.Path, RoleId: &r.ID, RoleName: &r.Name,
 		RolePolicyList: inlineDetails(&r.Entity), AttachedManagedPolicies: holder{Entity: &r.Entity}.attached(s, nil), PermissionsBoundary: shownBoundary(r.Boundary),
 		Tags: shownTags(r.Tags), InstanceProfileList: []types.InstanceProfile{}, RoleLastUsed: &types.RoleLastUsed{},
 	}
@@ -102,7 +102,7 @@ func (s *Service) policyDetails(account string, wanted func(types.EntityType) bo
 	}
 	if wanted(types.EntityTypeAWSManagedPolicy) {
 		for _, a := range s.attachedOfAWS(account) {
-			add(s.aws[a])
+			add(s.policy(a))
 		}
 	}
 	return all
@@ -113,7 +113,7 @@ func (s *Service) attachedOfAWS(account string) []string {
 	var list []string
 	note := func(e *Entity) {
 		for _, a := range append(slices.Clone(e.Attached), e.Boundary) {
-			if s.aws[a] != nil && !slices.Contains(list, a) {
+			if p := s.policy(a); p != nil && p.Account == "aws" && !slices.Contains(list, a) {
 				list = append(list, a)
 			}
 		}

@@ -52,6 +52,8 @@ type Group struct{ Entity }
 // Role is an IAM role.
 type Role struct {
 	Entity
+	// Trust is the trust policy; empty when the estate that brought the role holds
+	// none.
 	Trust       string
 	Description string
 	MaxSession  int32 // seconds
@@ -114,6 +116,19 @@ func (g *Group) ready() { g.Entity.ready("group") }
 func (r *Role) ready() {
 	r.Entity.ready("role")
 	r.trust = &estate.Named{Name: "trust policy", Document: gate.Document("trust policy of role "+r.Name, r.Trust)}
+	if r.Trust == "" {
+		// Not known is not nobody: whoever asks is refused with this reason.
+		r.trust.Document = &estate.Document{Unreadable: "the estate does not hold the trust policy of " + r.arn()}
+	}
+}
+
+// shownTrust is the trust policy that IAM shows. AWS has no role without one, and
+// clients read it, so they see of a role without one that it lets nobody in.
+func (r *Role) shownTrust() *string {
+	if r.Trust == "" {
+		return encoded(`{"Version":"2012-10-17","Statement":[]}`)
+	}
+	return encoded(r.Trust)
 }
 
 func (p *Policy) ready() {

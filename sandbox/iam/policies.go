@@ -111,9 +111,7 @@ func (s *Service) ListPolicies(ctx context.Context, in *iam.ListPoliciesInput) (
 		}
 	}
 	if in.Scope != types.PolicyScopeTypeLocal {
-		for _, p := range s.aws {
-			found = append(found, p)
-		}
+		found = append(found, s.ofAWS()...)
 	}
 	slices.SortFunc(found, func(a, b *Policy) int { return strings.Compare(a.arn(), b.arn()) })
 	var list []types.Policy
@@ -126,6 +124,21 @@ func (s *Service) ListPolicies(ctx context.Context, in *iam.ListPoliciesInput) (
 	}
 	page, next, err := paged(list, in.Marker, in.MaxItems)
 	return &iam.ListPoliciesOutput{Policies: page, Marker: next, IsTruncated: next != nil}, err
+}
+
+// ofAWS are AWS's managed policies: those of the table, and in their place or beside
+// them those that an estate brought.
+func (s *Service) ofAWS() []*Policy {
+	var list []*Policy
+	for a, p := range s.aws {
+		if s.policies.Get(a) == nil {
+			list = append(list, p)
+		}
+	}
+	for _, p := range s.policies.All("arn:aws:iam::aws:") {
+		list = append(list, p)
+	}
+	return list
 }
 
 // usedAs reports whether a policy is used as a filter wants it. That a policy which

@@ -26,7 +26,7 @@ func encoded(document string) *string {
 
 func (r *Role) shown() *types.Role {
 	out := &types.Role{
-		Arn: new(r.arn()), AssumeRolePolicyDocument: encoded(r.Trust), CreateDate: &r.Created, MaxSessionDuration: &r.MaxSession,
+		Arn: new(r.arn()), AssumeRolePolicyDocument: r.shownTrust(), CreateDate: &r.Created, MaxSessionDuration: &r.MaxSession,
 		Path: &r.Path, RoleId: &r.ID, RoleName: &r.Name, PermissionsBoundary: shownBoundary(r.Boundary), Tags: shownTags(r.Tags),
 	}
 	if r.Description != "" {

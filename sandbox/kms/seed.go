@@ -28,7 +28,8 @@ func (s *Service) Import(e *estate.Key, now time.Time) error {
 		Usage: or(types.KeyUsageType(e.Usage), types.KeyUsageTypeEncryptDecrypt), Origin: or(types.OriginType(e.Origin), types.OriginTypeAwsKms),
 		Manager: or(types.KeyManagerType(e.Manager), types.KeyManagerTypeCustomer), State: or(types.KeyState(e.State), types.KeyStateEnabled),
 		MultiRegion: e.MultiRegion, DeletionDate: e.DeletionDate, ValidTo: e.ValidTo, AliasNames: slices.Clone(e.Aliases), PrincipalIDs: e.PrincipalIDs,
-		Policy: defaultPolicy(a.Region, a.Account),
+		// Not known is not AWS's default: whoever asks is refused with this reason.
+		Policy: gate.TextOf(&estate.Document{Unreadable: "the estate holds no policy for it"}),
 	}
 	if e.Policy != nil {
 		k.Policy = gate.TextOf(e.Policy)
