@@ -67,7 +67,8 @@ func TestItsOwnEndpointsAnswerThisMachineOnly(t *testing.T) {
 		{"a page there, whose name leads here", "10.0.0.5:40000", "10.0.0.5", "evil.example:4599", false},
 		{"a neighbour", "10.0.0.6:40000", "10.0.0.5", "10.0.0.5:4599", false},
 		{"a neighbour in IPv6", "[2001:db8::6]:40000", "2001:db8::5", "[2001:db8::5]:4599", false},
-		{"the example address of net/http/httptest", "192.0.2.1:1234", "", "", false},
+		{"a request of net/http/httptest", "192.0.2.1:1234", "", "", true},
+		{"a neighbour who has the address that it uses", "192.0.2.1:1234", "192.0.2.2", "192.0.2.2:4599", false},
 		{"what is no address", "somewhere", "10.0.0.5", "10.0.0.5:4599", false},
 	} {
 		for _, strict := range []bool{false, true} {

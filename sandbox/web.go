@@ -26,11 +26,15 @@ func barred(r *http.Request) string {
 	return ""
 }
 
+// httptestAddress is the remote address of requests that httptest.NewRequest makes.
+// No server is behind them.
+const httptestAddress = "192.0.2.1:1234"
+
 // fromHere reports whether a request comes from the machine that the sandbox runs on:
 // from the loopback address, from the address that it went to, over a socket in the
 // file system, or from a program that calls the handler itself.
 func fromHere(r *http.Request) bool {
-	if r.RemoteAddr == "" || r.RemoteAddr == "@" {
+	if r.RemoteAddr == "" || r.RemoteAddr == "@" || r.RemoteAddr == httptestAddress && r.Context().Value(http.LocalAddrContextKey) == nil {
 		return true
 	}
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
