@@ -5,8 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -27,6 +25,7 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/keyreach/keyreach/internal/golden"
 	"github.com/keyreach/keyreach/sandbox/wire"
 )
 
@@ -46,7 +45,7 @@ func (a *answering) Do(q *http.Request) (*http.Response, error) {
 }
 
 func clientsOf(server aws.HTTPClient) map[string]any {
-	config := quietConfig(server)
+	config := golden.Config(server)
 	config.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 	return map[string]any{
 		"cloudtrail": cloudtrail.NewFromConfig(config), "ebs": ebs.NewFromConfig(config), "iam": iam.NewFromConfig(config),
@@ -273,33 +272,17 @@ func TestGoldenAnswersOfTheSDKAreOurs(t *testing.T) {
 		"PutSnapshotBlock": &ebs.PutSnapshotBlockOutput{Checksum: aws.String("__Checksum__"), ChecksumAlgorithm: ebstypes.ChecksumAlgorithmChecksumAlgorithmSha256},
 	}
 	for name, out := range outputs {
-		want := readGoldenAnswer(t, name)
+		want := golden.ReadAnswer(t, "ebs", name)
 		res, err := codec.Encode(codec.API().Operation(name), out, requestID)
 		if err != nil {
 			t.Fatal(err)
 		}
 		res.Header.Del("X-Amzn-Requestid")
-		if diff := cmp.Diff(want.header, res.Header); diff != "" {
+		if diff := cmp.Diff(want.Header, res.Header); diff != "" {
 			t.Errorf("%s: -golden +ours\n%s", name, diff)
 		}
-		if diff := cmp.Diff(want.comparable(t)["body"], golden{header: res.Header, body: string(res.Body)}.comparable(t)["body"]); diff != "" {
+		if diff := cmp.Diff(want.Content(), golden.Message{Header: res.Header, Body: string(res.Body)}.Content()); diff != "" {
 			t.Errorf("%s: -golden +ours\n%s", name, diff)
 		}
 	}
-}
-
-func readGoldenAnswer(t *testing.T, operation string) golden {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(moduleDir(t, "ebs"), "response_snapshot", operation+".response.snap"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	head, body, _ := strings.Cut(string(text), "\n\n")
-	g := golden{header: http.Header{}, body: body}
-	for line := range strings.SplitSeq(head, "\n") {
-		if name, value, ok := strings.Cut(line, ": "); ok {
-			g.header.Add(name, value)
-		}
-	}
-	return g
 }
