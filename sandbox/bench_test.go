@@ -286,9 +286,10 @@ func BenchmarkKMSAgainstABareServer(b *testing.B) {
 	encryption := map[string]string{"purpose": "bench"}
 	for _, operation := range []string{"Encrypt", "Decrypt", "GenerateDataKey"} {
 		b.Run(operation, func(b *testing.B) {
-			mine := benchBody(b, s, caller, keyARN, operation, encryption)
+			mine := benchBody(keyARN, operation, encryption, func() []byte { return sealedBySandbox(b, caller, keyARN, encryption) })
 			ours := signed(b, s.URL, caller, operation, mine)
-			theirs := signed(b, floor, caller, operation, bareBody(b, keyARN, operation, encryption))
+			bare := benchBody(keyARN, operation, encryption, func() []byte { return sealedByBare(b, encryption) })
+			theirs := signed(b, floor, caller, operation, bare)
 			var ratios, rates, floors []float64
 			rounds := 0
 			for b.Loop() {
@@ -327,7 +328,9 @@ func benchCaller(b *testing.B, s *sandboxtest.Server) (aws.Config, string) {
 	return w.session(owner, r.arn, "bench", ""), key
 }
 
-func benchBody(b *testing.B, s *sandboxtest.Server, caller aws.Config, keyARN, operation string, encryption map[string]string) map[string]any {
+// benchBody is the request of an operation. What Decrypt opens is made by who opens
+// it.
+func benchBody(keyARN, operation string, encryption map[string]string, sealed func() []byte) map[string]any {
 	body := map[string]any{"KeyId": keyARN, "EncryptionContext": encryption}
 	switch operation {
 	case "Encrypt":
@@ -335,25 +338,16 @@ func benchBody(b *testing.B, s *sandboxtest.Server, caller aws.Config, keyARN, o
 	case "GenerateDataKey":
 		body["NumberOfBytes"] = 32
 	default:
-		out, err := kms.NewFromConfig(caller).Encrypt(b.Context(), &kms.EncryptInput{KeyId: &keyARN, Plaintext: make([]byte, 32), EncryptionContext: encryption})
-		if err != nil {
-			b.Fatal(err)
-		}
-		body["CiphertextBlob"] = out.CiphertextBlob
+		body["CiphertextBlob"] = sealed()
 	}
 	return body
 }
 
-func bareBody(b *testing.B, keyARN, operation string, encryption map[string]string) map[string]any {
-	body := map[string]any{"KeyId": keyARN, "EncryptionContext": encryption}
-	switch operation {
-	case "Encrypt":
-		body["Plaintext"] = make([]byte, 32)
-	case "GenerateDataKey":
-		body["NumberOfBytes"] = 32
-	default:
-		nonce := make([]byte, 12)
-		body["CiphertextBlob"] = newBare(b).aead.Seal(nonce, nonce, make([]byte, 32), []byte(encryption["purpose"]))
-	}
-	return body
+func sealedBySandbox(b *testing.B, caller aws.Config, keyARN string, encryption map[string]string) []byte {
+	return need(kms.NewFromConfig(caller).Encrypt(b.Context(), &kms.EncryptInput{KeyId: &keyARN, Plaintext: make([]byte, 32), EncryptionContext: encryption}))(b).CiphertextBlob
+}
+
+func sealedByBare(b *testing.B, encryption map[string]string) []byte {
+	nonce := make([]byte, 12)
+	return newBare(b).aead.Seal(nonce, nonce, make([]byte, 32), []byte(encryption["purpose"]))
 }

@@ -102,16 +102,22 @@ func (w *watched) lists(t *testing.T, at isle) map[string]any {
 	}
 }
 
-func TestListsTellOfOnesOwnAccountAndRegionOnly(t *testing.T) {
-	t.Parallel()
-	w := watch(t, sandbox.Options{})
-	var isles []isle
+// isles are a key in each of two Regions of each of two accounts.
+func (w *watched) isles(t *testing.T) (list []isle) {
+	t.Helper()
 	for _, account := range []string{isleA, isleB} {
 		w.settle(t, account)
 		for _, region := range []string{isleEast, isleWest} {
-			isles = append(isles, w.keyIn(t, account, region))
+			list = append(list, w.keyIn(t, account, region))
 		}
 	}
+	return list
+}
+
+func TestListsTellOfOnesOwnAccountAndRegionOnly(t *testing.T) {
+	t.Parallel()
+	w := watch(t, sandbox.Options{})
+	isles := w.isles(t)
 	need(organizations.NewFromConfig(w.in(isleA, isleEast)).CreateOrganization(t.Context(), &organizations.CreateOrganizationInput{}))(t)
 	for _, at := range isles {
 		for call, list := range w.lists(t, at) {
@@ -141,13 +147,7 @@ func TestListsTellOfOnesOwnAccountAndRegionOnly(t *testing.T) {
 func TestTheSameAliasLeadsToTheKeyOfItsAccountAndRegion(t *testing.T) {
 	t.Parallel()
 	w := watch(t, sandbox.Options{})
-	var isles []isle
-	for _, account := range []string{isleA, isleB} {
-		w.settle(t, account)
-		for _, region := range []string{isleEast, isleWest} {
-			isles = append(isles, w.keyIn(t, account, region))
-		}
-	}
+	isles := w.isles(t)
 	for _, at := range isles {
 		c := kms.NewFromConfig(w.in(at.account, at.region))
 		if got := *need(c.DescribeKey(t.Context(), &kms.DescribeKeyInput{KeyId: new("alias/app")}))(t).KeyMetadata.KeyId; got != at.key {
