@@ -23,7 +23,7 @@ func (k *Key) withSecret(secret []byte) int {
 // and https://docs.aws.amazon.com/kms/latest/APIReference/API_ImportKeyMaterial.html.
 func (s *Service) placeInReplica(k *Key, in *kms.ImportKeyMaterialInput, secret []byte, m Material) (string, error) {
 	if in.ImportType == types.ImportTypeNewKeyMaterial {
-		return "", unsupported(k.arn + " is not a multi-region primary key.") // assumed text
+		return "", k.primaryOnly() // assumed text
 	}
 	primary := s.inRegion(k, k.Primary)
 	if primary == nil {
@@ -46,16 +46,6 @@ func (s *Service) placeInReplica(k *Key, in *kms.ImportKeyMaterialInput, secret 
 		}
 	}
 	return m.ID, nil
-}
-
-// newest is the material that a key encrypts with, be it there or gone.
-func (k *Key) newest() *Material {
-	for i := len(k.Materials) - 1; i >= 0; i-- {
-		if m := &k.Materials[i]; !m.Pending {
-			return m
-		}
-	}
-	return nil
 }
 
 // lacking is the first Region whose replica has not the material that a primary's

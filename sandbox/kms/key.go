@@ -122,11 +122,16 @@ func (k *Key) row() string {
 
 // current returns the material in use, or nil.
 func (k *Key) current() *Material {
+	if m := k.newest(); m != nil && !m.Gone {
+		return m
+	}
+	return nil
+}
+
+// newest is the material that the key encrypts with, be it there or gone.
+func (k *Key) newest() *Material {
 	for i := len(k.Materials) - 1; i >= 0; i-- {
 		if m := &k.Materials[i]; !m.Pending {
-			if m.Gone {
-				return nil
-			}
 			return m
 		}
 	}

@@ -31,7 +31,7 @@ func (k *Key) canRotate() error {
 // (https://github.com/terraform-aws-modules/terraform-aws-kms/issues/20).
 func notSymmetric() error { return unsupported("") }
 
-// primaryOnly refuses a replica: rotation is the primary's.
+// primaryOnly refuses a replica: rotation and new material are the primary's.
 func (k *Key) primaryOnly() error {
 	if k.isReplica() {
 		return unsupported(k.arn + " is not a multi-region primary key.")

@@ -55,7 +55,7 @@ func (s *Service) asksAssumeRole(c *gate.Call, in *sts.AssumeRoleInput) ([]gate.
 		tag.Action = "sts:TagSession"
 		asks = append(asks, tag)
 	}
-	if in.SourceIdentity != nil || c.Caller.Session != nil && c.Caller.Session.Source != "" {
+	if sourceOf(c, in) != "" {
 		source := a
 		source.Action = "sts:SetSourceIdentity"
 		asks = append(asks, source)
@@ -81,6 +81,15 @@ func inherited(old *gate.Session, in *sts.AssumeRoleInput) error {
 	return nil
 }
 
+// sourceOf is the source identity that the session will have, empty for none: the one
+// that is asked for, or the caller's own, which stays for good.
+func sourceOf(c *gate.Call, in *sts.AssumeRoleInput) string {
+	if in.SourceIdentity == nil && c.Caller.Session != nil {
+		return c.Caller.Session.Source
+	}
+	return aws.ToString(in.SourceIdentity)
+}
+
 func (s *Service) given(c *gate.Call, in *sts.AssumeRoleInput) estate.Given {
 	var g estate.Given
 	one := func(name string, value *string) {
@@ -90,9 +99,8 @@ func (s *Service) given(c *gate.Call, in *sts.AssumeRoleInput) estate.Given {
 	}
 	one("sts:externalid", in.ExternalId)
 	one("sts:rolesessionname", in.RoleSessionName)
-	one("sts:sourceidentity", in.SourceIdentity)
-	if old := c.Caller.Session; in.SourceIdentity == nil && old != nil && old.Source != "" {
-		one("sts:sourceidentity", &old.Source)
+	if source := sourceOf(c, in); source != "" {
+		one("sts:sourceidentity", &source)
 	}
 	var keys []string
 	for _, t := range in.Tags {
@@ -148,7 +156,7 @@ func (s *Service) AssumeRole(ctx context.Context, in *sts.AssumeRoleInput) (*sts
 	}
 	session := &gate.Session{
 		Account: r.Account, ARN: "arn:aws:sts::" + r.Account + ":assumed-role/" + r.Name + "/" + *in.RoleSessionName,
-		ID: r.ID + ":" + *in.RoleSessionName, Principal: r.ARN, PrincipalID: r.ID, Tags: map[string]string{},
+		ID: r.ID + ":" + *in.RoleSessionName, Principal: r.ARN, PrincipalID: r.ID, Tags: map[string]string{}, Source: sourceOf(c, in),
 	}
 	size, err := s.limit(session, in.Policy, in.PolicyArns, in.Tags)
 	if err != nil {
@@ -159,16 +167,12 @@ func (s *Service) AssumeRole(ctx context.Context, in *sts.AssumeRoleInput) (*sts
 			session.Tags[k] = old.Tags[k]
 			session.Transitive = append(session.Transitive, k)
 		}
-		session.Source = old.Source
 	}
 	for _, t := range in.Tags {
 		session.Tags[*t.Key] = *t.Value
 		if slices.ContainsFunc(in.TransitiveTagKeys, func(k string) bool { return strings.EqualFold(k, *t.Key) }) {
 			session.Transitive = append(session.Transitive, *t.Key)
 		}
-	}
-	if in.SourceIdentity != nil {
-		session.Source = *in.SourceIdentity
 	}
 	out := &sts.AssumeRoleOutput{
 		AssumedRoleUser: &types.AssumedRoleUser{Arn: &session.ARN, AssumedRoleId: &session.ID},
