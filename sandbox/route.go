@@ -63,18 +63,18 @@ func (s *Sandbox) routeForm(r *http.Request, body []byte) (routed, error) {
 		q.params = body
 	}
 	action, version := formAction(string(q.params))
-	name := s.strange(r)
 	if action == "" && !form {
-		switch name {
+		switch name := s.strange(r); name {
 		case "":
 			return q, unknownOperation("The request names no service that the sandbox has.")
 		case "s3":
 			return notOffered(name, "rest-xml")
+		default:
+			return notOffered(name, "rest-json")
 		}
-		return notOffered(name, "rest-json")
 	}
 	if q.served = s.versions[version]; q.served == nil {
-		switch name {
+		switch name := s.strange(r); name {
 		case "":
 		case "ec2":
 			return notOffered(name, "ec2")
