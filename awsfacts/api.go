@@ -26,6 +26,8 @@ type API struct {
 	SigningName string
 	Operations  map[string]*APIOperation
 	Shapes      map[string]*Shape
+	// Others are operations that AWS has and of which the table has the name only.
+	Others []string
 
 	errors map[string]*Shape // by code
 }
@@ -159,22 +161,37 @@ func compilePattern(pattern string) *regexp.Regexp {
 	return re
 }
 
-// apiNames are the services with a table.
-var apiNames = []string{"cloudtrail", "ebs", "iam", "kms", "organizations", "s3", "sts"}
+// APIHead is what is to know of an API before its table is read.
+type APIHead struct {
+	Protocol string `json:"protocol"`
+	Version  string `json:"api_version"`
+	// SigningName is the service in the scope of a signature.
+	SigningName  string `json:"signing_name"`
+	TargetPrefix string `json:"target_prefix"`
+}
 
-var apis = func() map[string]func() *API {
-	m := make(map[string]func() *API, len(apiNames))
-	for _, name := range apiNames {
+var apiHeads = sync.OnceValue(func() map[string]APIHead { return load[map[string]APIHead]("api/index.json") })
+
+// LookupAPIHead returns what LookupAPI's result begins with, without the table.
+func LookupAPIHead(service string) (APIHead, bool) {
+	h, ok := apiHeads()[service]
+	return h, ok
+}
+
+// apis are the tables, each read on first use.
+var apis = sync.OnceValue(func() map[string]func() *API {
+	m := make(map[string]func() *API, len(apiHeads()))
+	for name := range apiHeads() {
 		m[name] = sync.OnceValue(func() *API { return readAPI(name) })
 	}
 	return m
-}()
+})
 
 // LookupAPI returns the API of a service by the name its model has in botocore,
 // as "kms". The tables are read on first use. They come from AWS's models of its
 // services: shapes and names, no texts; see APIVersion.
 func LookupAPI(service string) (*API, bool) {
-	read, ok := apis[service]
+	read, ok := apis()[service]
 	if !ok {
 		return nil, false
 	}
@@ -184,7 +201,7 @@ func LookupAPI(service string) (*API, bool) {
 // APIVersion says where the table of a service comes from: the package, its
 // version and the day on which it was read (YYYY-MM-DD).
 func APIVersion(service string) (source, version, date string) {
-	if _, ok := apis[service]; !ok {
+	if _, ok := apiHeads()[service]; !ok {
 		return "", "", ""
 	}
 	t := load[apiFile]("api/" + service + ".json")
@@ -196,8 +213,7 @@ type apiFile struct {
 	ServiceID    string              `json:"service_id"`
 	Protocol     string              `json:"protocol"`
 	Version      string              `json:"api_version"`
-	Endpoint     string              `json:"endpoint_prefix"`
-	SigningName  string              `json:"signing_name"`
+	Others       []string            `json:"others"`
 	JSONVersion  string              `json:"json_version"`
 	TargetPrefix string              `json:"target_prefix"`
 	XMLNamespace string              `json:"xml_namespace"`
@@ -254,11 +270,8 @@ func readAPI(service string) *API {
 	t := load[apiFile]("api/" + service + ".json")
 	a := &API{
 		Service: service, Protocol: t.Protocol, Version: t.Version, JSONVersion: t.JSONVersion, TargetPrefix: t.TargetPrefix,
-		XMLNamespace: t.XMLNamespace, SigningName: t.SigningName,
+		XMLNamespace: t.XMLNamespace, SigningName: apiHeads()[service].SigningName, Others: t.Others,
 		Operations: make(map[string]*APIOperation, len(t.Operations)), Shapes: make(map[string]*Shape, len(t.Shapes)),
-	}
-	if a.SigningName == "" {
-		a.SigningName = t.Endpoint
 	}
 	for name, row := range t.Shapes {
 		// Uses of the shape, which may be read before it, ask whether it is flattened.

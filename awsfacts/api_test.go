@@ -12,11 +12,15 @@ func TestTheTablesOfTheAPIsSayWhatTheServicesSpeak(t *testing.T) {
 		service, protocol, version, signing, operation, method, uri string
 		status                                                      int
 	}{
+		{"autoscaling", "query", "2011-01-01", "autoscaling", "CreateAutoScalingGroup", "POST", "/", 200},
+		{"backup", "rest-json", "2018-11-15", "backup", "CreateBackupVault", "PUT", "/backup-vaults/{backupVaultName}", 200},
 		{"cloudtrail", "json", "2013-11-01", "cloudtrail", "LookupEvents", "POST", "/", 200},
 		{"ebs", "rest-json", "2019-11-02", "ebs", "CompleteSnapshot", "POST", "/snapshots/completion/{snapshotId}", 202},
+		{"ec2", "ec2", "2016-11-15", "ec2", "RunInstances", "POST", "/", 200},
 		{"iam", "query", "2010-05-08", "iam", "GetRole", "POST", "/", 200},
 		{"kms", "json", "2014-11-01", "kms", "Decrypt", "POST", "/", 200},
 		{"organizations", "json", "2016-11-28", "organizations", "ListRoots", "POST", "/", 200},
+		{"rds", "query", "2014-10-31", "rds", "CopyDBSnapshot", "POST", "/", 200},
 		{"s3", "rest-xml", "2006-03-01", "s3", "DeleteObject", "DELETE", "/{Bucket}/{Key+}", 204},
 		{"sts", "query", "2011-06-15", "sts", "AssumeRole", "POST", "/", 200},
 	}

@@ -16,7 +16,7 @@ import (
 
 // authenticate finds out who calls and sets the call's caller and Region.
 func (s *Sandbox) authenticate(r *http.Request, body []byte, v *served, c *gate.Call) error {
-	words := wordsOf(v.codec.API().Protocol)
+	words := wordsOf(v.head.Protocol)
 	sig, err := sigv4.Parse(r)
 	switch {
 	case errors.Is(err, sigv4.ErrMissing):
@@ -25,7 +25,7 @@ func (s *Sandbox) authenticate(r *http.Request, body []byte, v *served, c *gate.
 		return words.incomplete(err.Error())
 	}
 	c.Region = sig.Region
-	if want := v.codec.API().SigningName; sig.Service != want {
+	if want := v.head.SigningName; sig.Service != want {
 		return words.mismatch("Credential should be scoped to correct service: '" + want + "'. ")
 	}
 	if !awsfacts.KnownRegion(sig.Region) {

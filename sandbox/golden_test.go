@@ -68,7 +68,7 @@ func TestTheGoldenRequestsOfTheSDKDecodeAndEncodeBackToTheSame(t *testing.T) {
 func decodeGolden(t *testing.T, v *served, o gate.Operation, g golden.Message) any {
 	t.Helper()
 	in := o.New()
-	if err := v.codec.Fill(v.codec.API().Operation(o.Name), g.HTTP(), []byte(g.Body), in); err != nil {
+	if err := v.codec().Fill(v.codec().API().Operation(o.Name), g.HTTP(), []byte(g.Body), in); err != nil {
 		t.Fatal(err)
 	}
 	return in

@@ -4,6 +4,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -47,7 +48,7 @@ func (s *Sandbox) routeJSON(r *http.Request, targets []string, body []byte) (rou
 		return q, unknownOperation("The json protocol has POST only, not " + r.Method)
 	}
 	if kind := mediaType(r); kind != "application/x-amz-json-1.1" && kind != "application/x-amz-json-1.0" {
-		return q, unknownOperation("The json protocol has the content type application/x-amz-json-" + q.codec.API().JSONVersion)
+		return q, unknownOperation("The json protocol has the content type application/x-amz-json-" + q.codec().API().JSONVersion)
 	}
 	var err error
 	q.op, err = q.operation(target[dot+1:])
@@ -64,6 +65,9 @@ func (s *Sandbox) routeForm(r *http.Request, body []byte) (routed, error) {
 	}
 	action, version := formAction(string(q.params))
 	if action == "" && !form {
+		if v := s.restOf(r); v != nil {
+			return routeREST(r, v, body)
+		}
 		switch name := s.strange(r); name {
 		case "":
 			return q, unknownOperation("The request names no service that the sandbox has.")
@@ -95,6 +99,27 @@ func (s *Sandbox) routeForm(r *http.Request, body []byte) (routed, error) {
 	return q, err
 }
 
+// restOf is the REST service that a request is signed for, or nil.
+func (s *Sandbox) restOf(r *http.Request) *served {
+	sig, err := sigv4.Parse(r)
+	if err != nil {
+		return nil
+	}
+	return s.signed[sig.Service]
+}
+
+// routeREST finds the operation by the method and the path.
+func routeREST(r *http.Request, v *served, body []byte) (routed, error) {
+	q := routed{served: v, params: body}
+	op := v.codec().Match(r)
+	if op == nil {
+		return q, unknownOperation(r.Method + " " + r.URL.Path + " is no operation of " + v.service.Name())
+	}
+	var err error
+	q.op, err = q.operation(op.Name)
+	return q, err
+}
+
 // strange is the service that a request is signed for, when the sandbox has none of
 // that name.
 func (s *Sandbox) strange(r *http.Request) string {
@@ -103,7 +128,7 @@ func (s *Sandbox) strange(r *http.Request) string {
 		return ""
 	}
 	for _, v := range s.services {
-		if v.codec.API().SigningName == sig.Service {
+		if v.head.SigningName == sig.Service {
 			return ""
 		}
 	}
@@ -114,7 +139,7 @@ func (s *Sandbox) strange(r *http.Request) string {
 // form that its clients read.
 func notOffered(service, protocol string) (routed, error) {
 	codec := wire.New(&awsfacts.API{Service: service, Protocol: protocol, JSONVersion: "1.1"})
-	return routed{served: &served{codec: codec}}, notImplemented(service)
+	return routed{served: &served{codec: func() *wire.Codec { return codec }}}, notImplemented(service)
 }
 
 func notImplemented(what string) error {
@@ -156,9 +181,12 @@ func formAction(form string) (action, version string) {
 
 // operation finds an operation that is offered.
 func (v *served) operation(name string) (*awsfacts.APIOperation, error) {
-	api := v.codec.API()
+	api := v.codec().API()
 	op := api.Operation(name)
 	if op == nil {
+		if slices.Contains(api.Others, name) {
+			return nil, notImplemented(api.Service + ":" + name)
+		}
 		return nil, v.notFound(name, api.Version)
 	}
 	if _, ok := v.ops[name]; !ok {
@@ -171,7 +199,7 @@ func (v *served) operation(name string) (*awsfacts.APIOperation, error) {
 // words.
 func (v *served) notFound(name, version string) error {
 	switch {
-	case v.codec.API().Protocol == "json":
+	case v.codec().API().Protocol == "json":
 		return unknownOperation("Unknown operation " + name)
 	case name == "":
 		return &wire.Error{Code: "MissingAction", Message: "The request is missing an action or a required parameter.", Status: http.StatusBadRequest}
@@ -183,7 +211,11 @@ func (v *served) notFound(name, version string) error {
 // refused before that: reading it would put other characters in its place.
 func (q *routed) decode(r *http.Request, in any) error {
 	text := q.params
-	if q.codec.API().Protocol != "json" {
+	switch q.head.Protocol {
+	case "json":
+	case "rest-json", "rest-xml": // whose text is in many places, and whose bodies may be bytes
+		return q.codec().Decode(q.op, r, q.params, in)
+	default:
 		plain, err := url.QueryUnescape(string(text))
 		if err != nil {
 			plain = "" // the codec refuses it in its own words
@@ -193,5 +225,5 @@ func (q *routed) decode(r *http.Request, in any) error {
 	if !utf8.Valid(text) {
 		return &wire.Error{Code: "SerializationException", Message: "The request is not UTF-8.", Status: http.StatusBadRequest}
 	}
-	return q.codec.Decode(q.op, r, q.params, in)
+	return q.codec().Decode(q.op, r, q.params, in)
 }

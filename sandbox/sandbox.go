@@ -16,6 +16,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/internal/sigv4"
+	"github.com/keyreach/keyreach/sandbox/behalf"
 	"github.com/keyreach/keyreach/sandbox/cloudtrail"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/iam"
@@ -83,12 +85,15 @@ type Sandbox struct {
 	services map[string]*served
 	targets  map[string]*served // by the prefix of X-Amz-Target
 	versions map[string]*served // query services by API version
+	signed   map[string]*served // REST services by the name in the scope of a signature
 	keys     sigv4.Keys
 	log      *cloudtrail.Log
 	seal     sealer
 	kept     bool
 	// estate is what a reset fills the sandbox from.
 	estate atomic.Pointer[estate.Estate]
+	agenda *state.Agenda
+	alarm  alarm
 }
 
 // setting is a value that survives a restart.
@@ -97,8 +102,11 @@ type setting struct{ Value string }
 // served is a service with its codec and what it offers.
 type served struct {
 	service gate.Service
-	codec   *wire.Codec
-	ops     map[string]gate.Operation
+	head    awsfacts.APIHead
+	// codec is made, and its tables read, when it is first asked for: a sandbox is
+	// ready at once, and holds no tables of services that nobody calls.
+	codec func() *wire.Codec
+	ops   map[string]gate.Operation
 }
 
 // New makes a sandbox.
@@ -115,10 +123,11 @@ func New(o Options) (*Sandbox, error) {
 	}
 	s := &Sandbox{
 		options: o, db: db, clock: &state.Clock{}, ids: state.NewIDs(o.Seed), services: map[string]*served{},
-		targets: map[string]*served{}, versions: map[string]*served{}, log: cloudtrail.NewLog(o.History), seal: newSealer(),
+		targets: map[string]*served{}, versions: map[string]*served{}, signed: map[string]*served{}, log: cloudtrail.NewLog(o.History), seal: newSealer(),
 	}
 	s.accounts = state.NewTable[Account](db, "accounts", nil)
 	s.settings = state.NewTable[setting](db, "settings", nil)
+	s.agenda = state.NewAgenda(db)
 	s.connect()
 	if err := s.start(); err != nil {
 		_ = db.Close() // the first error tells
@@ -148,6 +157,11 @@ func (s *Sandbox) connect() {
 	}
 }
 
+// agent acts for a service.
+func (s *Sandbox) agent(service string) *behalf.Agent {
+	return &behalf.Agent{Service: service, Client: client{s}, Principals: s.iam, DB: s.db}
+}
+
 // start reads the state, and fills an empty one from the estate.
 func (s *Sandbox) start() error {
 	if err := s.db.Load(); err != nil {
@@ -173,32 +187,42 @@ func (s *Sandbox) start() error {
 func (s *Sandbox) Kept() bool { return s.kept }
 
 func (s *Sandbox) serve(service gate.Service) {
-	api, ok := awsfacts.LookupAPI(service.Name())
+	name := service.Name()
+	head, ok := awsfacts.LookupAPIHead(name)
 	if !ok {
-		panic("sandbox: no table for " + service.Name())
+		panic("sandbox: no table for " + name)
 	}
-	var unions []any
-	if u, ok := service.(gate.Unions); ok {
-		unions = u.Unions()
-	}
-	v := &served{service: service, codec: wire.New(api, unions...), ops: map[string]gate.Operation{}}
+	v := &served{service: service, head: head, ops: map[string]gate.Operation{}}
+	v.codec = sync.OnceValue(func() *wire.Codec {
+		api, _ := awsfacts.LookupAPI(name) // there is one where there is a head
+		var unions []any
+		if u, ok := service.(gate.Unions); ok {
+			unions = u.Unions()
+		}
+		return wire.New(api, unions...)
+	})
 	for _, op := range service.Operations() {
 		v.ops[op.Name] = op
 	}
-	s.services[service.Name()] = v
-	if api.TargetPrefix != "" {
-		s.targets[api.TargetPrefix] = v
+	s.services[name] = v
+	switch head.Protocol {
+	case "json":
+		s.targets[head.TargetPrefix] = v
 		// botocore writes CloudTrail's prefix with a package before it, the Go SDK
 		// without.
-		s.targets[api.TargetPrefix[strings.LastIndexByte(api.TargetPrefix, '.')+1:]] = v
-	}
-	if api.Protocol == "query" || api.Protocol == "ec2" {
-		s.versions[api.Version] = v
+		s.targets[head.TargetPrefix[strings.LastIndexByte(head.TargetPrefix, '.')+1:]] = v
+	case "query", "ec2":
+		s.versions[head.Version] = v
+	default:
+		s.signed[head.SigningName] = v
 	}
 }
 
-// Close closes the state file.
-func (s *Sandbox) Close() error { return s.db.Close() }
+// Close ends what the sandbox does by itself, and closes the state file.
+func (s *Sandbox) Close() error {
+	s.stopAlarm()
+	return s.db.Close()
+}
 
 // Now is the sandbox's time.
 func (s *Sandbox) Now() time.Time { return s.clock.Now() }
@@ -209,7 +233,7 @@ func (s *Sandbox) Advance(by time.Duration) error {
 	if by < 0 {
 		return fmt.Errorf("moving the clock: %s is back, and it only goes ahead", by)
 	}
-	return s.db.Update(func() error {
+	err := s.db.Update(func() error {
 		old := s.clock.Ahead()
 		if by > state.MaxAhead-old {
 			return fmt.Errorf("moving the clock: it is %s ahead and goes at most %s ahead", old, state.MaxAhead)
@@ -217,9 +241,14 @@ func (s *Sandbox) Advance(by time.Duration) error {
 		s.db.OnUndo(func() { s.clock.Set(old) })
 		s.clock.Set(old + by)
 		s.settings.Put("clock", &setting{s.clock.Ahead().String()})
-		s.sweep()
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	s.settle()
+	s.setAlarm()
+	return s.db.Update(func() error { s.sweep(); return nil })
 }
 
 func (s *Sandbox) sweep() {

@@ -57,24 +57,24 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var res *wire.Response
 	out, err := s.answer(r, body, &q, c)
 	if err == nil {
-		res, err = q.codec.EncodeFor(r, w.Header(), q.op, out, id)
+		res, err = q.codec().EncodeFor(r, w.Header(), q.op, out, id)
 	}
 	if err != nil {
 		err = s.wireError(q.served, err)
-		if q.codec.AsError(err).Code == "InternalFailure" {
+		if q.codec().AsError(err).Code == "InternalFailure" {
 			tell(r, "sandbox: request %s: %v", id, err) // the caller is told nothing
 		}
 		refuse(w, r, q.served, err, id)
 		return
 	}
 	send(w, res)
-	q.codec.Reuse(res)
+	q.codec().Reuse(res)
 }
 
 // refuse answers no, in JSON where the service is not known.
 func refuse(w http.ResponseWriter, r *http.Request, v *served, err error, id string) {
 	if v != nil {
-		send(w, v.codec.ErrorFor(r, w.Header(), err, id))
+		send(w, v.codec().ErrorFor(r, w.Header(), err, id))
 		return
 	}
 	e := &wire.Error{Code: "InternalFailure", Message: "The request processing has failed because of an unknown error.", Status: http.StatusInternalServerError}
@@ -147,6 +147,7 @@ func (s *Sandbox) answer(r *http.Request, body []byte, q *routed, c *gate.Call) 
 	if err := s.authenticate(r, body, q.served, c); err != nil {
 		return nil, err
 	}
+	c.At = s.settle()
 	o := q.ops[q.op.Name]
 	in := o.New()
 	if err := shortened(q.decode(r, in)); err != nil {
@@ -209,6 +210,7 @@ func (s *Sandbox) perform(ctx context.Context, c *gate.Call, o gate.Operation, i
 	}
 	c.Writing = true
 	err := s.db.Update(do)
+	s.setAlarm()
 	return out, err
 }
 
@@ -225,41 +227,13 @@ func (s *Sandbox) allowed(c *gate.Call, o gate.Operation, in any) error {
 	return s.gate.Authorize(c, asks)
 }
 
-// client makes calls from one service to another.
-type client struct{ s *Sandbox }
-
-// Do performs an operation for the caller of the call that ctx carries. The state
-// is locked already.
-func (k client) Do(ctx context.Context, service, operation string, in any, f gate.Forward) (any, error) {
-	from := gate.From(ctx)
-	v := k.s.services[service]
-	if v == nil {
-		return nil, errors.New("sandbox: no service " + service)
-	}
-	o, ok := v.ops[operation]
-	if !ok {
-		return nil, errors.New("sandbox: no operation " + service + ":" + operation)
-	}
-	c := *from
-	c.ID, c.Service, c.Operation, c.Forward = k.s.ids.UUID(), service, operation, &f
-	c.Prepared, c.Asked, c.Resources = nil, nil, nil
-	c.SourceIP, c.UserAgent = "", f.Service+".amazonaws.com"
-	if err := k.s.allowed(&c, o, in); err != nil {
-		k.s.log.Add(cloudtrail.Entry{Call: &c, In: in, Err: err, ReadOnly: o.Mode == gate.Reads})
-		return nil, err
-	}
-	out, err := o.Handle(gate.With(ctx, &c), in)
-	k.s.log.Add(cloudtrail.Entry{Call: &c, In: in, Out: out, Err: err, ReadOnly: o.Mode == gate.Reads})
-	return out, err
-}
-
 // wireError gives a refusal of the gate the code of the service's protocol.
 func (s *Sandbox) wireError(v *served, err error) error {
 	var denied *gate.Denied
 	if !errors.As(err, &denied) {
 		return err
 	}
-	switch v.codec.API().Protocol {
+	switch v.codec().API().Protocol {
 	case "query", "rest-xml":
 		return &wire.Error{Code: "AccessDenied", Message: denied.Text, Status: http.StatusForbidden}
 	case "ec2":
@@ -274,16 +248,16 @@ func (s *Sandbox) wireError(v *served, err error) error {
 // describe tells CloudTrail what a call asked and was answered.
 func (s *Sandbox) describe(e *cloudtrail.Entry) cloudtrail.Described {
 	v := s.services[e.Call.Service]
-	op := v.codec.API().Operation(e.Call.Operation)
+	op := v.codec().API().Operation(e.Call.Operation)
 	var d cloudtrail.Described
 	if e.In != nil {
-		d.Request = v.codec.Shown(op.Input, e.In)
+		d.Request = v.codec().Shown(op.Input, e.In)
 	}
 	if e.Err != nil {
-		refusal := v.codec.AsError(s.wireError(v, e.Err))
-		d.Code, d.Message = recordedCode(v.codec.API(), refusal.Code), refusal.Message
+		refusal := v.codec().AsError(s.wireError(v, e.Err))
+		d.Code, d.Message = recordedCode(v.codec().API(), refusal.Code), refusal.Message
 	} else if e.Out != nil {
-		d.Response, d.Additional = v.codec.Shown(op.Output, e.Out), kms.Additional(e.Out)
+		d.Response, d.Additional = v.codec().Shown(op.Output, e.Out), kms.Additional(e.Out)
 	}
 	return d
 }

@@ -52,6 +52,32 @@ type Forward struct {
 	ForResource bool
 	// SourceARN and SourceAccount are set when the service calls for itself.
 	SourceARN, SourceAccount string
+	// Region is where the service calls, when that is not the Region of the call that
+	// it was called with.
+	Region string
+	// Assumed is set when the caller is a role that the service assumed: it then
+	// calls as anybody does, and forwards nothing.
+	Assumed bool
+
+	// through are the services that forwarded before, the first first.
+	through []string
+}
+
+// After returns how a service forwards a call that came to it itself as f says, which
+// may be nil.
+func (f Forward) After(before *Forward) Forward {
+	if before != nil && !before.Assumed {
+		f.through = append(append([]string{}, before.through...), before.Service)
+	}
+	return f
+}
+
+// As returns a context whose call is made by somebody else, as of a role that a
+// service assumes.
+func As(ctx context.Context, caller Caller) context.Context {
+	c := *From(ctx)
+	c.Caller = caller
+	return With(ctx, &c)
 }
 
 // Caller is who makes a call.

@@ -204,11 +204,19 @@ func forwarded(g *estate.Given, c *Call, f *Forward) {
 		}
 		return
 	}
+	if f.Assumed {
+		return
+	}
 	if c.Service == "kms" {
 		add("kms:viaservice", f.Service+"."+c.Region+".amazonaws.com")
 	}
+	all := make([]string, 0, len(f.through)+1)
+	for _, name := range f.through {
+		all = append(all, name+".amazonaws.com")
+	}
+	all = append(all, f.Service+".amazonaws.com")
 	add("aws:viaawsservice", "true")
-	add("aws:calledviafirst", f.Service+".amazonaws.com")
-	add("aws:calledvialast", f.Service+".amazonaws.com")
-	*g = append(*g, estate.NewEntry("aws:calledvia", policy.Many(f.Service+".amazonaws.com")))
+	add("aws:calledviafirst", all[0])
+	add("aws:calledvialast", all[len(all)-1])
+	*g = append(*g, estate.NewEntry("aws:calledvia", policy.Many(all...)))
 }

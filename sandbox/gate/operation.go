@@ -66,7 +66,8 @@ type Unions interface {
 
 // Client makes calls from one service to another, for the caller of the first.
 // It alone can say that a service forwards. It is called with the state locked
-// for writing, when the operation writes.
+// for writing, when the operation writes. When the call fails, what it changed is not
+// taken back; state.DB's Try does that.
 type Client interface {
 	Do(ctx context.Context, service, operation string, in any, f Forward) (any, error)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -111,7 +112,7 @@ func badPrincipal(text string) error {
 
 // principal reads a grantee or retiring principal and finds the unique id behind
 // it. An id in place of an ARN is taken, and turned into the ARN.
-func (s *Service) principal(member, text string) (principal, id string, err error) {
+func (s *Service) principal(c *gate.Call, member, text string) (principal, id string, err error) {
 	p, err := arn.ParsePrincipal(text)
 	if err != nil {
 		if a, perr := arn.Parse(text); perr == nil && a.Service == "sts" {
@@ -123,6 +124,9 @@ func (s *Service) principal(member, text string) (principal, id string, err erro
 	case arn.AccountRoot:
 		return p.Text, p.Account, nil
 	case arn.User, arn.Role, arn.AssumedRole, arn.FederatedUser:
+		if id, ok := infrastructure(p); ok && c.Forward != nil && c.Forward.ForResource {
+			return p.Text, id, nil
+		}
 		if id, ok := s.Principals.UniqueID(p); ok {
 			return p.Text, id, nil
 		}
@@ -134,6 +138,18 @@ func (s *Service) principal(member, text string) (principal, id string, err erro
 		return "", "", refuse("InvalidArnException", member+" does not refer to a valid principal.")
 	}
 	return "", "", badPrincipal(text)
+}
+
+// infrastructure is the session that stands for an instance or a volume where EC2 has
+// grants made for it, and for which there is no role that anybody sees. Recorded:
+// assumed-role/aws:ec2-infrastructure/INSTANCE; that its id repeats the account and the
+// name is what CloudTrail shows.
+// See https://docs.aws.amazon.com/kms/latest/developerguide/ct-ec2two.html.
+func infrastructure(p arn.Principal) (id string, ok bool) {
+	if p.Kind != arn.AssumedRole || !strings.HasPrefix(p.Name, "aws:") {
+		return "", false
+	}
+	return p.Account + ":" + p.Name + ":" + p.Session, true
 }
 
 // CreateGrant makes a grant, or returns the one with the same name and
@@ -192,12 +208,12 @@ func (s *Service) newGrant(c *gate.Call, k *Key, in *kms.CreateGrantInput) (*Gra
 	}
 	var err error
 	if in.GranteePrincipal != nil {
-		if g.Grantee, g.GranteeID, err = s.principal("GranteePrincipal", *in.GranteePrincipal); err != nil {
+		if g.Grantee, g.GranteeID, err = s.principal(c, "GranteePrincipal", *in.GranteePrincipal); err != nil {
 			return nil, err
 		}
 	}
 	if in.RetiringPrincipal != nil {
-		if g.Retiring, g.RetiringID, err = s.principal("RetiringPrincipal", *in.RetiringPrincipal); err != nil {
+		if g.Retiring, g.RetiringID, err = s.principal(c, "RetiringPrincipal", *in.RetiringPrincipal); err != nil {
 			return nil, err
 		}
 	}

@@ -23,6 +23,9 @@ func (s *Service) shown(principal, id string) *string {
 	if err != nil || p.Kind == arn.AccountRoot {
 		return &principal
 	}
+	if own, ok := infrastructure(p); ok && own == id {
+		return &principal
+	}
 	if now, ok := s.Principals.UniqueID(p); ok && now == id {
 		return &principal
 	}
@@ -95,7 +98,7 @@ func (s *Service) filter(text string) (principal, id string, err error) {
 	if err == nil && p.Kind == arn.Service {
 		return text, "", nil
 	}
-	principal, id, err = s.principal("Input", text)
+	principal, id, err = s.principal(&gate.Call{}, "Input", text)
 	if err != nil && p.Kind == arn.UniqueID {
 		return "", "", refuse("InvalidArnException", "Input does not refer to a valid principal")
 	}
@@ -113,7 +116,7 @@ func (s *Service) ListRetirableGrants(ctx context.Context, in *kms.ListRetirable
 		return nil, validation("1 validation error detected: Value null at 'retiringPrincipal' failed to satisfy constraint: Member must not be null")
 	}
 	c := gate.From(ctx)
-	principal, id, err := s.principal("RetiringPrincipal", *in.RetiringPrincipal)
+	principal, id, err := s.principal(gate.From(ctx), "RetiringPrincipal", *in.RetiringPrincipal)
 	if err != nil {
 		if p, perr := arn.ParsePrincipal(*in.RetiringPrincipal); perr == nil && p.Kind == arn.UniqueID {
 			return nil, notFound("Retiring principal " + *in.RetiringPrincipal + " could not be found")

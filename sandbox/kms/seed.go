@@ -120,10 +120,10 @@ func (s *Service) importGrant(k *Key, e *estate.Grant, now time.Time) {
 		g.ID = s.IDs.Hex(64)
 	}
 	if g.GranteeID == "" && g.Grantee != "" {
-		_, g.GranteeID, _ = s.principal("GranteePrincipal", g.Grantee) // a grantee who is gone has no id
+		_, g.GranteeID, _ = s.principal(&gate.Call{}, "GranteePrincipal", g.Grantee) // a grantee who is gone has no id
 	}
 	if g.Retiring != "" {
-		_, g.RetiringID, _ = s.principal("RetiringPrincipal", g.Retiring)
+		_, g.RetiringID, _ = s.principal(&gate.Call{}, "RetiringPrincipal", g.Retiring)
 	}
 	for _, op := range e.Operations {
 		g.Operations = append(g.Operations, types.GrantOperation(op))

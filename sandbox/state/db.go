@@ -76,10 +76,24 @@ func (db *DB) Update(f func() error) (err error) {
 // Update.
 func (db *DB) OnUndo(f func()) { db.undo = append(db.undo, f) }
 
-func (db *DB) rollback() {
-	for i := len(db.undo) - 1; i >= 0; i-- {
+// Try runs a part of an update. When it fails, what it changed is taken back and the
+// rest of the update may go on. It is called in Update.
+func (db *DB) Try(f func() error) error {
+	from := len(db.undo)
+	err := f()
+	if err != nil {
+		db.undoTo(from)
+	}
+	return err
+}
+
+func (db *DB) rollback() { db.undoTo(0) }
+
+func (db *DB) undoTo(from int) {
+	for i := len(db.undo) - 1; i >= from; i-- {
 		db.undo[i]()
 	}
+	db.undo = db.undo[:from]
 }
 
 func (db *DB) commit() error {

@@ -10,6 +10,7 @@ package main
 
 import (
 	"compress/gzip"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -23,7 +24,10 @@ import (
 )
 
 // services are the models that Keyreach needs.
-var services = []string{"cloudtrail", "ebs", "iam", "kms", "organizations", "s3", "sts"}
+var services = []string{
+	"autoscaling", "backup", "cloudtrail", "drs", "ebs", "ec2", "events", "iam", "kms", "organizations", "rds", "s3",
+	"secretsmanager", "ssm", "sts",
+}
 
 func main() {
 	models := flag.String("models", "", "botocore's data directory")
@@ -48,6 +52,11 @@ func run(models, out string, from origin) error {
 	if err != nil {
 		return err
 	}
+	parts, err := readParts()
+	if err != nil {
+		return err
+	}
+	index := map[string]head{}
 	for _, name := range services {
 		m, err := readModel(models, name)
 		if err != nil {
@@ -57,11 +66,33 @@ func run(models, out string, from origin) error {
 			return fmt.Errorf("adding to the model of %s: %w", name, err)
 		}
 		m.settle()
+		if err := m.keep(parts[name]); err != nil {
+			return fmt.Errorf("keeping a part of the model of %s: %w", name, err)
+		}
+		index[name] = m.head()
 		if err := os.WriteFile(filepath.Join(out, name+".json"), m.print(from), 0o644); err != nil {
 			return fmt.Errorf("writing the table of %s: %w", name, err)
 		}
 	}
-	return nil
+	text, err := json.MarshalIndent(index, "", " ")
+	if err != nil {
+		return fmt.Errorf("writing the index: %w", err)
+	}
+	return os.WriteFile(filepath.Join(out, "index.json"), append(text, '\n'), 0o644)
+}
+
+//go:embed parts.json
+var partsText []byte
+
+// readParts reads which operations are kept with their shapes of the APIs that are
+// large: of the others of these there are the names alone, so that they can be refused
+// as not offered.
+func readParts() (map[string][]string, error) {
+	var parts map[string][]string
+	if err := json.Unmarshal(partsText, &parts); err != nil {
+		return nil, fmt.Errorf("reading parts.json: %w", err)
+	}
+	return parts, nil
 }
 
 // readModel reads the newest model of a service.

@@ -23,7 +23,43 @@ type model struct {
 	Operations map[string]operation `json:"operations"`
 	Shapes     map[string]shape     `json:"shapes"`
 
-	roots map[string]string // in additions
+	roots  map[string]string // in additions
+	others []string          // operations that were left out
+}
+
+// head is what is needed of an API before its table is.
+type head struct {
+	Protocol     string `json:"protocol"`
+	Version      string `json:"api_version"`
+	SigningName  string `json:"signing_name"`
+	TargetPrefix string `json:"target_prefix,omitempty"`
+}
+
+func (m *model) head() head {
+	h := head{m.Metadata.Protocol, m.Metadata.APIVersion, m.Metadata.SigningName, m.Metadata.TargetPrefix}
+	if h.SigningName == "" {
+		h.SigningName = m.Metadata.EndpointPrefix
+	}
+	return h
+}
+
+// keep leaves the named operations, and the names of the others. No names keep all.
+func (m *model) keep(names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	for _, name := range names {
+		if _, ok := m.Operations[name]; !ok {
+			return fmt.Errorf("the model has no operation %s", name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.Operations)) {
+		if !slices.Contains(names, name) {
+			m.others = append(m.others, name)
+			delete(m.Operations, name)
+		}
+	}
+	return nil
 }
 
 type operation struct {
@@ -211,13 +247,19 @@ func (m *model) print(from origin) []byte {
 	head := []struct{ name, value string }{
 		{"source", from.source}, {"version", from.version}, {"licence", from.licence}, {"date", from.date},
 		{"service_id", m.Metadata.ServiceID}, {"protocol", m.Metadata.Protocol}, {"api_version", m.Metadata.APIVersion},
-		{"endpoint_prefix", m.Metadata.EndpointPrefix}, {"signing_name", m.Metadata.SigningName},
 		{"json_version", m.Metadata.JSONVersion}, {"target_prefix", m.Metadata.TargetPrefix}, {"xml_namespace", m.Metadata.XMLNamespace},
 	}
 	for _, h := range head {
 		if h.value != "" {
 			fmt.Fprintf(&b, "%q:%q,\n", h.name, h.value)
 		}
+	}
+	if len(m.others) > 0 {
+		text, err := json.Marshal(m.others)
+		if err != nil {
+			panic("models: unprintable names: " + err.Error())
+		}
+		fmt.Fprintf(&b, "\"others\":%s,\n", text)
 	}
 	b.WriteString(`"operations":{`)
 	rows(&b, slices.Sorted(maps.Keys(m.Operations)), func(name string) any { return operationRow(m.Operations[name]) })
