@@ -25,7 +25,9 @@ import (
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/internal/sigv4"
 	"github.com/keyreach/keyreach/sandbox/behalf"
+	"github.com/keyreach/keyreach/sandbox/blocks"
 	"github.com/keyreach/keyreach/sandbox/cloudtrail"
+	"github.com/keyreach/keyreach/sandbox/ec2"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/iam"
 	"github.com/keyreach/keyreach/sandbox/kms"
@@ -82,14 +84,17 @@ type Sandbox struct {
 	sts      *sts.Service
 	orgs     *organizations.Service
 	trail    *cloudtrail.Service
-	services map[string]*served
-	targets  map[string]*served // by the prefix of X-Amz-Target
-	versions map[string]*served // query services by API version
-	signed   map[string]*served // REST services by the name in the scope of a signature
-	keys     sigv4.Keys
-	log      *cloudtrail.Log
-	seal     sealer
-	kept     bool
+	ec2      *ec2.Service
+	// snapshots are those of EBS, which EC2 and the direct APIs share.
+	snapshots *blocks.Store
+	services  map[string]*served
+	targets   map[string]*served // by the prefix of X-Amz-Target
+	versions  map[string]*served // query services by API version
+	signed    map[string]*served // REST services by the name in the scope of a signature
+	keys      sigv4.Keys
+	log       *cloudtrail.Log
+	seal      sealer
+	kept      bool
 	// estate is what a reset fills the sandbox from.
 	estate atomic.Pointer[estate.Estate]
 	agenda *state.Agenda
@@ -152,9 +157,22 @@ func (s *Sandbox) connect() {
 	s.orgs = organizations.New(organizations.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Accounts: accounts{s}})
 	s.gate.Organizations = s.orgs
 	s.trail = cloudtrail.New(cloudtrail.Config{DB: s.db, Clock: s.clock, Log: s.log, Describe: s.describe})
-	for _, service := range []gate.Service{s.kms, s.iam, s.sts, s.orgs, s.trail} {
+	s.snapshots = blocks.NewStore(s.db)
+	s.ec2 = ec2.New(ec2.Config{
+		DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("ec2"), Keys: keys{s.kms}, Snapshots: s.snapshots, Organizations: s.orgs,
+	})
+	for _, service := range []gate.Service{s.kms, s.iam, s.sts, s.orgs, s.trail, s.ec2} {
 		s.serve(service)
 	}
+}
+
+// keys finds keys for EC2.
+type keys struct{ *kms.Service }
+
+// Find finds a key.
+func (k keys) Find(c *gate.Call, region, id string) (ec2.KeyFacts, bool, error) {
+	f, ok, err := k.Facts(c, region, id)
+	return ec2.KeyFacts{ARN: f.ARN, Managed: f.Managed, Symmetric: f.Symmetric, Enabled: f.State == "Enabled", State: string(f.State)}, ok, err
 }
 
 // agent acts for a service.

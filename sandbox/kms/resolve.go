@@ -1,8 +1,11 @@
 package kms
 
 import (
+	"errors"
 	"regexp"
 	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/awsfacts"
@@ -118,4 +121,29 @@ func keyARN(region, account, id string) string {
 
 func aliasARN(region, account, name string) string {
 	return arn.ARN{Partition: partitionOf(region), Service: "kms", Region: region, Account: account, Resource: name}.String()
+}
+
+// Facts is what a service looks at in a key before it uses it.
+type Facts struct {
+	ARN string
+	// Managed is set for AWS's own keys, Symmetric for those that encrypt data keys.
+	Managed, Symmetric bool
+	State              types.KeyState
+}
+
+// Facts leads from a key id, key ARN, alias name or alias ARN of a Region to a key,
+// without asking whether the caller may know of it: for services, which tell a key that is
+// not there from one that may not be used. It is false when there is none. A key of AWS's
+// that does not exist yet is made.
+func (s *Service) Facts(c *gate.Call, region, id string) (Facts, bool, error) {
+	there := *c
+	there.Region = region
+	f, err := s.find(&there, id, "DescribeKey")
+	switch {
+	case errors.Is(err, gate.ErrUpdate):
+		return Facts{}, false, err
+	case err != nil || f.hidden:
+		return Facts{}, false, nil
+	}
+	return Facts{ARN: f.arn, Managed: f.Manager == types.KeyManagerTypeAws, Symmetric: f.Spec == types.KeySpecSymmetricDefault, State: f.State}, true, nil
 }

@@ -1,0 +1,68 @@
+// Package ec2 is Amazon EC2 in a sandbox: EBS volumes and snapshots, images, and
+// instances with no machine behind them. What an operation does with keys it has package
+// behalf do, by the table of package usage.
+package ec2
+
+import (
+	"slices"
+
+	"github.com/keyreach/keyreach/sandbox/behalf"
+	"github.com/keyreach/keyreach/sandbox/blocks"
+	"github.com/keyreach/keyreach/sandbox/gate"
+	"github.com/keyreach/keyreach/sandbox/state"
+)
+
+// Config is what EC2 needs from the sandbox.
+type Config struct {
+	DB     *state.DB
+	IDs    *state.IDs
+	Agenda *state.Agenda
+	Agent  *behalf.Agent
+	Keys   Keys
+	Events gate.Events // nil for none
+	// Snapshots are shared with the EBS direct APIs.
+	Snapshots *blocks.Store
+	// Organizations tells where accounts stand, for images that are shared with
+	// organizations.
+	Organizations gate.Organizations
+}
+
+// Keys finds KMS keys without asking whether the caller may see them.
+type Keys interface {
+	// Find leads from a key id, key ARN, alias name or alias ARN to a key. An AWS
+	// managed key is made when it is first named. It is false when there is none; the
+	// error is gate.ErrUpdate when a key has to be made in a call that only reads.
+	Find(c *gate.Call, region, id string) (KeyFacts, bool, error)
+}
+
+// KeyFacts is what EC2 looks at in a key before it uses it.
+type KeyFacts struct {
+	ARN string
+	// Managed is set for AWS's own keys.
+	Managed bool
+	// Enabled is set for keys that can be used, Symmetric for those that EBS can use.
+	Enabled, Symmetric bool
+	State              string
+}
+
+// Service is EC2.
+type Service struct {
+	Config
+	tokens *gate.Tokens
+	tables
+}
+
+// New returns EC2 on a sandbox's state.
+func New(c Config) *Service {
+	s := &Service{Config: c, tokens: gate.NewTokens(c.DB, "ec2")}
+	s.tables = newTables(c.DB)
+	return s
+}
+
+// Name is the service's in awsfacts.
+func (s *Service) Name() string { return "ec2" }
+
+// Operations are what the service offers, by what they are about.
+func (s *Service) Operations() []gate.Operation {
+	return slices.Concat(s.settingOperations())
+}

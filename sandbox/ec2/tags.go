@@ -1,0 +1,70 @@
+package ec2
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/policy"
+	"github.com/keyreach/keyreach/sandbox/gate"
+)
+
+// tagsFor are the tags that a request gives to what it makes of a type.
+func tagsFor(specs []types.TagSpecification, kind types.ResourceType) map[string]string {
+	var tags map[string]string
+	for _, spec := range specs {
+		if spec.ResourceType != kind {
+			continue
+		}
+		for _, t := range spec.Tags {
+			if tags == nil {
+				tags = map[string]string{}
+			}
+			tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+		}
+	}
+	return tags
+}
+
+// shownTags are tags in the order of their keys.
+func shownTags(tags map[string]string) []types.Tag {
+	out := make([]types.Tag, 0, len(tags))
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		out = append(out, types.Tag{Key: new(key), Value: new(tags[key])})
+	}
+	return out
+}
+
+// requestTags are the condition keys of the tags in a request.
+func requestTags(tags map[string]string) estate.Given {
+	var g estate.Given
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		g = append(g, estate.NewEntry("aws:requesttag/"+key, policy.One(tags[key])))
+	}
+	if len(tags) > 0 {
+		g = append(g, estate.NewEntry("aws:tagkeys", policy.Many(slices.Sorted(maps.Keys(tags))...)))
+	}
+	return g
+}
+
+// resourceTags are the condition keys of the tags of a resource.
+func resourceTags(tags map[string]string) estate.Given {
+	var g estate.Given
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		g = append(g, estate.NewEntry("aws:resourcetag/"+key, policy.One(tags[key])), estate.NewEntry("ec2:resourcetag/"+key, policy.One(tags[key])))
+	}
+	return g
+}
+
+// askTags asks for the right to tag what an operation makes.
+// See https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/supported-iam-actions-tagging.html.
+func askTags(operation, resource string, tags map[string]string) []gate.Ask {
+	if len(tags) == 0 {
+		return nil
+	}
+	g := append(requestTags(tags), estate.NewEntry("ec2:createaction", policy.One(operation)))
+	return []gate.Ask{{Action: "ec2:CreateTags", Resource: resource, Context: g}}
+}
