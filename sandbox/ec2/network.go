@@ -128,3 +128,10 @@ func (n network) placed(subnet, zone *string, groups []string) (where, error) {
 	}
 	return w, nil
 }
+
+// addressAt is an address of a subnet of 4,096.
+func addressAt(block string, n int) string {
+	var third int
+	_, _ = fmt.Sscanf(block, "172.31.%d.", &third)
+	return fmt.Sprintf("172.31.%d.%d", third+n/256, n%256)
+}
