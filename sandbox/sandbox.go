@@ -160,6 +160,7 @@ func (s *Sandbox) connect() {
 	s.snapshots = blocks.NewStore(s.db)
 	s.ec2 = ec2.New(ec2.Config{
 		DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("ec2"), Keys: keys{s.kms}, Snapshots: s.snapshots, Organizations: s.orgs,
+		Profiles: s.iam,
 	})
 	for _, service := range []gate.Service{s.kms, s.iam, s.sts, s.orgs, s.trail, s.ec2} {
 		s.serve(service)

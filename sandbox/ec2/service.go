@@ -25,6 +25,8 @@ type Config struct {
 	// Organizations tells where accounts stand, for images that are shared with
 	// organizations.
 	Organizations gate.Organizations
+	// Profiles are IAM's instance profiles.
+	Profiles Profiles
 }
 
 // Keys finds KMS keys without asking whether the caller may see them.
