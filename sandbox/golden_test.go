@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	sdkscaling "github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	sdktrail "github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	sdkiam "github.com/aws/aws-sdk-go-v2/service/iam"
 	sdkkms "github.com/aws/aws-sdk-go-v2/service/kms"
@@ -37,7 +38,7 @@ func TestTheGoldenRequestsOfTheSDKDecodeAndEncodeBackToTheSame(t *testing.T) {
 	config := golden.Config(kept)
 	clients := map[string]any{
 		"kms": sdkkms.NewFromConfig(config), "iam": sdkiam.NewFromConfig(config), "sts": sdksts.NewFromConfig(config),
-		"organizations": sdkorgs.NewFromConfig(config), "cloudtrail": sdktrail.NewFromConfig(config),
+		"organizations": sdkorgs.NewFromConfig(config), "cloudtrail": sdktrail.NewFromConfig(config), "autoscaling": sdkscaling.NewFromConfig(config),
 	}
 	seen := 0
 	for name, v := range s.services {

@@ -24,6 +24,7 @@ import (
 	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/internal/sigv4"
+	"github.com/keyreach/keyreach/sandbox/autoscaling"
 	"github.com/keyreach/keyreach/sandbox/behalf"
 	"github.com/keyreach/keyreach/sandbox/blocks"
 	"github.com/keyreach/keyreach/sandbox/cloudtrail"
@@ -85,6 +86,7 @@ type Sandbox struct {
 	orgs     *organizations.Service
 	trail    *cloudtrail.Service
 	ec2      *ec2.Service
+	scaling  *autoscaling.Service
 	// snapshots are those of EBS, which EC2 and the direct APIs share.
 	snapshots *blocks.Store
 	services  map[string]*served
@@ -162,7 +164,8 @@ func (s *Sandbox) connect() {
 		DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("ec2"), Keys: keys{s.kms}, Snapshots: s.snapshots, Organizations: s.orgs,
 		Profiles: s.iam,
 	})
-	for _, service := range []gate.Service{s.kms, s.iam, s.sts, s.orgs, s.trail, s.ec2} {
+	s.scaling = autoscaling.New(autoscaling.Config{DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("autoscaling")})
+	for _, service := range []gate.Service{s.kms, s.iam, s.sts, s.orgs, s.trail, s.ec2, s.scaling} {
 		s.serve(service)
 	}
 }
