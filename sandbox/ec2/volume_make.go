@@ -70,11 +70,7 @@ func (s *Service) makeVolume(ctx context.Context, spec volumeSpec) (v *Volume, r
 		}
 	}
 	if refused != nil {
-		v.Lost = refused.Err.Error()
-		var e *wire.Error
-		if errors.As(refused.Err, &e) {
-			v.Lost = e.Message
-		}
+		v.Lost = causeOf(refused.Err)
 	}
 	s.Snapshots.Share(v.Layer)
 	s.putVolume(v)
@@ -160,6 +156,15 @@ func (s *Service) encrypt(ctx context.Context, v *Volume, spec *volumeSpec, snap
 	}
 	v.DataKey, v.Grants = m.Blobs["volume"], m.Grants
 	return nil, nil
+}
+
+// causeOf is what EBS tells of a key that could not be used: KMS's own words.
+func causeOf(err error) string {
+	var e *wire.Error
+	if errors.As(err, &e) {
+		return e.Message
+	}
+	return err.Error()
 }
 
 // partThat is the part of the key on which an action is required.
