@@ -66,5 +66,5 @@ func (s *Service) Name() string { return "ec2" }
 
 // Operations are what the service offers, by what they are about.
 func (s *Service) Operations() []gate.Operation {
-	return slices.Concat(s.settingOperations(), s.fleetOperations(), s.spotOperations())
+	return slices.Concat(s.settingOperations(), s.fleetOperations(), s.spotOperations(), s.volumeOperations(), s.attachOperations(), s.snapshotOperations(), s.shareOperations(), s.lockOperations(), s.tagOperations())
 }

@@ -90,16 +90,3 @@ func (s *Service) putVolume(v *Volume) { s.volumes.Put(state.Key(v.Account, v.Re
 func (s *Service) volumeTask(v *Volume, at time.Time, what string) {
 	s.Agenda.Add(state.Task{At: at, Service: "ec2", Account: v.Account, Region: v.Region, What: what, Subject: v.ID})
 }
-
-// modification is a change of a volume that is made.
-type modification struct {
-	From, To traits
-	At, Done time.Time
-}
-
-// traits is what a modification changes.
-type traits struct {
-	Type                   string
-	Size, IOPS, Throughput int32
-	MultiAttach            bool
-}
