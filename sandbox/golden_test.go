@@ -9,6 +9,7 @@ import (
 
 	sdkscaling "github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	sdktrail "github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	sdkec2 "github.com/aws/aws-sdk-go-v2/service/ec2"
 	sdkiam "github.com/aws/aws-sdk-go-v2/service/iam"
 	sdkkms "github.com/aws/aws-sdk-go-v2/service/kms"
 	sdkorgs "github.com/aws/aws-sdk-go-v2/service/organizations"
@@ -39,6 +40,7 @@ func TestTheGoldenRequestsOfTheSDKDecodeAndEncodeBackToTheSame(t *testing.T) {
 	clients := map[string]any{
 		"kms": sdkkms.NewFromConfig(config), "iam": sdkiam.NewFromConfig(config), "sts": sdksts.NewFromConfig(config),
 		"organizations": sdkorgs.NewFromConfig(config), "cloudtrail": sdktrail.NewFromConfig(config), "autoscaling": sdkscaling.NewFromConfig(config),
+		"ec2": sdkec2.NewFromConfig(config),
 	}
 	seen := 0
 	for name, v := range s.services {

@@ -1,11 +1,11 @@
 package autoscaling
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
 
@@ -168,7 +168,7 @@ func (s *Service) PutScheduledUpdateGroupAction(ctx context.Context, in *autosca
 	s.schedules.Put(key, &Schedule{g.Account, g.Region, types.ScheduledUpdateGroupAction{
 		AutoScalingGroupName: in.AutoScalingGroupName, ScheduledActionName: in.ScheduledActionName, ScheduledActionARN: &name,
 		DesiredCapacity: in.DesiredCapacity, MinSize: in.MinSize, MaxSize: in.MaxSize, Recurrence: in.Recurrence, TimeZone: in.TimeZone,
-		StartTime: or(in.StartTime, aws.ToTime(in.Time)), Time: or(in.StartTime, aws.ToTime(in.Time)), EndTime: in.EndTime,
+		StartTime: cmp.Or(in.StartTime, in.Time), Time: cmp.Or(in.StartTime, in.Time), EndTime: in.EndTime,
 	}})
 	return &autoscaling.PutScheduledUpdateGroupActionOutput{}, nil
 }
