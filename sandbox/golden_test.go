@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	sdktrail "github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	sdkevents "github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	sdkiam "github.com/aws/aws-sdk-go-v2/service/iam"
 	sdkkms "github.com/aws/aws-sdk-go-v2/service/kms"
 	sdkorgs "github.com/aws/aws-sdk-go-v2/service/organizations"
@@ -38,6 +39,7 @@ func TestTheGoldenRequestsOfTheSDKDecodeAndEncodeBackToTheSame(t *testing.T) {
 	clients := map[string]any{
 		"kms": sdkkms.NewFromConfig(config), "iam": sdkiam.NewFromConfig(config), "sts": sdksts.NewFromConfig(config),
 		"organizations": sdkorgs.NewFromConfig(config), "cloudtrail": sdktrail.NewFromConfig(config),
+		"events": sdkevents.NewFromConfig(config),
 	}
 	seen := 0
 	for name, v := range s.services {

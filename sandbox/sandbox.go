@@ -26,6 +26,7 @@ import (
 	"github.com/keyreach/keyreach/internal/sigv4"
 	"github.com/keyreach/keyreach/sandbox/behalf"
 	"github.com/keyreach/keyreach/sandbox/cloudtrail"
+	"github.com/keyreach/keyreach/sandbox/events"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/iam"
 	"github.com/keyreach/keyreach/sandbox/kms"
@@ -82,12 +83,14 @@ type Sandbox struct {
 	sts      *sts.Service
 	orgs     *organizations.Service
 	trail    *cloudtrail.Service
+	events   *events.Service
 	services map[string]*served
 	targets  map[string]*served // by the prefix of X-Amz-Target
 	versions map[string]*served // query services by API version
 	signed   map[string]*served // REST services by the name in the scope of a signature
 	keys     sigv4.Keys
 	log      *cloudtrail.Log
+	recent   recent
 	seal     sealer
 	kept     bool
 	// estate is what a reset fills the sandbox from.
@@ -144,15 +147,16 @@ func (s *Sandbox) connect() {
 		AccountCreated:  s.since,
 		MultiRegionKeys: func(account string) bool { return s.kms.HasMultiRegionKeys(account) },
 	})
+	s.events = events.New(events.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Gate: s.gate, Agent: s.agent("events"), Agenda: s.agenda})
 	s.kms = kms.New(kms.Config{
-		DB: s.db, Clock: s.clock, IDs: s.ids, Gate: s.gate, Client: client{s}, Principals: s.iam, GrantDelay: s.options.GrantDelay,
+		DB: s.db, Clock: s.clock, IDs: s.ids, Gate: s.gate, Client: client{s}, Principals: s.iam, Events: s.events, GrantDelay: s.options.GrantDelay,
 	})
 	s.sts = sts.New(sts.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Principals: roles{s.iam}, Decode: s.seal.open})
 	s.gate.Identities = s.iam
 	s.orgs = organizations.New(organizations.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Accounts: accounts{s}})
 	s.gate.Organizations = s.orgs
 	s.trail = cloudtrail.New(cloudtrail.Config{DB: s.db, Clock: s.clock, Log: s.log, Describe: s.describe})
-	for _, service := range []gate.Service{s.kms, s.iam, s.sts, s.orgs, s.trail} {
+	for _, service := range []gate.Service{s.kms, s.iam, s.sts, s.orgs, s.trail, s.events} {
 		s.serve(service)
 	}
 }
@@ -221,6 +225,7 @@ func (s *Sandbox) serve(service gate.Service) {
 // Close ends what the sandbox does by itself, and closes the state file.
 func (s *Sandbox) Close() error {
 	s.stopAlarm()
+	s.events.Close()
 	return s.db.Close()
 }
 
