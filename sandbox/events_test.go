@@ -219,7 +219,9 @@ func TestADestinationThatFailsHoldsUpNothingAndIsTold(t *testing.T) {
 	t.Parallel()
 	b := newBridge(t)
 	c := b.root(owner)
-	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Redirect(w, &http.Request{}, "http://127.0.0.1:1/", http.StatusFound) }))
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Redirect(w, &http.Request{}, "http://127.0.0.1:1/", http.StatusFound)
+	}))
 	defer web.Close()
 	b.rule(c, "default", "out", `{"source":["my.app"]}`, ebtypes.Target{Arn: b.destination(c, "hook", web.URL)})
 	b.rule(c, "default", "own", `{"source":["evil"]}`, ebtypes.Target{Arn: b.destination(c, "own", b.URL+"/_keyreach/reset")})

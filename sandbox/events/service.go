@@ -89,7 +89,9 @@ func (s *Service) Operations() []gate.Operation {
 		gate.Op(reads, onRule(s, "ListTargetsByRule", func(in *eventbridge.ListTargetsByRuleInput) (b, r *string) { return in.EventBusName, in.Rule }), s.ListTargetsByRule),
 		gate.Op(writes, s.asksPutEvents, s.PutEvents),
 		gate.Op(reads, onAny[eventbridge.TestEventPatternInput]("TestEventPattern"), s.TestEventPattern),
-		gate.Op(writes, onTagged(s, "TagResource", func(in *eventbridge.TagResourceInput) (*string, []types.Tag, []string) { return in.ResourceARN, in.Tags, nil }), s.TagResource),
+		gate.Op(writes, onTagged(s, "TagResource", func(in *eventbridge.TagResourceInput) (*string, []types.Tag, []string) {
+			return in.ResourceARN, in.Tags, nil
+		}), s.TagResource),
 		gate.Op(writes, onTagged(s, "UntagResource", func(in *eventbridge.UntagResourceInput) (*string, []types.Tag, []string) {
 			return in.ResourceARN, nil, in.TagKeys
 		}), s.UntagResource),
