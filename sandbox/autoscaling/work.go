@@ -420,17 +420,20 @@ func (s *Service) check(ctx context.Context, g *Group, m *Member) {
 	s.terminate(ctx, g, &next, cause)
 }
 
-// Noticed takes what EC2 tells about instances: one of a group that stops or ends is
-// replaced. It is called in Update.
-func (s *Service) Noticed(at time.Time, account, region, instance, state string) {
-	m := s.members.Get(stateKey(account, region, instance))
+// Heard takes what EC2 tells: an instance of a group that stops or ends is replaced. It is
+// called in Update.
+func (s *Service) Heard(e gate.Event) {
+	about, ok := e.Detail.(map[string]string)
+	if !ok || e.DetailType != "EC2 Instance State-change Notification" {
+		return
+	}
+	m := s.members.Get(state.Key(e.Account, e.Region, about["instance-id"]))
 	if m == nil || m.Shown.LifecycleState != types.LifecycleStateInService {
 		return
 	}
-	if state == string(ec2types.InstanceStateNamePending) || state == string(ec2types.InstanceStateNameRunning) {
-		return
+	switch ec2types.InstanceStateName(about["state"]) {
+	case ec2types.InstanceStateNamePending, ec2types.InstanceStateNameRunning:
+	default:
+		s.later(m, doCheck, e.At.Add(step))
 	}
-	s.later(m, doCheck, at.Add(step))
 }
-
-func stateKey(account, region, id string) string { return state.Key(account, region, id) }
