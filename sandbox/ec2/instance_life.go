@@ -13,6 +13,8 @@ import (
 	"github.com/keyreach/keyreach/sandbox/behalf"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/state"
+	"github.com/keyreach/keyreach/sandbox/wire"
+	"github.com/keyreach/keyreach/usage"
 )
 
 // instanceDues are what happens to instances, by the words on the agenda.
@@ -109,12 +111,12 @@ func changeOf(id, before, after string) types.InstanceStateChange {
 }
 
 // wrongState refuses for instances in a state in which an operation cannot be.
-func wrongState(i *Instance, is, operation string) error {
+func wrongState(i *Instance, operation string) error {
 	return refuse("IncorrectInstanceState", "The instance '"+i.ID+"' is not in a state from which it can be "+operation+".")
 }
 
 // protected refuses for an instance that may not be ended or stopped.
-func protected(i *Instance, operation, attribute, verb string) error {
+func protected(i *Instance, attribute, verb string) error {
 	return notPermitted("The instance '" + i.ID + "' may not be " + verb + ". Modify its '" + attribute + "' instance attribute and try again.")
 }
 
@@ -144,7 +146,7 @@ func (s *Service) TerminateInstances(ctx context.Context, in *ec2.TerminateInsta
 	}
 	for _, i := range list {
 		if aws.ToBool(i.Asked.DisableApiTermination) && i.state(c.At) != terminated {
-			return nil, protected(i, "TerminateInstances", "disableApiTermination", "terminated")
+			return nil, protected(i, "disableApiTermination", "terminated")
 		}
 	}
 	if err := dry(in.DryRun); err != nil {
@@ -174,9 +176,9 @@ func (s *Service) StopInstances(ctx context.Context, in *ec2.StopInstancesInput)
 	for _, i := range list {
 		switch is := i.state(c.At); {
 		case is == terminated || is == shuttingDown || is == pending:
-			return nil, wrongState(i, is, "stopped")
+			return nil, wrongState(i, "stopped")
 		case aws.ToBool(i.Asked.DisableApiStop):
-			return nil, protected(i, "StopInstances", "disableApiStop", "stopped")
+			return nil, protected(i, "disableApiStop", "stopped")
 		case i.Lifecycle == "spot" && i.Asked.InstanceMarketOptions == nil:
 			return nil, refuse("UnsupportedOperation", "You can't stop the Spot Instance '"+i.ID+"' because it is associated with a one-time Spot Instance request. You can only stop Spot Instances associated with persistent Spot Instance requests.")
 		}
@@ -210,7 +212,7 @@ func (s *Service) StartInstances(ctx context.Context, in *ec2.StartInstancesInpu
 	}
 	for _, i := range list {
 		if is := i.state(c.At); is != stopped && is != running && is != pending {
-			return nil, wrongState(i, is, "started")
+			return nil, wrongState(i, "started")
 		}
 	}
 	if err := dry(in.DryRun); err != nil {
@@ -240,7 +242,7 @@ func (s *Service) start(ctx context.Context, i *Instance) error {
 	refused := (*behalf.Refused)(nil)
 	switch {
 	case errors.As(err, &refused):
-		end := refusal(&refused.Use.Failure)
+		end := notStarted(refused)
 		end.At, end.State = c.At.Add(refusedTime), stopped
 		s.plan(c.At, &n, Step{At: c.At, State: pending}, end)
 		return nil
@@ -250,6 +252,18 @@ func (s *Service) start(ctx context.Context, i *Instance) error {
 	n.Grants = grants
 	s.plan(c.At, &n, Step{At: c.At, State: pending}, Step{At: c.At.Add(stepTime), State: running})
 	return nil
+}
+
+// notStarted is how it shows that a key could not be used: as users are told of a
+// missing right. Of a key that cannot be used by anybody, the reason of a launch is
+// assumed.
+func notStarted(r *behalf.Refused) Step {
+	var e *wire.Error
+	if errors.As(r.Err, &e) {
+		return refusal(&usage.Failure{Code: keyState})
+	}
+	code := r.Use.Failure.Code
+	return Step{Code: code, Message: code + ": Client error on launch", Transition: code}
 }
 
 // open makes the grants with which EC2 opens the volumes of an instance that starts.
@@ -283,7 +297,7 @@ func (s *Service) RebootInstances(ctx context.Context, in *ec2.RebootInstancesIn
 	}
 	for _, i := range list {
 		if is := i.state(c.At); is != running && is != pending {
-			return nil, wrongState(i, is, "rebooted")
+			return nil, wrongState(i, "rebooted")
 		}
 	}
 	return &ec2.RebootInstancesOutput{}, dry(in.DryRun)
