@@ -140,12 +140,12 @@ func (s *Store) Sums(id string) map[int32]string {
 	return sums
 }
 
-// Own is how many blocks a layer itself has.
-func (s *Store) Own(id string) (n int32) {
-	for range s.blocks.All(state.Key(id, "")) {
-		n++
+// OwnSums are the checksums of the blocks that a layer itself has, in order.
+func (s *Store) OwnSums(id string) (sums []string) {
+	for _, b := range s.blocks.All(state.Key(id, "")) {
+		sums = append(sums, b.Sum)
 	}
-	return n
+	return sums
 }
 
 // Indexes are the indexes of checksums in order.

@@ -50,12 +50,17 @@ type Snapshot struct {
 	Until   time.Time     `json:",omitzero"`
 	Timeout time.Duration `json:",omitempty"`
 
-	// Shared are the accounts that may make volumes of it; Public is everybody.
+	// Shared are the accounts that may make volumes of it; Public is everybody, unless
+	// Hidden: the owner's account blocks all public sharing.
 	Shared []string `json:",omitempty"`
 	Public bool     `json:",omitempty"`
+	Hidden bool     `json:",omitempty"`
 	// Tags are by the account that set them: those of others are not seen.
 	Tags map[string]map[string]string `json:",omitempty"`
 }
+
+// DoneTask is what EC2 has to do when a snapshot is done, as the agenda has it.
+const DoneTask = "snapshot-done"
 
 // States of a snapshot.
 const (
@@ -79,7 +84,7 @@ func (s *Snapshot) State(now time.Time) string {
 
 // SharedWith reports whether an account other than the owner may make volumes of it.
 func (s *Snapshot) SharedWith(account string) bool {
-	return s.Public || slices.Contains(s.Shared, account)
+	return s.Public && !s.Hidden || slices.Contains(s.Shared, account)
 }
 
 // Seen reports whether an account sees the snapshot: its own, and what is shared with it.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 
+	"github.com/keyreach/keyreach/sandbox/blocks"
 	"github.com/keyreach/keyreach/sandbox/state"
 )
 
@@ -24,7 +25,7 @@ func (s *Service) Due(ctx context.Context, t state.Task) error {
 // volumeDues are what happens to volumes and snapshots, by the words on the agenda.
 func (s *Service) volumeDues() map[string]func(context.Context, state.Task) error {
 	return map[string]func(context.Context, state.Task) error{
-		"volume-made": s.volumeMade, "volume-gone": s.volumeGone, "snapshot-done": s.snapshotDone,
+		"volume-made": s.volumeMade, "volume-gone": s.volumeGone, blocks.DoneTask: s.snapshotDone,
 	}
 }
 

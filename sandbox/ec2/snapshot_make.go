@@ -52,7 +52,7 @@ func (s *Service) managedKey(c *gate.Call, region, keyARN string) bool {
 
 // snapshotTask has done at a snapshot's end what is to be done.
 func (s *Service) snapshotTask(n *blocks.Snapshot) {
-	s.Agenda.Add(state.Task{At: n.Done, Service: "ec2", Account: n.Account, Region: n.Region, What: "snapshot-done", Subject: n.ID})
+	s.Agenda.Add(state.Task{At: n.Done, Service: "ec2", Account: n.Account, Region: n.Region, What: blocks.DoneTask, Subject: n.ID})
 }
 
 // copySpec is a snapshot that is to be copied into the Region of the call.
