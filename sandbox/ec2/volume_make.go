@@ -70,11 +70,7 @@ func (s *Service) makeVolume(ctx context.Context, spec volumeSpec) (v *Volume, r
 		}
 	}
 	if refused != nil {
-		v.Lost = refused.Err.Error()
-		var e *wire.Error
-		if errors.As(refused.Err, &e) {
-			v.Lost = e.Message
-		}
+		v.Lost = causeOf(refused.Err)
 	}
 	s.Snapshots.Share(v.Layer)
 	s.putVolume(v)
@@ -160,6 +156,15 @@ func (s *Service) encrypt(ctx context.Context, v *Volume, spec *volumeSpec, snap
 	}
 	v.DataKey, v.Grants = m.Blobs["volume"], m.Grants
 	return nil, nil
+}
+
+// causeOf is what EBS tells of a key that could not be used: KMS's own words.
+func causeOf(err error) string {
+	var e *wire.Error
+	if errors.As(err, &e) {
+		return e.Message
+	}
+	return err.Error()
 }
 
 // partThat is the part of the key on which an action is required.
@@ -267,13 +272,13 @@ func (v *Volume) speed(iops, throughput *int32, limits volumeLimits) error {
 	return nil
 }
 
-// checkZone takes the Availability Zones a to f of a Region: assumed for every Region.
+// checkZone refuses an Availability Zone that the Region does not have.
 func checkZone(region, zone string) error {
 	if zone == "" {
 		return refuse("MissingParameter", "The request must contain the parameter zone")
 	}
-	if letter, ok := strings.CutPrefix(zone, region); ok && len(letter) == 1 && letter[0] >= 'a' && letter[0] <= 'f' {
-		return nil
+	if !knownZone(region, zone) {
+		return refuse("InvalidZone.NotFound", "The zone '"+zone+"' does not exist.")
 	}
-	return refuse("InvalidZone.NotFound", "The zone '"+zone+"' does not exist.")
+	return nil
 }
