@@ -29,7 +29,7 @@ func linkedRole(account, service, name string) string {
 const keyNotUsable = "Instance became unhealthy while waiting for instance to be in InService state. Termination Reason: Client.InvalidKMSKey.InvalidState: The KMS key provided is in an incorrect state"
 
 // image makes an image of an encrypted snapshot; an empty key makes it plain.
-func (w *world) image(account, key string) string {
+func (w *world) scalingImage(account, key string) string {
 	w.Helper()
 	c := ec2.NewFromConfig(w.admin(account))
 	in := &ec2.CreateVolumeInput{AvailabilityZone: new(home + "a"), Size: new(int32(1))}
@@ -50,7 +50,7 @@ func (w *world) image(account, key string) string {
 }
 
 // share lets another account launch an image.
-func (w *world) share(account, image, with string) {
+func (w *world) shareImage(account, image, with string) {
 	w.Helper()
 	need(ec2.NewFromConfig(w.admin(account)).ModifyImageAttribute(w.Context(), &ec2.ModifyImageAttributeInput{
 		ImageId: &image, LaunchPermission: &ec2types.LaunchPermissionModifications{Add: []ec2types.LaunchPermission{{UserId: &with}}},
@@ -58,7 +58,7 @@ func (w *world) share(account, image, with string) {
 }
 
 // template makes a launch template; a key is that of the root volume, empty for none.
-func (w *world) template(account, name, image, key string) string {
+func (w *world) scalingTemplate(account, name, image, key string) string {
 	w.Helper()
 	data := &ec2types.RequestLaunchTemplateData{ImageId: &image, InstanceType: ec2types.InstanceTypeT3Micro}
 	if key != "" {
@@ -128,13 +128,13 @@ type foreignImage struct{ key, image, template string }
 func (w *world) foreignImage(policy []string, volumeKey bool) foreignImage {
 	w.Helper()
 	key := w.key(owner, keyPolicyOf(owner, policy...))
-	f := foreignImage{key: key, image: w.image(owner, key)}
-	w.share(owner, f.image, consumer)
+	f := foreignImage{key: key, image: w.scalingImage(owner, key)}
+	w.shareImage(owner, f.image, consumer)
 	volume := ""
 	if volumeKey {
 		volume = key
 	}
-	f.template = w.template(consumer, "shared", f.image, volume)
+	f.template = w.scalingTemplate(consumer, "shared", f.image, volume)
 	return f
 }
 
@@ -295,7 +295,7 @@ func TestAGroupUsesAKeyOfItsAccountWhenTheKeyPolicyNamesItsRole(t *testing.T) {
 			need(iam.NewFromConfig(w.admin(owner)).CreateServiceLinkedRole(t.Context(), &iam.CreateServiceLinkedRoleInput{AWSServiceName: new("autoscaling.amazonaws.com")}))(t)
 			key := w.key(owner, keyPolicyOf(owner, test.policy...))
 			c := autoscaling.NewFromConfig(w.admin(owner))
-			if err := w.scalingGroup(c, "web", w.template(owner, "own", w.image(owner, key), ""), 1); err != nil {
+			if err := w.scalingGroup(c, "web", w.scalingTemplate(owner, "own", w.scalingImage(owner, key), ""), 1); err != nil {
 				t.Fatal(err)
 			}
 			w.pass(10 * time.Second)
@@ -307,7 +307,7 @@ func TestAGroupUsesAKeyOfItsAccountWhenTheKeyPolicyNamesItsRole(t *testing.T) {
 func TestTheRoleOfAutoScalingIsMadeOnFirstUseByWhoMay(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	template := w.template(owner, "plain", w.image(owner, ""), "")
+	template := w.scalingTemplate(owner, "plain", w.scalingImage(owner, ""), "")
 	who, plain := w.user(owner, "deployer", allow("autoscaling:*", "ec2:*"))
 	err := w.scalingGroup(autoscaling.NewFromConfig(plain), "web", template, 0)
 	if got, want := refusal(err), "AccessDenied: The default Service-Linked Role for Auto Scaling could not be created. com.amazonaws.services.identitymanagement.model.AmazonIdentityManagementException: User: "+who.arn+
@@ -335,7 +335,7 @@ func TestARoleWithASuffixActsForTheGroupThatNamesIt(t *testing.T) {
 	made := need(iam.NewFromConfig(w.admin(owner)).CreateServiceLinkedRole(t.Context(), &iam.CreateServiceLinkedRoleInput{AWSServiceName: new("autoscaling.amazonaws.com"), CustomSuffix: new("keys")}))(t)
 	role := *made.Role.Arn
 	key := w.key(owner, keyPolicyOf(owner, lets(role, "kms:*")))
-	template := w.template(owner, "own", w.image(owner, key), "")
+	template := w.scalingTemplate(owner, "own", w.scalingImage(owner, key), "")
 	group := func(c aws.Config, name string) error {
 		_, err := autoscaling.NewFromConfig(c).CreateAutoScalingGroup(t.Context(), &autoscaling.CreateAutoScalingGroupInput{
 			AutoScalingGroupName: &name, MinSize: new(int32(1)), MaxSize: new(int32(1)), AvailabilityZones: []string{home + "a"}, ServiceLinkedRoleARN: &role,
@@ -361,13 +361,13 @@ func TestARoleWithASuffixActsForTheGroupThatNamesIt(t *testing.T) {
 func TestWhoMakesAGroupHasToBeAllowedToLaunch(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	template := w.template(owner, "plain", w.image(owner, ""), "")
+	template := w.scalingTemplate(owner, "plain", w.scalingImage(owner, ""), "")
 	_, c := w.user(owner, "deployer", allow("autoscaling:*", "iam:CreateServiceLinkedRole"))
 	err := w.scalingGroup(autoscaling.NewFromConfig(c), "web", template, 0)
 	if got, want := refusal(err), "AccessDenied: You are not authorized to use launch template: "+template; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	err = w.scalingGroup(autoscaling.NewFromConfig(w.admin(owner)), "web", w.template(owner, "none", "ami-00000000000000000", ""), 0)
+	err = w.scalingGroup(autoscaling.NewFromConfig(w.admin(owner)), "web", w.scalingTemplate(owner, "none", "ami-00000000000000000", ""), 0)
 	if got, want := refusal(err), "ValidationError: You must use a valid fully-formed launch template. The image id '[ami-00000000000000000]' does not exist"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -378,9 +378,9 @@ func TestWhoMakesAGroupHasToBeAllowedToLaunch(t *testing.T) {
 func TestAGroupTriesAgainForADay(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	image := w.image(owner, "")
+	image := w.scalingImage(owner, "")
 	c := autoscaling.NewFromConfig(w.admin(owner))
-	if err := w.scalingGroup(c, "web", w.template(owner, "plain", image, ""), 0); err != nil {
+	if err := w.scalingGroup(c, "web", w.scalingTemplate(owner, "plain", image, ""), 0); err != nil {
 		t.Fatal(err)
 	}
 	need(ec2.NewFromConfig(w.admin(owner)).DeregisterImage(t.Context(), &ec2.DeregisterImageInput{ImageId: &image}))(t)
@@ -410,7 +410,7 @@ func TestAGroupGrowsShrinksAndReplaces(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	c := autoscaling.NewFromConfig(w.admin(owner))
-	if err := w.scalingGroup(c, "web", w.template(owner, "plain", w.image(owner, ""), ""), 2); err != nil {
+	if err := w.scalingGroup(c, "web", w.scalingTemplate(owner, "plain", w.scalingImage(owner, ""), ""), 2); err != nil {
 		t.Fatal(err)
 	}
 	w.pass(1500 * time.Millisecond)
