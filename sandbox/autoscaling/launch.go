@@ -108,7 +108,7 @@ func (s *Service) checkLaunch(ctx context.Context, g *Group) error {
 	if err != nil {
 		return err
 	}
-	in.DryRun = new(true)
+	in.DryRun, in.TagSpecifications = new(true), nil // it is the role that tags
 	_, err = s.ec2(ctx, "RunInstances", in)
 	template, _ := templateOf(g.Shown.LaunchTemplate, g.Shown.MixedInstancesPolicy)
 	switch code := codeOf(err); {
