@@ -25,9 +25,10 @@ type Fleet struct {
 	Shown    types.FleetData
 	Launched []FleetInstance
 	History  []types.HistoryRecordEntry
-	// Failing is since when launches fail, Tries how many did.
-	Failing time.Time
-	Tries   int
+	// Failing is since when launches fail, Tries how many did, Next when the next is
+	// tried.
+	Failing, Next time.Time
+	Tries         int
 }
 
 // FleetInstance is an instance of a fleet.

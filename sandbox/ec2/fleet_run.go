@@ -279,71 +279,97 @@ func (s *Service) fleetDue(ctx context.Context, t state.Task) error {
 		f.Shown.FleetState = types.FleetStateCodeActive
 		f.tell(s, t.At, types.FleetEventTypeFleetChange, "active", "", "")
 	}
-	dead := s.mourn(t.At, &f)
-	refused := 0
-	if first || f.Shown.Type == types.FleetTypeMaintain {
-		role, err := s.fleetRole(ctx)
-		if err != nil {
-			refused = 1
-			f.tell(s, t.At, types.FleetEventTypeServiceError, "iamFleetRoleInvalid", "", err.Error())
-		} else {
-			refused = s.fill(role, &f)
-		}
+	if s.mourn(t.At, &f) {
+		s.failed(t.At, &f)
 	}
-	s.nextLook(t.At, &f, dead+refused > 0)
+	if !s.filled(t.At, &f) && (first || f.Shown.Type == types.FleetTypeMaintain && !t.At.Before(f.Next)) {
+		s.fillAsRole(ctx, &f)
+	}
+	if s.filled(t.At, &f) {
+		f.Shown.ActivityStatus = types.FleetActivityStatusFulfilled
+	}
+	if s.settled(t.At, &f) {
+		f.Tries, f.Failing = 0, time.Time{}
+	}
 	s.fleets.Put(f.row(), &f)
 	return nil
 }
 
-// nextLook plans when a fleet is looked after again: soon after a launch, later and later
-// while launches fail, and not any more when all is well or a day went by.
-func (s *Service) nextLook(now time.Time, f *Fleet, failed bool) {
+// filled reports whether a fleet has as much as it should.
+func (s *Service) filled(now time.Time, f *Fleet) bool {
 	demand, spot := s.capacity(now, f)
-	if wantDemand, wantSpot := f.targets(); demand+spot >= wantDemand+wantSpot {
-		f.Shown.ActivityStatus = types.FleetActivityStatusFulfilled
-	} else if failed {
-		f.Shown.ActivityStatus = types.FleetActivityStatusError
+	wantDemand, wantSpot := f.targets()
+	return demand+spot >= wantDemand+wantSpot
+}
+
+// fillAsRole launches what a fleet lacks as its service-linked role, and has a look at
+// it when that is done.
+func (s *Service) fillAsRole(ctx context.Context, f *Fleet) {
+	now := gate.From(ctx).At
+	role, err := s.fleetRole(ctx)
+	if err != nil {
+		f.tell(s, now, types.FleetEventTypeServiceError, "iamFleetRoleInvalid", "", err.Error())
+		s.failed(now, f)
+		return
 	}
-	settled := true
-	for _, i := range f.Launched {
-		one := s.instance(f.Account, f.Region, i.ID)
-		settled = settled && (one == nil || one.state(now) != pending)
+	if s.fill(role, f) > 0 {
+		s.failed(now, f)
 	}
-	switch {
-	case failed && f.Shown.Type == types.FleetTypeMaintain:
-		if f.Tries == 0 {
-			f.Failing = now
-		}
-		pause := min(fleetPause<<min(f.Tries, 10), fleetPauses)
-		f.Tries++
-		if now.Sub(f.Failing) < fleetDay {
-			s.fleetAgain(f, now.Add(pause))
-		}
-	case !settled:
-		s.fleetAgain(f, now.Add(stepTime+fleetStep))
-	default:
-		f.Tries, f.Failing = 0, time.Time{}
+	s.fleetAgain(f, now.Add(stepTime+fleetStep))
+}
+
+// failed plans when a fleet that maintains its capacity tries again: later and later,
+// and not any more after a day.
+func (s *Service) failed(now time.Time, f *Fleet) {
+	f.Shown.ActivityStatus = types.FleetActivityStatusError
+	if f.Shown.Type != types.FleetTypeMaintain {
+		return
+	}
+	if f.Tries == 0 {
+		f.Failing = now
+	}
+	f.Next = now.Add(min(fleetPause<<min(f.Tries, 10), fleetPauses))
+	f.Tries++
+	if now.Sub(f.Failing) < fleetDay {
+		s.fleetAgain(f, f.Next)
 	}
 }
 
-// mourn notes the instances of a fleet that ended, and takes them off it. It returns how
-// many.
-func (s *Service) mourn(now time.Time, f *Fleet) (dead int) {
+// settled reports whether a fleet has what it should, and all of it runs.
+func (s *Service) settled(now time.Time, f *Fleet) bool {
+	for _, l := range f.Launched {
+		if i := s.instance(f.Account, f.Region, l.ID); i == nil || i.state(now) != running {
+			return false
+		}
+	}
+	return f.Shown.ActivityStatus == types.FleetActivityStatusFulfilled
+}
+
+// mourn notes the instances of a fleet that ended, and takes them off it. It reports
+// whether one of them ended because of its key.
+func (s *Service) mourn(now time.Time, f *Fleet) (refused bool) {
 	var rest []FleetInstance
 	for _, l := range f.Launched {
 		if s.alive(now, f, l.ID) {
 			rest = append(rest, l)
 			continue
 		}
-		dead++
-		why := ""
+		why := Step{}
 		if i := s.instance(f.Account, f.Region, l.ID); i != nil {
-			why = i.at(now).Message
+			why = i.at(now)
 		}
-		f.tell(s, now, types.FleetEventTypeInstanceChange, "terminated", l.ID, why)
+		refused = refused || why.Code == keyState
+		f.tell(s, now, types.FleetEventTypeInstanceChange, "terminated", l.ID, why.Message)
 	}
 	f.Launched = rest
-	return dead
+	return refused
+}
+
+// fleetLost has a fleet looked after when one of its instances ended.
+func (s *Service) fleetLost(i *Instance, now time.Time) {
+	if f := s.fleets.Get(state.Key(i.Account, i.Region, i.Tags["aws:ec2:fleet-id"])); f != nil {
+		s.fleetAgain(f, now.Add(fleetStep))
+	}
 }
 
 // endInstances terminates the instances of a fleet: as the caller for an instant fleet,
