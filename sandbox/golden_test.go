@@ -11,6 +11,7 @@ import (
 	sdkiam "github.com/aws/aws-sdk-go-v2/service/iam"
 	sdkkms "github.com/aws/aws-sdk-go-v2/service/kms"
 	sdkorgs "github.com/aws/aws-sdk-go-v2/service/organizations"
+	sdkrds "github.com/aws/aws-sdk-go-v2/service/rds"
 	sdksts "github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/google/go-cmp/cmp"
 
@@ -38,6 +39,7 @@ func TestTheGoldenRequestsOfTheSDKDecodeAndEncodeBackToTheSame(t *testing.T) {
 	clients := map[string]any{
 		"kms": sdkkms.NewFromConfig(config), "iam": sdkiam.NewFromConfig(config), "sts": sdksts.NewFromConfig(config),
 		"organizations": sdkorgs.NewFromConfig(config), "cloudtrail": sdktrail.NewFromConfig(config),
+		"rds": sdkrds.NewFromConfig(config),
 	}
 	seen := 0
 	for name, v := range s.services {

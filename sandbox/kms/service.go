@@ -34,6 +34,9 @@ type Config struct {
 	// GrantDelay is how long a new grant takes to count for callers without its
 	// token.
 	GrantDelay time.Duration
+	// Changed is told in Update when a key becomes usable or stops being so; nil for
+	// nobody.
+	Changed func(arn string, usable bool)
 }
 
 // Service is KMS.
@@ -72,7 +75,7 @@ func (s *Service) Sweep(now time.Time) {
 		case due == nil:
 			s.end(row, k)
 		case due != k:
-			s.keys.Put(row, due)
+			s.put(due)
 		case k.Rotates && !now.Before(k.NextRotation) && k.current() != nil:
 			r := k.clone()
 			for !now.Before(r.NextRotation) {
