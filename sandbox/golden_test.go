@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	sdktrail "github.com/aws/aws-sdk-go-v2/service/cloudtrail"
@@ -22,6 +23,9 @@ import (
 // comparable is what of a request has to come back, in a form that does not depend on
 // the order of JSON members.
 func comparable(g golden.Message) map[string]any {
+	// Of RDS, the SDK itself sets the destination when it signs for another Region:
+	// no caller can.
+	g.Body = strings.Replace(g.Body, "DestinationRegion=__destinationRegion__&", "", 1)
 	return map[string]any{"method": g.Method, "target": g.Target, "type": g.Header.Get("Content-Type"), "operation": g.Header.Get("X-Amz-Target"), "body": g.Content()}
 }
 
