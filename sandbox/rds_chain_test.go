@@ -38,7 +38,7 @@ const (
 func rights(cluster bool) map[string][]string {
 	if cluster {
 		return map[string][]string{
-			"dba": {"rds:CreateDBCluster", "rds:CreateDBClusterSnapshot", "rds:CopyDBClusterSnapshot", "rds:ModifyDBClusterSnapshotAttribute", "iam:CreateServiceLinkedRole"},
+			"dba":           {"rds:CreateDBCluster", "rds:CreateDBClusterSnapshot", "rds:CopyDBClusterSnapshot", "rds:ModifyDBClusterSnapshotAttribute", "iam:CreateServiceLinkedRole"},
 			"dba on shared": {"kms:DescribeKey", "kms:CreateGrant"}, "keeper": {"rds:CopyDBClusterSnapshot", "rds:RestoreDBClusterFromSnapshot", "iam:CreateServiceLinkedRole"},
 			"keeper on shared": {"kms:DescribeKey", "kms:CreateGrant"}, "keeper on own": {"kms:DescribeKey", "kms:CreateGrant"}, "policy of shared": {"kms:DescribeKey", "kms:CreateGrant"},
 		}
@@ -212,7 +212,9 @@ func TestARescueFailsWhereARightIsMissing(t *testing.T) {
 			create, snapshot, cp, share, restore = "CreateDBCluster", "CreateDBClusterSnapshot", "CopyDBClusterSnapshot", "ModifyDBClusterSnapshotAttribute", "RestoreDBClusterFromSnapshot"
 		}
 		const source, noRole = "KMSKeyNotAccessibleFault: The source snapshot KMS key [", "InvalidParameterValue: Unable to create the resource. Verify that you have permission to create service linked role."
-		denied := func(action string) string { return "because no identity-based policy allows the rds:" + action + " action" }
+		denied := func(action string) string {
+			return "because no identity-based policy allows the rds:" + action + " action"
+		}
 		cases := []struct{ without, step, want string }{
 			{"dba: rds:" + create, stepCreate, denied(create)},
 			{"dba: iam:CreateServiceLinkedRole", stepCreate, noRole},

@@ -102,13 +102,13 @@ func (q *question) of(kind string, id *string) {
 
 func (q *question) ask(action, full string) {
 	a := gate.Ask{Action: action, Resource: full, Owner: q.c.Caller.Account}
-	target, kind, _, ok := split(full)
+	target, kind, id, ok := split(full)
 	if !ok {
 		q.err = invalid("Invalid resource name: " + full) // assumed text
 		return
 	}
 	a.Target, a.Owner = target, target.Account
-	if !strings.HasSuffix(full, ":*") {
+	if action == q.action && cloudTypes[kind] != "" && id != "*" && !strings.HasPrefix(id, "default") {
 		q.c.Resources = append(q.c.Resources, gate.Resource{ARN: full, Account: target.Account, Type: cloudTypes[kind]})
 	}
 	if target.Account == q.c.Caller.Account {
