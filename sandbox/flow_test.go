@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
@@ -49,7 +50,7 @@ type step struct {
 	Check       []map[string]any  `json:"check"`
 }
 
-// Every recorded flow that needs only KMS, STS and IAM goes as it went at AWS.
+// Every recorded flow that needs only KMS, STS, IAM and S3 goes as it went at AWS.
 func TestRecordedFlows(t *testing.T) {
 	t.Parallel()
 	corpus := os.Getenv("KEYREACH_CORPUS")
@@ -70,7 +71,7 @@ func TestRecordedFlows(t *testing.T) {
 		if err := json.Unmarshal(text, &f); err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
-		if !f.needsOnly("kms", "sts", "iam") {
+		if !f.needsOnly("kms", "sts", "iam", "s3") {
 			continue
 		}
 		ran++
@@ -79,7 +80,7 @@ func TestRecordedFlows(t *testing.T) {
 			newFlowRun(t, &f).run()
 		})
 	}
-	t.Logf("%d of %d recorded flows need only KMS, STS and IAM, and were run", ran, len(files))
+	t.Logf("%d of %d recorded flows need only KMS, STS, IAM and S3, and were run", ran, len(files))
 	if ran == 0 {
 		t.Error("no flow was run")
 	}
@@ -281,6 +282,8 @@ func invoke(config aws.Config, call string, params map[string]any) (any, error) 
 		client = sts.NewFromConfig(config)
 	case "iam":
 		client = iam.NewFromConfig(config)
+	case "s3":
+		client = s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = true })
 	default:
 		return nil, fmt.Errorf("no client for %s", service)
 	}

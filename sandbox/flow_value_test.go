@@ -18,6 +18,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash"
+	"io"
 	"reflect"
 	"regexp"
 	"strconv"
@@ -292,7 +293,9 @@ func fill(dst reflect.Value, params any) error {
 		}
 		return nil
 	case []byte:
-		if dst.Kind() == reflect.String {
+		if dst.Kind() == reflect.Interface { // a stream
+			dst.Set(reflect.ValueOf(bytes.NewReader(v)))
+		} else if dst.Kind() == reflect.String {
 			dst.SetString(string(v))
 		} else {
 			dst.SetBytes(v)
@@ -324,6 +327,13 @@ func plain(v reflect.Value) any {
 	case reflect.Pointer, reflect.Interface:
 		if v.IsNil() {
 			return nil
+		}
+		if stream, ok := v.Interface().(io.ReadCloser); ok {
+			b, err := io.ReadAll(stream)
+			if err != nil {
+				return err
+			}
+			return b
 		}
 		return plain(v.Elem())
 	case reflect.Struct:

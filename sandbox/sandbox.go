@@ -14,6 +14,7 @@ package sandbox
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -30,6 +31,7 @@ import (
 	"github.com/keyreach/keyreach/sandbox/iam"
 	"github.com/keyreach/keyreach/sandbox/kms"
 	"github.com/keyreach/keyreach/sandbox/organizations"
+	"github.com/keyreach/keyreach/sandbox/s3"
 	"github.com/keyreach/keyreach/sandbox/state"
 	"github.com/keyreach/keyreach/sandbox/sts"
 	"github.com/keyreach/keyreach/sandbox/wire"
@@ -82,6 +84,7 @@ type Sandbox struct {
 	sts      *sts.Service
 	orgs     *organizations.Service
 	trail    *cloudtrail.Service
+	s3       *s3.Service
 	services map[string]*served
 	targets  map[string]*served // by the prefix of X-Amz-Target
 	versions map[string]*served // query services by API version
@@ -152,9 +155,18 @@ func (s *Sandbox) connect() {
 	s.orgs = organizations.New(organizations.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Accounts: accounts{s}})
 	s.gate.Organizations = s.orgs
 	s.trail = cloudtrail.New(cloudtrail.Config{DB: s.db, Clock: s.clock, Log: s.log, Describe: s.describe})
-	for _, service := range []gate.Service{s.kms, s.iam, s.sts, s.orgs, s.trail} {
+	s.s3 = s3.New(s3.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Gate: s.gate, Agent: s.agent("s3"), Agenda: s.agenda, Dir: s.objectsDir()})
+	for _, service := range []gate.Service{s.kms, s.iam, s.sts, s.orgs, s.trail, s.s3} {
 		s.serve(service)
 	}
+}
+
+// objectsDir is where the bytes of objects are kept beside the state; empty without one.
+func (s *Sandbox) objectsDir() string {
+	if s.options.State == "" {
+		return ""
+	}
+	return s.options.State + ".objects"
 }
 
 // agent acts for a service.
@@ -174,6 +186,7 @@ func (s *Sandbox) start() error {
 		}
 		s.clock.Set(ahead)
 	}
+	s.s3.Sweep()
 	s.kept = s.accounts.Len() > 0
 	s.estate.Store(s.options.Estate)
 	if s.options.Estate != nil && !s.kept {
@@ -221,7 +234,7 @@ func (s *Sandbox) serve(service gate.Service) {
 // Close ends what the sandbox does by itself, and closes the state file.
 func (s *Sandbox) Close() error {
 	s.stopAlarm()
-	return s.db.Close()
+	return errors.Join(s.db.Close(), s.s3.Close())
 }
 
 // Now is the sandbox's time.
@@ -277,6 +290,7 @@ func (s *Sandbox) reset(e *estate.Estate) error {
 	}
 	s.estate.Store(e)
 	s.log.Clear()
+	s.s3.Sweep()
 	return nil
 }
 

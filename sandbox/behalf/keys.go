@@ -24,6 +24,8 @@ type Key struct {
 	// Grantee is whom a grant on the key is made for: an ARN, or the name of a service;
 	// the service that calls KMS when it is empty.
 	Grantee string
+	// Secret is what Encrypt encrypts; 32 zeros when it is nil.
+	Secret []byte
 	// Plain has GenerateDataKey return the data key in the clear too, in Made.
 	Plain bool
 }
@@ -33,6 +35,9 @@ type Made struct {
 	// Blobs are the data keys that were made or written anew, encrypted, by the part
 	// that their key plays; Plain those in the clear.
 	Blobs, Plain map[string][]byte
+	// Keys are the ARNs of the keys under which data keys were made, which may have been
+	// named by aliases.
+	Keys map[string]string
 	// Grants are the grants that were made.
 	Grants []Grant
 }
@@ -62,7 +67,7 @@ func (r *Refused) Unwrap() error { return r.Err }
 //
 // It is called in Update.
 func (a *Agent) Use(ctx context.Context, operation, scenario string, keys map[string]Key) (*Made, error) {
-	m := &Made{Blobs: map[string][]byte{}, Plain: map[string][]byte{}}
+	m := &Made{Blobs: map[string][]byte{}, Plain: map[string][]byte{}, Keys: map[string]string{}}
 	err := a.DB.Try(func() error {
 		rows := usage.Of(operation, scenario)
 		for i := range rows {
@@ -95,7 +100,7 @@ func (a *Agent) one(ctx context.Context, u *usage.Use, k Key, keys map[string]Ke
 			return err
 		}
 		made := out.(*kms.GenerateDataKeyOutput)
-		m.Blobs[u.Key] = made.CiphertextBlob
+		m.Blobs[u.Key], m.Keys[u.Key] = made.CiphertextBlob, *made.KeyId
 		if k.Plain {
 			m.Plain[u.Key] = made.Plaintext
 		}
@@ -115,11 +120,7 @@ func (a *Agent) one(ctx context.Context, u *usage.Use, k Key, keys map[string]Ke
 	case "kms:ReEncryptTo":
 		return nil // made together with the ReEncryptFrom of the same operation
 	case "kms:Encrypt":
-		out, err := a.kms(ctx, u, k, "Encrypt", &kms.EncryptInput{KeyId: &k.ARN, Plaintext: make([]byte, 32), EncryptionContext: k.Context})
-		if err == nil {
-			m.Blobs[u.Key] = out.(*kms.EncryptOutput).CiphertextBlob
-		}
-		return err
+		return a.encrypt(ctx, u, k, m)
 	}
 	return errors.New("behalf: the table of key uses has " + u.Action + ", which no service makes")
 }
@@ -166,6 +167,19 @@ func (a *Agent) grant(ctx context.Context, u *usage.Use, k Key, m *Made) error {
 	out, err := a.kms(ctx, u, k, "CreateGrant", in)
 	if err == nil {
 		m.Grants = append(m.Grants, Grant{KeyARN: k.ARN, ID: *out.(*kms.CreateGrantOutput).GrantId, Retiring: retiring})
+	}
+	return err
+}
+
+func (a *Agent) encrypt(ctx context.Context, u *usage.Use, k Key, m *Made) error {
+	secret := k.Secret
+	if secret == nil {
+		secret = make([]byte, 32)
+	}
+	out, err := a.kms(ctx, u, k, "Encrypt", &kms.EncryptInput{KeyId: &k.ARN, Plaintext: secret, EncryptionContext: k.Context})
+	if err == nil {
+		made := out.(*kms.EncryptOutput)
+		m.Blobs[u.Key], m.Keys[u.Key] = made.CiphertextBlob, *made.KeyId
 	}
 	return err
 }
