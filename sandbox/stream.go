@@ -38,11 +38,13 @@ func (s *Sandbox) isS3(r *http.Request) bool {
 	switch {
 	case err == nil:
 		return sig.Service == "s3"
+	case strings.HasPrefix(r.Header.Get("Authorization"), "AWS "):
+		return true
 	case !errors.Is(err, sigv4.ErrMissing):
 		return bucketHost.MatchString(hostOf(r)) || strings.Contains(r.URL.RawQuery, "%2Fs3%2F")
 	}
 	action, _ := formAction(r.URL.RawQuery)
-	return action == "" && mediaType(r) != formType && (r.URL.Path != "/" || bucketHost.MatchString(hostOf(r)))
+	return action == "" && (r.Method != http.MethodPost || mediaType(r) != formType) && (r.URL.Path != "/" || bucketHost.MatchString(hostOf(r)))
 }
 
 // bucketHost are the hosts that name a bucket.
@@ -233,6 +235,10 @@ func (s *Sandbox) newUpload(r *http.Request, sig *sigv4.Signature, secret string
 
 // authenticateS3 finds out who calls, and returns the body that the caller signed.
 func (s *Sandbox) authenticateS3(r *http.Request, c *gate.Call) (*upload, error) {
+	if strings.HasPrefix(r.Header.Get("Authorization"), "AWS ") || r.URL.Query().Has("AWSAccessKeyId") {
+		// Signature Version 2, which AWS takes for no bucket made since 2020.
+		return nil, &wire.Error{Code: "InvalidRequest", Message: "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.", Status: http.StatusBadRequest}
+	}
 	sig, err := sigv4.Parse(r)
 	switch {
 	case errors.Is(err, sigv4.ErrMissing):

@@ -15,7 +15,7 @@ func (s *Service) Operations() []gate.Operation {
 		gate.Op(gate.Reads, onBucket[s3.HeadBucketInput](s, "ListBucket"), s.HeadBucket),
 		gate.Op(gate.Reads, askListBuckets, s.ListBuckets),
 	}
-	for _, some := range [][]gate.Operation{s.plain(), s.documents(), s.security(), s.keeping()} {
+	for _, some := range [][]gate.Operation{s.plain(), s.documents(), s.security(), s.owning(), s.policies(), s.keeping()} {
 		list = append(list, some...)
 	}
 	for _, op := range append(s.onObjects(), s.onUploads()...) {

@@ -43,6 +43,12 @@ func (s *Service) security() []gate.Operation {
 			b.Public = nil
 			return nil
 		}),
+	}
+}
+
+// owning are the settings that say whose objects are.
+func (s *Service) owning() []gate.Operation {
+	return []gate.Operation{
 		tell(s, "GetBucketOwnershipControls", func(b *Bucket, _ *s3.GetBucketOwnershipControlsInput, out *s3.GetBucketOwnershipControlsOutput) error {
 			if b.Ownership == "" {
 				return unset("OwnershipControlsNotFoundError", "The bucket ownership controls were not found")
@@ -71,6 +77,12 @@ func (s *Service) security() []gate.Operation {
 			}
 			return b.takesACL(string(in.ACL), in.GrantFullControl, in.GrantRead, in.GrantReadACP, in.GrantWrite, in.GrantWriteACP)
 		}),
+	}
+}
+
+// policies are the operations on bucket policies.
+func (s *Service) policies() []gate.Operation {
+	return []gate.Operation{
 		tell(s, "GetBucketPolicyStatus", func(b *Bucket, _ *s3.GetBucketPolicyStatusInput, out *s3.GetBucketPolicyStatusOutput) error {
 			if b.Policy == "" {
 				return unset("NoSuchBucketPolicy", "The bucket policy does not exist")

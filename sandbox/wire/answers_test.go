@@ -280,6 +280,11 @@ func TestGoldenAnswersOfTheSDKAreOurs(t *testing.T) {
 			t.Fatal(err)
 		}
 		res.Header.Del("X-Amzn-Requestid")
+		if res.Stream != nil {
+			if res.Body, err = io.ReadAll(res.Stream); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if diff := cmp.Diff(want.Header, res.Header); diff != "" {
 			t.Errorf("%s: -golden +ours\n%s", name, diff)
 		}

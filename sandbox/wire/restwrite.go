@@ -58,7 +58,8 @@ func writePart(res *Response, m *awsfacts.Member, v reflect.Value) {
 		}
 	case "headers":
 		for _, key := range v.MapKeys() {
-			res.Header.Set(m.Wire()+key.String(), headerText(m.Shape.Value.Shape, v.MapIndex(key)))
+			// Clients take the names of an object's metadata as they come, in lower case.
+			res.Header[m.Wire()+key.String()] = []string{headerText(m.Shape.Value.Shape, v.MapIndex(key))}
 		}
 	}
 }
