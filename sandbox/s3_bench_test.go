@@ -213,7 +213,12 @@ func BenchmarkS3AgainstABareServer(b *testing.B) {
 				var puts, gets, putRatios, getRatios []float64
 				for b.Loop() {
 					upload := l.begin(encrypted)
-					x, y := p.moved(b, url, l.put(url, upload)), p.moved(b, floor, l.put(floor, upload))
+					var x, y float64
+					if len(puts)%2 == 0 {
+						x, y = p.moved(b, url, l.put(url, upload)), p.moved(b, floor, l.put(floor, upload))
+					} else {
+						y, x = p.moved(b, floor, l.put(floor, upload)), p.moved(b, url, l.put(url, upload))
+					}
 					puts, putRatios = append(puts, x), append(putRatios, x/y)
 					l.end(upload, p)
 					x = p.moved(b, url, l.get(url, "/bench/large", p.size))

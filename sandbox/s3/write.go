@@ -133,6 +133,10 @@ func (t *store) write(body io.Reader, key []byte, want *wish) (_ *written, err e
 	return w, want.check(w, body)
 }
 
+// pieceSize is how much is read at once: as much as is still in the processor's cache
+// when the last of the hashes comes to it.
+const pieceSize = 64 << 10
+
 // pass reads the body in pieces, hashes and encrypts each and writes it.
 func (w *written) pass(f io.Writer, body io.Reader, stream cipher.Stream, digest hash.Hash, sums map[string]hash.Hash) error {
 	if body == nil {
@@ -141,7 +145,7 @@ func (w *written) pass(f io.Writer, body io.Reader, stream cipher.Stream, digest
 	b := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(b)
 	for {
-		n, err := fill(body, b[:])
+		n, err := body.Read(b[:pieceSize])
 		piece := b[:n]
 		digest.Write(piece)
 		for _, h := range sums {
@@ -163,16 +167,6 @@ func (w *written) pass(f io.Writer, body io.Reader, stream cipher.Stream, digest
 			return err
 		}
 	}
-}
-
-// fill reads until a buffer is full, as io.ReadFull, but tells io.EOF as Read does.
-func fill(r io.Reader, b []byte) (n int, err error) {
-	for n < len(b) && err == nil {
-		var m int
-		m, err = r.Read(b[n:])
-		n += m
-	}
-	return n, err
 }
 
 // check holds what was written against what was stated.
