@@ -12,6 +12,8 @@ import (
 	"github.com/keyreach/keyreach/sandbox/iam"
 	"github.com/keyreach/keyreach/sandbox/kms"
 	"github.com/keyreach/keyreach/sandbox/organizations"
+	"github.com/keyreach/keyreach/sandbox/rds"
+	"github.com/keyreach/keyreach/sandbox/s3"
 	"github.com/keyreach/keyreach/sandbox/secretsmanager"
 	"github.com/keyreach/keyreach/sandbox/sts"
 )
@@ -27,6 +29,7 @@ func (s *Sandbox) connect() {
 	s.events = events.New(events.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Gate: s.gate, Agent: s.agent("events"), Agenda: s.agenda})
 	s.kms = kms.New(kms.Config{
 		DB: s.db, Clock: s.clock, IDs: s.ids, Gate: s.gate, Client: client{s}, Principals: s.iam, Events: s.events, GrantDelay: s.options.GrantDelay,
+		Changed: func(arn string, usable bool) { s.rds.KeyChanged(arn, usable, s.clock.Now()) },
 	})
 	s.sts = sts.New(sts.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Principals: roles{s.iam}, Decode: s.seal.open})
 	s.gate.Identities = s.iam
@@ -37,7 +40,19 @@ func (s *Sandbox) connect() {
 		s.serve(service)
 	}
 	s.connectEC2()
+	s.rds = rds.New(rds.Config{DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("rds")})
+	s.serve(s.rds)
+	s.s3 = s3.New(s3.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Gate: s.gate, Agent: s.agent("s3"), Agenda: s.agenda, Dir: s.objectsDir()})
+	s.serve(s.s3)
 	s.serve(secretsmanager.New(secretsmanager.Config{DB: s.db, IDs: s.ids, Gate: s.gate, Agent: s.agent("secretsmanager"), Agenda: s.agenda}))
+}
+
+// objectsDir is where the bytes of objects are kept beside the state; empty without one.
+func (s *Sandbox) objectsDir() string {
+	if s.options.State == "" {
+		return ""
+	}
+	return s.options.State + ".objects"
 }
 
 // agent acts for a service.
