@@ -64,5 +64,5 @@ func (s *Service) Name() string { return "ec2" }
 
 // Operations are what the service offers, by what they are about.
 func (s *Service) Operations() []gate.Operation {
-	return slices.Concat(s.settingOperations())
+	return slices.Concat(s.settingOperations(), s.volumeOperations(), s.snapshotOperations(), s.shareOperations(), s.lockOperations(), s.tagOperations())
 }
