@@ -27,6 +27,7 @@ import (
 	"github.com/keyreach/keyreach/sandbox/behalf"
 	"github.com/keyreach/keyreach/sandbox/blocks"
 	"github.com/keyreach/keyreach/sandbox/cloudtrail"
+	"github.com/keyreach/keyreach/sandbox/drs"
 	"github.com/keyreach/keyreach/sandbox/ebs"
 	"github.com/keyreach/keyreach/sandbox/ec2"
 	"github.com/keyreach/keyreach/sandbox/gate"
@@ -86,6 +87,7 @@ type Sandbox struct {
 	orgs     *organizations.Service
 	trail    *cloudtrail.Service
 	ec2      *ec2.Service
+	drs      *drs.Service
 	// snapshots are those of EBS, which EC2 and the direct APIs share.
 	snapshots *blocks.Store
 	services  map[string]*served
@@ -165,7 +167,8 @@ func (s *Sandbox) connect() {
 	direct := ebs.New(ebs.Config{
 		DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("ebs"), Account: volumeKeys{s}, Snapshots: s.snapshots,
 	})
-	for _, service := range []gate.Service{s.kms, s.iam, s.sts, s.orgs, s.trail, s.ec2, direct} {
+	s.drs = drs.New(drs.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("drs"), Keys: keys{s.kms}})
+	for _, service := range []gate.Service{s.kms, s.iam, s.sts, s.orgs, s.trail, s.ec2, direct, s.drs} {
 		s.serve(service)
 	}
 }
@@ -189,6 +192,15 @@ func (k volumeKeys) Default(c *gate.Call) (encrypt bool, key string) { return k.
 func (k volumeKeys) Key(c *gate.Call, id string) (keyARN string, managed, ok bool, err error) {
 	f, ok, err := k.s.kms.Facts(c, c.Region, id)
 	return f.ARN, f.Managed, ok && f.Symmetric, err
+}
+
+// Managed tells DRS whether a key is AWS's own.
+func (k keys) Managed(c *gate.Call, keyARN string) (managed, ok bool) {
+	if keyARN == "" {
+		return false, false
+	}
+	f, ok, err := k.Facts(c, c.Region, keyARN)
+	return f.Managed, ok && err == nil
 }
 
 // agent acts for a service.
