@@ -1,6 +1,8 @@
 package sandbox_test
 
 import (
+	"slices"
+
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
@@ -11,7 +13,7 @@ func kmsOperation(name string) types.GrantOperation { return types.GrantOperatio
 
 // chains are the route kinds.
 func chains() []chain {
-	return []chain{envelopeChain()}
+	return slices.Concat([]chain{envelopeChain()}, drsChains())
 }
 
 // accountsOfChains declares the two accounts of every chain.

@@ -30,13 +30,20 @@ func (s *Service) linked(ctx context.Context) (context.Context, error) {
 }
 
 // staging is a context whose calls the role makes that a staging account has for a
-// target account, which DRS may only take with the target as source identity.
+// target account.
 // See https://docs.aws.amazon.com/drs/latest/userguide/adding-trusted-account.html.
 func (s *Service) staging(ctx context.Context, account string) (context.Context, error) {
+	return s.trusted(ctx, account, "DRSStagingAccountRole_")
+}
+
+// trusted is a context whose calls a role makes that another account has for the account
+// of the call. DRS takes it with the latter as source identity, and with the other as
+// source account: so the trust policies are that AWS makes.
+func (s *Service) trusted(ctx context.Context, account, prefix string) (context.Context, error) {
 	c := gate.From(ctx)
-	target := c.Caller.Account
-	role := "arn:" + behalf.Partition(c.Region) + ":iam::" + account + ":role/service-role/DRSStagingAccountRole_" + target
-	return s.Agent.Trusted(ctx, role, "drs", target)
+	mine := c.Caller.Account
+	role := "arn:" + behalf.Partition(c.Region) + ":iam::" + account + ":role/service-role/" + prefix + mine
+	return s.Agent.Trusted(own(ctx, account, c.Region), role, "drs", mine)
 }
 
 // as is a context whose calls are made for somebody who called DRS before.

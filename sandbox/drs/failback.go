@@ -71,8 +71,7 @@ func (s *Service) ReverseReplication(ctx context.Context, in *drs.ReverseReplica
 		return nil, invalid("Account " + v.OriginAccount + " is not initialized in " + v.OriginRegion + ".")
 	}
 	if v.OriginAccount != c.Caller.Account {
-		role := "arn:" + behalf.Partition(c.Region) + ":iam::" + v.OriginAccount + ":role/service-role/DRSCrossAccountReplicationRole_" + c.Caller.Account
-		if _, err := s.Agent.Trusted(ctx, role, "drs", c.Caller.Account); err != nil {
+		if _, err := s.trusted(ctx, v.OriginAccount, "DRSCrossAccountReplicationRole_"); err != nil {
 			return nil, untrusted(v.OriginAccount, c.Caller.Account, err)
 		}
 	}

@@ -72,7 +72,7 @@ func (w *work) snapshot() {
 		w.previousOf(source)
 	default:
 		w.log(types.JobLogEventSnapshotStart, "")
-		p, err := w.s.takePoint(w.ctx, source)
+		p, err := w.s.newPoint(w.ctx, source)
 		if err != nil {
 			w.log(types.JobLogEventSnapshotFail, raw("CreateSnapshot", err))
 			w.previousOf(source)
