@@ -163,6 +163,7 @@ func (s *Sandbox) connect() {
 	s.snapshots = blocks.NewStore(s.db)
 	s.ec2 = ec2.New(ec2.Config{
 		DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("ec2"), Keys: keys{s.kms}, Snapshots: s.snapshots, Organizations: s.orgs,
+		Profiles: s.iam,
 	})
 	direct := ebs.New(ebs.Config{
 		DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("ebs"), Account: volumeKeys{s}, Snapshots: s.snapshots,

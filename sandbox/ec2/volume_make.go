@@ -36,6 +36,9 @@ type volumeSpec struct {
 	// what the volume is made of: "empty" or "from-snapshot".
 	Operation, Scenario string
 	MultiAttach         bool
+	// ByImage is set when the snapshot is one of an image that the caller may launch:
+	// it need not be shared itself.
+	ByImage bool
 }
 
 // makeVolume makes a volume for the caller. The error refuses the call. Refused tells of
@@ -43,7 +46,7 @@ type volumeSpec struct {
 // It is called in Update.
 func (s *Service) makeVolume(ctx context.Context, spec volumeSpec) (v *Volume, refused *behalf.Refused, err error) {
 	c := gate.From(ctx)
-	snapshot, err := s.sourceOf(c, spec.SnapshotID)
+	snapshot, err := s.sourceOf(c, &spec)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -80,12 +83,13 @@ func (s *Service) makeVolume(ctx context.Context, spec volumeSpec) (v *Volume, r
 }
 
 // sourceOf is the snapshot that a volume is made of, nil for none.
-func (s *Service) sourceOf(c *gate.Call, id string) (*blocks.Snapshot, error) {
+func (s *Service) sourceOf(c *gate.Call, spec *volumeSpec) (*blocks.Snapshot, error) {
+	id := spec.SnapshotID
 	if id == "" {
 		return nil, nil
 	}
 	n := s.Snapshots.Get(c.Region, id)
-	if n == nil || !n.Seen(c.Caller.Account) {
+	if n == nil || !spec.ByImage && !n.Seen(c.Caller.Account) {
 		return nil, noSnapshot(id)
 	}
 	if is := n.State(c.At); is != blocks.Completed {
