@@ -282,14 +282,14 @@ func (s *Service) StartReplication(ctx context.Context, in *drs.StartReplication
 	return &drs.StartReplicationOutput{SourceServer: v.shown()}, nil
 }
 
-// again starts a replication that is in a state.
-func (s *Service) again(ctx context.Context, id string, from types.DataReplicationState) (*Server, error) {
+// again starts a replication that is in one of some states.
+func (s *Service) again(ctx context.Context, id string, from ...types.DataReplicationState) (*Server, error) {
 	old, err := s.server(gate.From(ctx), id)
 	if err != nil {
 		return nil, err
 	}
-	if old.State != from || old.Staging != nil {
-		return nil, conflict("SourceServer", id, "The replication of the source server "+id+" is "+string(old.State)+", not "+string(from)+".")
+	if !slices.Contains(from, old.State) || old.Staging != nil {
+		return nil, conflict("SourceServer", id, "The replication of the source server "+id+" is "+string(old.State)+".")
 	}
 	v := *old
 	s.restart(ctx, &v)
@@ -307,17 +307,12 @@ func (s *Service) StopReplication(ctx context.Context, in *drs.StopReplicationIn
 	return &drs.StopReplicationOutput{SourceServer: v.shown()}, nil
 }
 
-// RetryDataReplication has a replication that is stalled begin again.
+// RetryDataReplication has a replication begin again that is stalled, stopped or
+// disconnected.
 // See https://docs.aws.amazon.com/drs/latest/APIReference/API_RetryDataReplication.html.
 func (s *Service) RetryDataReplication(ctx context.Context, in *drs.RetryDataReplicationInput) (*drs.RetryDataReplicationOutput, error) {
-	v, err := s.server(gate.From(ctx), *in.SourceServerID)
+	v, err := s.again(ctx, *in.SourceServerID, types.DataReplicationStateStalled, types.DataReplicationStateStopped, types.DataReplicationStateDisconnected)
 	if err != nil {
-		return nil, err
-	}
-	if v.State != types.DataReplicationStateStalled {
-		return nil, invalid("The replication of the source server " + v.ID + " is not stalled.")
-	}
-	if v, err = s.again(ctx, v.ID, v.State); err != nil {
 		return nil, err
 	}
 	return new(flat(v.shown())), nil
