@@ -115,7 +115,7 @@ func (s *Service) pointDue(ctx context.Context, v *Server) {
 // (recorded): a point that is younger serves instead, which is assumed.
 func (s *Service) newPoint(ctx context.Context, v *Server) (*Point, error) {
 	if list := s.pointsOf(v); len(list) > 0 {
-		if last := list[len(list)-1]; !last.Failed && gate.From(ctx).At.Before(last.Expected.Add(time.Minute)) {
+		if last := list[len(list)-1]; !last.Failed && last.Generation == v.Generation && gate.From(ctx).At.Before(last.Expected.Add(time.Minute)) {
 			return last, nil
 		}
 	}
@@ -126,7 +126,7 @@ func (s *Service) newPoint(ctx context.Context, v *Server) (*Point, error) {
 // keeps the volume's key and asks KMS for nothing.
 func (s *Service) takePoint(ctx context.Context, v *Server) (*Point, error) {
 	c := gate.From(ctx)
-	p := &Point{Account: v.Account, Region: v.Region, Server: v.ID, ID: "pit-" + s.IDs.Hex(17), Expected: c.At}
+	p := &Point{Account: v.Account, Region: v.Region, Server: v.ID, ID: "pit-" + s.IDs.Hex(17), Expected: c.At, Generation: v.Generation}
 	err := s.DB.Try(func() error {
 		for i := range v.Disks {
 			out, err := asLinked[ec2.CreateSnapshotOutput](ctx, s, "CreateSnapshot", &ec2.CreateSnapshotInput{

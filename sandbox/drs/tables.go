@@ -80,7 +80,7 @@ type Server struct {
 	Staging *Extension `json:",omitempty"`
 
 	Direction types.ReplicationDirection
-	Reversed  string             `json:",omitempty"` // ARN of the server that it replicates back from
+	Reversed  string `json:",omitempty"` // ARN of the server that it replicates back from
 	Result    types.LastLaunchResult
 	Last      *types.LifeCycleLastLaunch `json:",omitempty"`
 	Instance  string                     `json:",omitempty"` // its recovery instance
@@ -102,6 +102,8 @@ type Point struct {
 	Done      time.Time
 	Failed    bool `json:",omitempty"`
 	Snapshots []string
+	// Generation is the server's: its staging volumes were those.
+	Generation int
 }
 
 // Job is a recovery or a termination.
