@@ -14,7 +14,7 @@ import (
 	"github.com/keyreach/keyreach/sandbox/state"
 )
 
-// shown is a recovery instance as DRS tells it, with what EC2 says of it now.
+// shownInstance is a recovery instance as DRS tells it, with what EC2 says of it now.
 func (s *Service) shownInstance(ctx context.Context, r *Instance) types.RecoveryInstance {
 	out := types.RecoveryInstance{
 		RecoveryInstanceID: &r.ID, Ec2InstanceID: &r.ID, Arn: new(behalf.ARN("drs", r.Region, r.Account, instanceKind, "/", r.ID)), SourceServerID: &r.Server,
@@ -35,10 +35,19 @@ func (s *Service) shownInstance(ctx context.Context, r *Instance) types.Recovery
 	}
 	out.Ec2InstanceState = ec2State(found.State.Name)
 	p := &types.RecoveryInstanceProperties{IdentificationHints: &types.IdentificationHints{AwsInstanceID: &r.ID}, LastUpdatedDateTime: shownTime(r.Created)}
-	for _, d := range found.BlockDeviceMappings {
-		if d.Ebs != nil {
-			p.Disks = append(p.Disks, types.RecoveryInstanceDisk{EbsVolumeID: d.Ebs.VolumeId, InternalDeviceName: d.DeviceName})
+	v := s.servers.Get(state.Key(r.Account, r.Region, r.Server))
+	if v != nil {
+		p.Cpus, p.RamBytes, p.Os = []types.CPU{{Cores: v.Cores}}, v.RAM, &types.OS{FullString: &v.OS}
+	}
+	for i, d := range found.BlockDeviceMappings {
+		if d.Ebs == nil {
+			continue
 		}
+		disk := types.RecoveryInstanceDisk{EbsVolumeID: d.Ebs.VolumeId, InternalDeviceName: d.DeviceName}
+		if v != nil && i < len(v.Disks) {
+			disk.Bytes = v.Disks[i].Bytes
+		}
+		p.Disks = append(p.Disks, disk)
 	}
 	out.RecoveryInstanceProperties = p
 	return out

@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/drs/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/keyreach/keyreach/sandbox/gate"
 )
 
 // The stages of a server in a job. Each does its work and says which comes next.
@@ -130,23 +132,28 @@ func (w *work) share() {
 			SnapshotId: &id, Attribute: ec2types.SnapshotAttributeNameCreateVolumePermission, OperationType: ec2types.OperationTypeAdd, UserIds: []string{w.job.Account},
 		})
 		if err != nil {
-			w.s.extensionError(w.v, refusal(err))
 			w.fail(types.JobLogEventSnapshotFail, raw("ModifySnapshotAttribute", err))
 			return
 		}
 	}
+	w.converted()
 }
 
-// extensionError keeps why an extended server could not be shared, until it is looked at
-// again.
-func (s *Service) extensionError(v *Server, text string) {
-	fresh, x := *v, *v.Staging
-	if text != defaultKeyText {
-		return // whether the key lets the role in is not looked at before a recovery
+// converted tells the staging account that the target had a snapshot converted. What the
+// job's log has is assumed.
+func (w *work) converted() {
+	x := w.v.Staging
+	j := w.s.newJob(gate.From(own(w.ctx, x.Account, w.job.Region)), types.JobTypeCreateConvertedSnapshot, types.InitiatedByTargetAccount, nil)
+	j.Status, j.Ended = types.JobStatusCompleted, w.c.At
+	j.Servers = []Participant{{Server: x.Server, Point: w.p.Point}}
+	for _, event := range []types.JobLogEvent{types.JobLogEventJobStart, types.JobLogEventConversionStart, types.JobLogEventConversionEnd, types.JobLogEventJobEnd} {
+		e := entry{At: w.c.At, Event: event}
+		if event != types.JobLogEventJobStart && event != types.JobLogEventJobEnd {
+			e.Server = x.Server
+		}
+		j.Log = append(j.Log, e)
 	}
-	x.Status, x.Message = types.ExtensionStatusExtensionError, text
-	fresh.Staging = &x
-	s.putServer(&fresh)
+	w.s.putJob(j)
 }
 
 // snapshots are those of the point to recover to.
