@@ -24,30 +24,30 @@ func drsChains() []chain {
 		{
 			name: "drs in one account", linked: linked,
 			file: accountsOfChains + `    kind: drs
-    staging: {account: owner, key: %[1]q}
+    staging: {account: owner, key: "OWNER_KEY"}
 `,
 			prepare: func(j *journey) { j.stage() },
-			steps:   map[string]func(*journey, *route.StepProof) error{"replicate": drsReplicate, "snapshot": drsSnapshot, "recover": drsRecoverAlone},
+			steps:   steps{"replicate": drsReplicate, "snapshot": drsSnapshot, "recover": drsRecoverAlone},
 		},
 		{
 			name: "drs", linked: linked,
 			file: accountsOfChains + `    kind: drs
-    staging: {account: owner, key: %[1]q}
-    target: {account: consumer, key: %[2]q}
+    staging: {account: owner, key: "OWNER_KEY"}
+    target: {account: consumer, key: "CONSUMER_KEY"}
 `,
 			prepare: func(j *journey) {
 				j.stage()
 				j.site(consumer, j.keys[1])
 				j.trustTarget("DRSStagingAccountRole_")
 			},
-			steps: map[string]func(*journey, *route.StepProof) error{
+			steps: steps{
 				"replicate": drsReplicate, "snapshot": drsSnapshot, "share": drsShare, "extend": drsExtend, "recover": drsRecover, "volumes": drsVolumes,
 			},
 		},
 		{
 			name: "drs-failback", linked: linked,
 			file: accountsOfChains + `    kind: drs-failback
-    original: {account: owner, key: %[1]q}
+    original: {account: owner, key: "OWNER_KEY"}
     recovery: {account: consumer}
 `,
 			prepare: func(j *journey) {
@@ -55,7 +55,7 @@ func drsChains() []chain {
 				j.trustTarget("DRSCrossAccountReplicationRole_")
 				j.made["recovered"] = j.recovered()
 			},
-			steps: map[string]func(*journey, *route.StepProof) error{"reverse": drsReverse, "snapshot": drsSnapshot, "fail-back": drsRecoverAlone},
+			steps: steps{"reverse": drsReverse, "snapshot": drsSnapshot, "fail-back": drsRecoverAlone},
 		},
 	}
 }

@@ -25,7 +25,8 @@ func (s *Service) Due(ctx context.Context, t state.Task) error {
 // volumeDues are what happens to volumes and snapshots, by the words on the agenda.
 func (s *Service) volumeDues() map[string]func(context.Context, state.Task) error {
 	return map[string]func(context.Context, state.Task) error{
-		"volume-made": s.volumeMade, "volume-gone": s.volumeGone, blocks.DoneTask: s.snapshotDone,
+		"volume-made": s.volumeMade, "volume-gone": s.volumeGone, "volume-attached": s.volumeAttached, "volume-detached": s.volumeDetached,
+		blocks.DoneTask: s.snapshotDone,
 	}
 }
 

@@ -47,7 +47,7 @@ func (s *Service) asksRegisterImage(c *gate.Call, in *ec2.RegisterImageInput) ([
 }
 
 func (s *Service) asksCreateImage(c *gate.Call, in *ec2.CreateImageInput) ([]gate.Ask, error) {
-	asks := append([]gate.Ask{s.askInstance(c, "CreateImage", aws.ToString(in.InstanceId), nil)}, askNewImage(c, "CreateImage", in.TagSpecifications)...)
+	asks := append([]gate.Ask{s.askInstance(c, "CreateImage", aws.ToString(in.InstanceId))}, askNewImage(c, "CreateImage", in.TagSpecifications)...)
 	return append(asks, askOn(c, "CreateImage", newSnapshots(c), "", "AWS::EC2::Snapshot", requestTags(tagsFor(in.TagSpecifications, types.ResourceTypeSnapshot)))), nil
 }
 

@@ -34,7 +34,10 @@ func (s *Service) shownImage(m *Image, viewer string, now time.Time) types.Image
 		Platform: types.PlatformValues(m.Platform), ImdsSupport: types.ImdsSupportValues(m.IMDS), TpmSupport: types.TpmSupportValues(m.TPM),
 		Description: text(m.Description), ImageOwnerAlias: text(m.Alias), RootDeviceName: text(m.RootDevice), SriovNetSupport: text(m.SRIOV),
 		KernelId: text(m.Kernel), RamdiskId: text(m.Ramdisk), SourceImageId: text(m.SourceImage), SourceImageRegion: text(m.SourceRegion),
-		SourceInstanceId: text(m.SourceInstance), Tags: shownTags(m.Tags[viewer]), BlockDeviceMappings: []types.BlockDeviceMapping{},
+		SourceInstanceId: text(m.SourceInstance), BlockDeviceMappings: []types.BlockDeviceMapping{},
+	}
+	if tags := m.Tags[viewer]; len(tags) > 0 {
+		out.Tags = shownTags(tags)
 	}
 	for _, b := range m.Mappings {
 		out.BlockDeviceMappings = append(out.BlockDeviceMappings, s.shownMapping(m.Region, b))

@@ -15,12 +15,13 @@ import (
 )
 
 // askInstance asks for an action on an instance of the caller's account, there or not.
-func (s *Service) askInstance(c *gate.Call, operation, id string, more estate.Given) gate.Ask {
+func (s *Service) askInstance(c *gate.Call, operation, id string) gate.Ask {
 	resource := behalf.ARN("ec2", c.Region, c.Caller.Account, "instance/", id)
+	var g estate.Given
 	if i := s.instance(c.Caller.Account, c.Region, id); i != nil {
-		more = append(i.given(), more...)
+		g = i.given()
 	}
-	return askOn(c, operation, resource, "", "AWS::EC2::Instance", more)
+	return askOn(c, operation, resource, "", "AWS::EC2::Instance", g)
 }
 
 // given are the condition keys of an instance.
@@ -44,7 +45,7 @@ func onInstances[I any](s *Service, operation string, ids func(*I) []string) fun
 	return func(c *gate.Call, in *I) ([]gate.Ask, error) {
 		var asks []gate.Ask
 		for _, id := range ids(in) {
-			asks = append(asks, s.askInstance(c, operation, id, nil))
+			asks = append(asks, s.askInstance(c, operation, id))
 		}
 		if len(asks) == 0 {
 			return nil, refuse("MissingParameter", "The request must contain the parameter InstanceId")

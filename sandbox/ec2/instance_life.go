@@ -58,27 +58,17 @@ func (s *Service) endInstance(ctx context.Context, i *Instance, now time.Time) {
 			s.removeVolume(ctx, d.volume)
 			continue
 		}
-		s.detach(ctx, d.volume, i.ID)
+		s.detach(d.volume, i.ID)
 	}
 	s.release(ctx, i)
 	s.Agenda.Add(state.Task{At: now.Add(afterwards), Service: "ec2", Account: i.Account, Region: i.Region, What: "instance-forgotten", Subject: i.ID})
 }
 
-// detach takes an instance off a volume, with the grants that stood for it.
-func (s *Service) detach(ctx context.Context, v *Volume, instance string) {
+// detach takes an instance off a volume, which keeps the grants that were made for it.
+func (s *Service) detach(v *Volume, instance string) {
 	v = v.clone()
 	v.Attached = slices.DeleteFunc(v.Attached, func(a Attachment) bool { return a.Instance == instance })
-	grantee := infrastructure(v.Region, v.Account, instance)
-	var over []behalf.Grant
-	v.Grants = slices.DeleteFunc(v.Grants, func(g behalf.Grant) bool {
-		if g.Grantee != grantee {
-			return false
-		}
-		over = append(over, g)
-		return true
-	})
 	s.putVolume(v)
-	s.Agent.Retire(ctx, over)
 }
 
 // release ends the grants of an instance's last start.

@@ -133,7 +133,7 @@ func (i *Instance) placement() *types.Placement {
 	if i.Asked.Placement != nil {
 		p = *i.Asked.Placement
 	}
-	p.AvailabilityZone, p.AvailabilityZoneId = &i.Zone, new(zoneID(i.Zone))
+	p.AvailabilityZone, p.AvailabilityZoneId = &i.Zone, new(zoneID(i.Region, i.Zone))
 	p.Tenancy = cmp.Or(p.Tenancy, types.TenancyDefault)
 	p.GroupName = new(aws.ToString(p.GroupName))
 	return &p

@@ -227,6 +227,6 @@ func (i *Instance) status(now time.Time) types.InstanceStatus {
 		summary = &types.InstanceStatusSummary{Status: types.SummaryStatusOk, Details: []types.InstanceStatusDetails{{Name: types.StatusNameReachability, Status: types.StatusTypePassed}}}
 	}
 	return types.InstanceStatus{
-		InstanceId: &i.ID, AvailabilityZone: &i.Zone, AvailabilityZoneId: new(zoneID(i.Zone)), InstanceState: shownState(i.state(now)), InstanceStatus: summary, SystemStatus: summary,
+		InstanceId: &i.ID, AvailabilityZone: &i.Zone, AvailabilityZoneId: new(zoneID(i.Region, i.Zone)), InstanceState: shownState(i.state(now)), InstanceStatus: summary, SystemStatus: summary,
 	}
 }

@@ -33,6 +33,29 @@ func zones(region string) []string {
 // knownZone reports whether a Region has a zone.
 func knownZone(region, zone string) bool { return slices.Contains(zones(region), zone) }
 
+// zoneID is the id of a zone, which is the same in every account: use1-az1.
+func zoneID(region, zone string) string {
+	short := ""
+	for _, part := range strings.Split(region, "-") {
+		switch part {
+		case "northeast", "southeast", "northwest", "southwest":
+			short += string(part[0]) + string(part[5])
+		default:
+			short += part[:min(len(part), shortened(part))]
+		}
+	}
+	return short + "-az" + fmt.Sprint(strings.IndexByte(zoneLetters, zone[len(zone)-1])+1)
+}
+
+// shortened is how many letters of a part of a Region's name zone ids keep.
+func shortened(part string) int {
+	switch part {
+	case "north", "south", "east", "west", "central":
+		return 1
+	}
+	return 2
+}
+
 // fixedID is an id that depends only on what it is of.
 func fixedID(prefix string, of ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(of, "\x00")))

@@ -102,7 +102,7 @@ func (s *Service) DescribeSubnets(ctx context.Context, in *ec2.DescribeSubnetsIn
 	for _, zone := range zones(n.region) {
 		id := n.subnet(zone)
 		all = append(all, types.Subnet{
-			SubnetId: &id, SubnetArn: new(n.arn("subnet", id)), VpcId: new(n.vpc()), OwnerId: &n.account, AvailabilityZone: &zone, AvailabilityZoneId: new(zoneID(zone)),
+			SubnetId: &id, SubnetArn: new(n.arn("subnet", id)), VpcId: new(n.vpc()), OwnerId: &n.account, AvailabilityZone: &zone, AvailabilityZoneId: new(zoneID(n.region, zone)),
 			CidrBlock: new(n.block(zone) + "0/20"), AvailableIpAddressCount: new(int32(4091)), DefaultForAz: new(true), State: types.SubnetStateAvailable,
 			MapPublicIpOnLaunch: new(false), AssignIpv6AddressOnCreation: new(false), EnableDns64: new(false), Ipv6Native: new(false),
 			MapCustomerOwnedIpOnLaunch: new(false), Ipv6CidrBlockAssociationSet: []types.SubnetIpv6CidrBlockAssociation{},
@@ -172,11 +172,11 @@ func (s *Service) DescribeAvailabilityZones(ctx context.Context, in *ec2.Describ
 	region := gate.From(ctx).Region
 	all := []types.AvailabilityZone{}
 	for _, zone := range zones(region) {
-		if len(in.ZoneIds) > 0 && !slices.Contains(in.ZoneIds, zoneID(zone)) {
+		if len(in.ZoneIds) > 0 && !slices.Contains(in.ZoneIds, zoneID(region, zone)) {
 			continue
 		}
 		all = append(all, types.AvailabilityZone{
-			ZoneName: &zone, ZoneId: new(zoneID(zone)), RegionName: &region, State: types.AvailabilityZoneStateAvailable, ZoneType: new("availability-zone"),
+			ZoneName: &zone, ZoneId: new(zoneID(region, zone)), RegionName: &region, State: types.AvailabilityZoneStateAvailable, ZoneType: new("availability-zone"),
 			OptInStatus: types.AvailabilityZoneOptInStatusOptInNotRequired, GroupName: new(region + "-zg-1"), NetworkBorderGroup: &region, Messages: []types.AvailabilityZoneMessage{},
 		})
 	}

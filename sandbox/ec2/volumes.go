@@ -90,7 +90,7 @@ func (s *Service) CreateVolume(ctx context.Context, in *ec2.CreateVolumeInput) (
 		s.tokens.Keep(c, in.ClientToken, in, v.ID)
 	}
 	return &ec2.CreateVolumeOutput{
-		AvailabilityZone: &v.Zone, AvailabilityZoneId: new(zoneID(v.Zone)), CreateTime: &v.Created, Encrypted: new(v.KeyARN != ""), Iops: number(v.IOPS), KmsKeyId: text(v.KeyARN),
+		AvailabilityZone: &v.Zone, AvailabilityZoneId: new(zoneID(v.Region, v.Zone)), CreateTime: &v.Created, Encrypted: new(v.KeyARN != ""), Iops: number(v.IOPS), KmsKeyId: text(v.KeyARN),
 		MultiAttachEnabled: &v.MultiAttach, Size: &v.Size, SnapshotId: &v.SnapshotID, State: types.VolumeState(v.state(c.At)),
 		Tags: shownTags(v.Tags), Throughput: number(v.Throughput), VolumeId: &v.ID, VolumeType: types.VolumeType(v.Type),
 	}, nil
@@ -101,29 +101,12 @@ func zoneOf(c *gate.Call, in *ec2.CreateVolumeInput) string {
 	if in.AvailabilityZone != nil || in.AvailabilityZoneId == nil {
 		return aws.ToString(in.AvailabilityZone)
 	}
-	for letter := 'a'; letter <= 'f'; letter++ {
-		if zone := c.Region + string(letter); zoneID(zone) == *in.AvailabilityZoneId {
+	for _, zone := range zones(c.Region) {
+		if zoneID(c.Region, zone) == *in.AvailabilityZoneId {
 			return zone
 		}
 	}
 	return *in.AvailabilityZoneId
-}
-
-// zoneID is the id of an Availability Zone, as use1-az1 of us-east-1a. That the letters
-// are in the order of the ids is assumed: AWS mixes them for every account.
-func zoneID(zone string) string {
-	parts := strings.Split(zone, "-")
-	if len(parts) < 3 || len(parts[len(parts)-1]) != 2 {
-		return ""
-	}
-	last := parts[len(parts)-1]
-	short := parts[0]
-	for _, direction := range []string{"north", "south", "east", "west", "central"} {
-		if strings.Contains(parts[len(parts)-2], direction) {
-			short += direction[:1]
-		}
-	}
-	return short + last[:1] + "-az" + strconv.Itoa(int(last[1]-'a')+1)
 }
 
 func text(s string) *string {
@@ -252,7 +235,7 @@ func (s *Service) eachVolume(c *gate.Call, ids []string, filters []types.Filter,
 func (v *Volume) fields(now time.Time) fields {
 	f := fields{
 		"availability-zone": {v.Zone}, "create-time": {v.Created.Format(time.RFC3339)}, "encrypted": {strconv.FormatBool(v.KeyARN != "")},
-		"availability-zone-id": {zoneID(v.Zone)}, "multi-attach-enabled": {strconv.FormatBool(v.MultiAttach)}, "size": {strconv.Itoa(int(v.shownTraits(now).Size))}, "snapshot-id": {v.SnapshotID},
+		"availability-zone-id": {zoneID(v.Region, v.Zone)}, "multi-attach-enabled": {strconv.FormatBool(v.MultiAttach)}, "size": {strconv.Itoa(int(v.shownTraits(now).Size))}, "snapshot-id": {v.SnapshotID},
 		"status": {v.state(now)}, "volume-id": {v.ID}, "volume-type": {v.shownTraits(now).Type}, "fast-restored": {"false"}, "operator.managed": {"false"},
 		"attachment.attach-time": nil, "attachment.delete-on-termination": nil, "attachment.device": nil, "attachment.instance-id": nil, "attachment.status": nil,
 	}
@@ -282,7 +265,7 @@ func (a *Attachment) state(now time.Time) string {
 func (v *Volume) shown(now time.Time) types.Volume {
 	t := v.shownTraits(now)
 	out := types.Volume{
-		AvailabilityZone: &v.Zone, AvailabilityZoneId: new(zoneID(v.Zone)), CreateTime: &v.Created, Encrypted: new(v.KeyARN != ""), Iops: number(t.IOPS), KmsKeyId: text(v.KeyARN),
+		AvailabilityZone: &v.Zone, AvailabilityZoneId: new(zoneID(v.Region, v.Zone)), CreateTime: &v.Created, Encrypted: new(v.KeyARN != ""), Iops: number(t.IOPS), KmsKeyId: text(v.KeyARN),
 		MultiAttachEnabled: &t.MultiAttach, Size: &t.Size, SnapshotId: &v.SnapshotID, State: types.VolumeState(v.state(now)), Tags: shownTags(v.Tags),
 		Throughput: number(t.Throughput), VolumeId: &v.ID, VolumeType: types.VolumeType(t.Type),
 	}

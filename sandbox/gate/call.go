@@ -24,6 +24,10 @@ type Call struct {
 	UserAgent string
 	// MFA is set when the request has the code of a device.
 	MFA bool
+	// Presigned is set for a request that is signed in its query, and Payload is what it
+	// states as its body's hash.
+	Presigned bool
+	Payload   string
 
 	// Forward is set when a service makes the call: only the sandbox's own client
 	// does that.
