@@ -18,6 +18,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash"
+	"io"
 	"reflect"
 	"regexp"
 	"strconv"
@@ -292,6 +293,10 @@ func fill(dst reflect.Value, params any) error {
 		}
 		return nil
 	case []byte:
+		if dst.Type() == reflect.TypeFor[io.Reader]() {
+			dst.Set(reflect.ValueOf(bytes.NewReader(v)))
+			return nil
+		}
 		if dst.Kind() == reflect.String {
 			dst.SetString(string(v))
 		} else {
@@ -324,6 +329,13 @@ func plain(v reflect.Value) any {
 	case reflect.Pointer, reflect.Interface:
 		if v.IsNil() {
 			return nil
+		}
+		if stream, ok := v.Interface().(io.ReadCloser); ok {
+			content, err := io.ReadAll(stream)
+			if err != nil {
+				return err.Error()
+			}
+			return content
 		}
 		return plain(v.Elem())
 	case reflect.Struct:

@@ -27,6 +27,7 @@ import (
 	"github.com/keyreach/keyreach/sandbox/behalf"
 	"github.com/keyreach/keyreach/sandbox/blocks"
 	"github.com/keyreach/keyreach/sandbox/cloudtrail"
+	"github.com/keyreach/keyreach/sandbox/ebs"
 	"github.com/keyreach/keyreach/sandbox/ec2"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/iam"
@@ -160,8 +161,12 @@ func (s *Sandbox) connect() {
 	s.snapshots = blocks.NewStore(s.db)
 	s.ec2 = ec2.New(ec2.Config{
 		DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("ec2"), Keys: keys{s.kms}, Snapshots: s.snapshots, Organizations: s.orgs,
+		Profiles: s.iam,
 	})
-	for _, service := range []gate.Service{s.kms, s.iam, s.sts, s.orgs, s.trail, s.ec2} {
+	direct := ebs.New(ebs.Config{
+		DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("ebs"), Account: volumeKeys{s}, Snapshots: s.snapshots,
+	})
+	for _, service := range []gate.Service{s.kms, s.iam, s.sts, s.orgs, s.trail, s.ec2, direct} {
 		s.serve(service)
 	}
 }
@@ -173,6 +178,18 @@ type keys struct{ *kms.Service }
 func (k keys) Find(c *gate.Call, region, id string) (ec2.KeyFacts, bool, error) {
 	f, ok, err := k.Facts(c, region, id)
 	return ec2.KeyFacts{ARN: f.ARN, Managed: f.Managed, Symmetric: f.Symmetric, Enabled: f.State == "Enabled", State: string(f.State)}, ok, err
+}
+
+// volumeKeys tells the EBS direct APIs what an account has set at EC2.
+type volumeKeys struct{ s *Sandbox }
+
+// Default tells whether new snapshots are encrypted, and their key.
+func (k volumeKeys) Default(c *gate.Call) (encrypt bool, key string) { return k.s.ec2.Default(c) }
+
+// Key finds a key.
+func (k volumeKeys) Key(c *gate.Call, id string) (keyARN string, managed, ok bool, err error) {
+	f, ok, err := k.s.kms.Facts(c, c.Region, id)
+	return f.ARN, f.Managed, ok && f.Symmetric, err
 }
 
 // agent acts for a service.

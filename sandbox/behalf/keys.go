@@ -1,6 +1,7 @@
 package behalf
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/policy"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/wire"
 	"github.com/keyreach/keyreach/usage"
@@ -19,7 +21,8 @@ type Key struct {
 	ARN string
 	// Context is the encryption context of what is made or read under the key.
 	Context map[string]string
-	// Blob is the data key that is read, encrypted.
+	// Blob is the data key that is read, encrypted. Where a data key would be made, it is
+	// the one that is there already, so that none is.
 	Blob []byte
 	// Grantee is whom a grant on the key is made for: an ARN, or the name of a service;
 	// the service that calls KMS when it is empty.
@@ -38,7 +41,10 @@ type Made struct {
 }
 
 // Grant names a grant, and the service that may retire it.
-type Grant struct{ KeyARN, ID, Retiring string }
+type Grant struct {
+	KeyARN, ID, Retiring string
+	Grantee              string // an ARN, or the name of a service
+}
 
 // Refused is the error of a key that could not be used.
 type Refused struct {
@@ -101,6 +107,10 @@ func (a *Agent) one(ctx context.Context, u *usage.Use, k Key, keys map[string]Ke
 		}
 		return nil
 	case "kms:GenerateDataKeyWithoutPlaintext":
+		if k.Blob != nil {
+			m.Blobs[u.Key] = k.Blob
+			return nil
+		}
 		out, err := a.kms(ctx, u, k, "GenerateDataKeyWithoutPlaintext", &kms.GenerateDataKeyWithoutPlaintextInput{KeyId: &k.ARN, NumberOfBytes: new(dataKeySize(u)), EncryptionContext: k.Context})
 		if err == nil {
 			m.Blobs[u.Key] = out.(*kms.GenerateDataKeyWithoutPlaintextOutput).CiphertextBlob
@@ -156,23 +166,25 @@ func (a *Agent) grant(ctx context.Context, u *usage.Use, k Key, m *Made) error {
 	// Recorded for a launch: EC2 retires the grant itself.
 	retiring := usage.ViaService(u.Via, key.Region)
 	in.RetiringServicePrincipal = &retiring
-	if p, err := arn.ParsePrincipal(k.Grantee); err == nil && p.Kind != arn.Service {
-		in.GranteePrincipal = &k.Grantee
-	} else if err == nil {
-		in.GranteeServicePrincipal = &k.Grantee
+	grantee := cmp.Or(k.Grantee, retiring)
+	if p, err := arn.ParsePrincipal(grantee); err == nil && p.Kind != arn.Service {
+		in.GranteePrincipal = &grantee
 	} else {
-		in.GranteeServicePrincipal = &retiring
+		in.GranteeServicePrincipal = &grantee
 	}
 	out, err := a.kms(ctx, u, k, "CreateGrant", in)
 	if err == nil {
-		m.Grants = append(m.Grants, Grant{KeyARN: k.ARN, ID: *out.(*kms.CreateGrantOutput).GrantId, Retiring: retiring})
+		m.Grants = append(m.Grants, Grant{KeyARN: k.ARN, ID: *out.(*kms.CreateGrantOutput).GrantId, Retiring: retiring, Grantee: grantee})
 	}
 	return err
 }
 
-// decrypt opens a data key. Without one there is nothing to open, and KMS is asked
-// whether it would be.
+// decrypt opens a data key, which the operation may just have made. Without one there
+// is nothing to open, and KMS is asked whether it would be.
 func (a *Agent) decrypt(ctx context.Context, u *usage.Use, k Key, m *Made) error {
+	if k.Blob == nil {
+		k.Blob = m.Blobs[u.Key]
+	}
 	in := &kms.DecryptInput{CiphertextBlob: k.Blob, EncryptionContext: k.Context, KeyId: &k.ARN}
 	if k.Blob == nil {
 		in.DryRun, in.DryRunModifiers = new(true), []types.DryRunModifierType{types.DryRunModifierTypeIgnoreCiphertext}
@@ -227,6 +239,23 @@ func (a *Agent) Retire(ctx context.Context, grants []Grant) {
 		own := gate.As(ctx, Caller(g.Retiring))
 		_, _ = a.Client.Do(own, "kms", "RetireGrant", &kms.RetireGrantInput{KeyId: &g.KeyARN, GrantId: &g.ID}, gate.Forward{Service: a.Service, Region: key.Region})
 	}
+}
+
+// Open decrypts a data key by a grant that was made for it, as its grantee does: that
+// of EC2's infrastructure for a volume.
+func (a *Agent) Open(ctx context.Context, g Grant, blob []byte, encryption map[string]string) error {
+	key, err := arn.Parse(g.KeyARN)
+	if err != nil {
+		return fmt.Errorf("opening a data key: %w", err)
+	}
+	caller := Caller(g.Grantee)
+	if p, err := arn.ParsePrincipal(g.Grantee); err == nil && p.Kind == arn.AssumedRole {
+		id := p.Account + ":" + p.Name + ":" + p.Session
+		caller = gate.Caller{Caller: policy.Caller{Principal: p, ID: id}}
+	}
+	in := &kms.DecryptInput{KeyId: &g.KeyARN, CiphertextBlob: blob, EncryptionContext: encryption}
+	_, err = a.Client.Do(gate.As(ctx, caller), "kms", "Decrypt", in, gate.Forward{Service: a.Service, ForResource: true, Region: key.Region, Assumed: caller.Account != ""})
+	return err
 }
 
 // dryRunWorked turns the answer of a dry run into that of a real one.

@@ -23,3 +23,14 @@ func dry(flag *bool) error {
 	}
 	return &wire.Error{Code: "DryRunOperation", Message: "Request would have succeeded, but DryRun flag is set.", Status: http.StatusPreconditionFailed}
 }
+
+// notOffered refuses what the sandbox does not have.
+func notOffered(what string) error {
+	return &wire.Error{Code: "NotImplemented", Message: "The sandbox has no " + what + ".", Status: http.StatusNotImplemented}
+}
+
+// otherToken refuses a client token that was used for another request.
+// See https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Run_Instance_Idempotency.html.
+func otherToken() error {
+	return refuse("IdempotentParameterMismatch", "The client token you have provided is associated with a resource that already exists but the request parameters are different.") // assumed text
+}

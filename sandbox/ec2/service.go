@@ -25,6 +25,8 @@ type Config struct {
 	// Organizations tells where accounts stand, for images that are shared with
 	// organizations.
 	Organizations gate.Organizations
+	// Profiles are IAM's instance profiles.
+	Profiles Profiles
 }
 
 // Keys finds KMS keys without asking whether the caller may see them.
@@ -64,5 +66,5 @@ func (s *Service) Name() string { return "ec2" }
 
 // Operations are what the service offers, by what they are about.
 func (s *Service) Operations() []gate.Operation {
-	return slices.Concat(s.settingOperations())
+	return slices.Concat(s.settingOperations(), s.volumeOperations(), s.attachOperations(), s.snapshotOperations(), s.shareOperations(), s.lockOperations(), s.tagOperations())
 }

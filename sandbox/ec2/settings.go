@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/sandbox/gate"
@@ -15,6 +16,8 @@ type Settings struct {
 	// Encrypt has new volumes encrypted, DefaultKey is their key: empty for AWS's own.
 	Encrypt    bool
 	DefaultKey string `json:",omitempty"`
+	// Blocked is how the public sharing of snapshots is blocked, empty when it is not.
+	Blocked types.SnapshotBlockPublicAccessState `json:",omitempty"`
 }
 
 // defaultKey is the default key of an account that has chosen none: recorded so.
@@ -58,6 +61,12 @@ func (s *Service) defaultKeyOf(c *gate.Call) string {
 		return key
 	}
 	return defaultKey
+}
+
+// Default tells whether the caller's account has new volumes and snapshots encrypted,
+// and under which key.
+func (s *Service) Default(c *gate.Call) (encrypt bool, key string) {
+	return s.settingsOf(c).Encrypt, s.defaultKeyOf(c)
 }
 
 // EnableEbsEncryptionByDefault has new volumes encrypted.

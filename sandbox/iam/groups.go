@@ -336,3 +336,18 @@ func (s *Service) ListAccountAliases(ctx context.Context, _ *iam.ListAccountAlia
 	}
 	return out, nil
 }
+
+// InstanceProfile returns the ARN and id of an instance profile of an account and the
+// ARN of its role, empty when it has none.
+func (s *Service) InstanceProfile(account, name string) (profileARN, id, role string, ok bool) {
+	p := s.profiles.Get(row(account, name))
+	if p == nil {
+		return "", "", "", false
+	}
+	for _, n := range p.Roles {
+		if r := s.role(account, n); r != nil {
+			role = r.arn()
+		}
+	}
+	return p.arn(), p.ID, role, true
+}
