@@ -24,6 +24,7 @@ import (
 	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/internal/sigv4"
+	"github.com/keyreach/keyreach/sandbox/backup"
 	"github.com/keyreach/keyreach/sandbox/behalf"
 	"github.com/keyreach/keyreach/sandbox/blocks"
 	"github.com/keyreach/keyreach/sandbox/cloudtrail"
@@ -166,7 +167,10 @@ func (s *Sandbox) connect() {
 	direct := ebs.New(ebs.Config{
 		DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("ebs"), Account: volumeKeys{s}, Snapshots: s.snapshots,
 	})
-	for _, service := range []gate.Service{s.kms, s.iam, s.sts, s.orgs, s.trail, s.ec2, direct} {
+	vaults := backup.New(backup.Config{
+		DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("backup"), Gate: s.gate, Keys: vaultKeys{s.kms}, Organizations: s.orgs, Roles: s.iam,
+	})
+	for _, service := range []gate.Service{s.kms, s.iam, s.sts, s.orgs, s.trail, s.ec2, direct, vaults} {
 		s.serve(service)
 	}
 }
@@ -190,6 +194,15 @@ func (k volumeKeys) Default(c *gate.Call) (encrypt bool, key string) { return k.
 func (k volumeKeys) Key(c *gate.Call, id string) (keyARN string, managed, ok bool, err error) {
 	f, ok, err := k.s.kms.Facts(c, c.Region, id)
 	return f.ARN, f.Managed, ok && f.Symmetric, err
+}
+
+// vaultKeys finds keys for AWS Backup.
+type vaultKeys struct{ *kms.Service }
+
+// Find finds a key.
+func (k vaultKeys) Find(c *gate.Call, region, id string) (backup.Key, bool, error) {
+	f, ok, err := k.Facts(c, region, id)
+	return backup.Key{ARN: f.ARN, Managed: f.Managed}, ok, err
 }
 
 // agent acts for a service.
