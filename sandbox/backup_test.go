@@ -23,6 +23,7 @@ type backups struct {
 	*world
 	role    string // of the owner, with AWS's policy for backups
 	restore string // of the consumer
+	keyOf   map[string]string
 }
 
 // backupTrust lets AWS Backup assume a role.
@@ -32,8 +33,10 @@ func newBackups(t *testing.T) *backups {
 	t.Helper()
 	w := newWorld(t)
 	b := &backups{world: w}
-	b.role = w.serviceRole(owner, "Backups", allow("ec2:*", "kms:*", "backup:*"))
-	b.restore = w.serviceRole(consumer, "Restores", allow("ec2:*", "kms:*", "backup:*"))
+	b.role = w.serviceRole(owner, "Backups", "")
+	b.attach(owner, "Backups", "AWSBackupServiceRolePolicyForBackup")
+	b.restore = w.serviceRole(consumer, "Restores", "")
+	b.attach(consumer, "Restores", "AWSBackupServiceRolePolicyForRestores")
 	return b
 }
 
@@ -42,8 +45,22 @@ func (w *world) serviceRole(account, name, policy string) string {
 	w.Helper()
 	c := iam.NewFromConfig(w.root(account))
 	r := need(c.CreateRole(w.Context(), &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: new(backupTrust)}))(w).Role
-	need(c.PutRolePolicy(w.Context(), &iam.PutRolePolicyInput{RoleName: &name, PolicyName: new("own"), PolicyDocument: &policy}))(w)
+	if policy != "" {
+		need(c.PutRolePolicy(w.Context(), &iam.PutRolePolicyInput{RoleName: &name, PolicyName: new("own"), PolicyDocument: &policy}))(w)
+	}
 	return *r.Arn
+}
+
+// attach gives a role AWS's own policy for it.
+func (w *world) attach(account, role, policy string) {
+	w.Helper()
+	need(iam.NewFromConfig(w.root(account)).AttachRolePolicy(w.Context(), &iam.AttachRolePolicyInput{RoleName: &role, PolicyArn: new("arn:aws:iam::aws:policy/service-role/" + policy)}))(w)
+}
+
+// denied gives a role of a test's a policy that denies.
+func (w *world) denied(account, role string, actions ...string) {
+	w.Helper()
+	need(iam.NewFromConfig(w.root(account)).PutRolePolicy(w.Context(), &iam.PutRolePolicyInput{RoleName: &role, PolicyName: new("denied"), PolicyDocument: new(deny(actions...))}))(w)
 }
 
 // together puts the accounts into one organization, which lets them copy into each

@@ -11,7 +11,7 @@ func kmsOperation(name string) types.GrantOperation { return types.GrantOperatio
 
 // chains are the route kinds.
 func chains() []chain {
-	return []chain{envelopeChain()}
+	return []chain{envelopeChain(), vaultChain()}
 }
 
 // accountsOfChains declares the two accounts of every chain.

@@ -21,22 +21,22 @@ import (
 
 // CopyJob copies a recovery point into another vault.
 type CopyJob struct {
-	Account, Region, ID   string
-	Vault, Point          string // from where, and what
-	Target                string // the ARN of the vault to copy into
-	Role                  string
-	Actor                 string `json:",omitempty"` // the role that copies
-	Resource, Kind        string
-	State                 types.CopyJobState
-	Message               string `json:",omitempty"`
-	Made                  string `json:",omitempty"` // the copy's ARN, when it is begun
-	Shared                bool   `json:",omitempty"` // with the other account, while it copies
-	Size                  int64
-	Created               time.Time
-	Completed             *time.Time                  `json:",omitempty"`
-	Lifecycle             *types.Lifecycle            `json:",omitempty"`
-	Creator               *types.RecoveryPointCreator `json:",omitempty"`
-	BackupJob             string                      `json:",omitempty"`
+	Account, Region, ID string
+	Vault, Point        string // from where, and what
+	Target              string // the ARN of the vault to copy into
+	Role                string
+	Actor               string `json:",omitempty"` // the role that copies
+	Resource, Kind      string
+	State               types.CopyJobState
+	Message             string `json:",omitempty"`
+	Made                string `json:",omitempty"` // the copy's ARN, when it is begun
+	Shared              bool   `json:",omitempty"` // with the other account, while it copies
+	Size                int64
+	Created             time.Time
+	Completed           *time.Time                  `json:",omitempty"`
+	Lifecycle           *types.Lifecycle            `json:",omitempty"`
+	Creator             *types.RecoveryPointCreator `json:",omitempty"`
+	BackupJob           string                      `json:",omitempty"`
 }
 
 func (j *CopyJob) key() string { return state.Key(j.Account, j.Region, j.ID) }
