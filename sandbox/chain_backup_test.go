@@ -16,8 +16,8 @@ func vaultChain() chain {
 	return chain{
 		name: "vault",
 		file: accountsOfChains + `    kind: vault
-    source: {account: owner, key: %[1]q}
-    vault: {account: consumer, key: %[2]q}
+    source: {account: owner, key: "OWNER_KEY"}
+    vault: {account: consumer, key: "CONSUMER_KEY"}
 `,
 		linked: map[string][]string{consumer: {"backup.amazonaws.com"}},
 		prepare: func(j *journey) {
@@ -31,7 +31,7 @@ func vaultChain() chain {
 			b.open(consumer, "safe", owner)
 			j.made["point"] = b.point(owner, "daily", b.volume(owner, j.keys[0]), role)
 		},
-		steps: map[string]func(*journey, *route.StepProof) error{
+		steps: steps{
 			"copy": func(j *journey, _ *route.StepProof) error {
 				b := &backups{world: j.world}
 				job := b.copy(owner, "daily", j.made["point"], j.made["vault"], j.made["backups"])

@@ -9,10 +9,15 @@ import (
 
 func kmsOperation(name string) types.GrantOperation { return types.GrantOperation(name) }
 
-// chains are the route kinds.
+// chains are the route kinds, some with several consumers.
 func chains() []chain {
-	return []chain{envelopeChain(), vaultChain()}
+	return []chain{
+		envelopeChain(), ebsChain(), amiChain(), autoScalingChain(), rdsChain(), auroraChain(), backupChain(), replicationChain(), secretChain(), vaultChain(),
+	}
 }
+
+// steps perform the steps of a route, by name.
+type steps = map[string]func(*journey, *route.StepProof) error
 
 // accountsOfChains declares the two accounts of every chain.
 const accountsOfChains = `format_version: 1
@@ -27,11 +32,11 @@ func envelopeChain() chain {
 	return chain{
 		name: "envelope",
 		file: accountsOfChains + `    kind: envelope
-    vault: {account: owner, key: %[1]q}
+    vault: {account: owner, key: "OWNER_KEY"}
     hosts: [{account: owner}]
     openers: [{account: consumer}]
 `,
-		steps: map[string]func(*journey, *route.StepProof) error{
+		steps: steps{
 			"seal": func(j *journey, s *route.StepProof) error {
 				out, err := kms.NewFromConfig(j.as(s.Actor)).GenerateDataKey(j.Context(), &kms.GenerateDataKeyInput{KeyId: &j.keys[0], KeySpec: types.DataKeySpecAes256})
 				if err == nil {

@@ -3,7 +3,6 @@ package sandbox_test
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -25,8 +24,8 @@ import (
 // steps require, so that each can be taken away.
 type chain struct {
 	name string
-	// file declares the one route; %[1]s is the key of the owner, %[2]s that of the
-	// consumer.
+	// file declares the one route; OWNER_KEY, CONSUMER_KEY and AWAY_KEY, the owner's in
+	// another Region, stand for keys.
 	file string
 	// prepare makes what there is before the route begins, as the accounts' roots.
 	prepare func(*journey)
@@ -37,12 +36,15 @@ type chain struct {
 	steps map[string]func(*journey, *route.StepProof) error
 }
 
+// away is the other Region of the owner.
+const away = "eu-west-1"
+
 // journey is one performance of a chain.
 type journey struct {
 	*world
 	chain *chain
 	route route.Route
-	keys  [2]string
+	keys  [3]string
 	made  map[string]string // names of what the steps made
 }
 
@@ -72,7 +74,8 @@ func (c *chain) begin(t *testing.T, without *permission) *journey {
 	t.Helper()
 	j := &journey{world: newWorld(t), chain: c, made: map[string]string{}}
 	j.keys[0], j.keys[1] = j.key(owner, ""), j.key(consumer, "")
-	text := fmt.Sprintf(c.file, j.keys[0], j.keys[1])
+	j.keys[2] = *need(j.kmsOf(in(j.root(owner), away)).CreateKey(t.Context(), &kms.CreateKeyInput{}))(t).KeyMetadata.Arn
+	text := strings.NewReplacer("OWNER_KEY", j.keys[0], "CONSUMER_KEY", j.keys[1], "AWAY_KEY", j.keys[2]).Replace(c.file)
 	f, err := route.Load("keyreach.yaml", []byte(text))
 	if err != nil {
 		t.Fatalf("the route of %s: %v", c.name, err)

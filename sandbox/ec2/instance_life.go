@@ -62,14 +62,15 @@ func (s *Service) endInstance(ctx context.Context, i *Instance, now time.Time) {
 	s.Agenda.Add(state.Task{At: now.Add(afterwards), Service: "ec2", Account: i.Account, Region: i.Region, What: "instance-forgotten", Subject: i.ID})
 }
 
-// detach takes an instance off a volume, with the grants that stood for it.
+// detach takes an instance off a volume, with the grants that stood for it. The last one
+// stays: by it the volume is attached again.
 func (s *Service) detach(ctx context.Context, v *Volume, instance string) {
 	v = v.clone()
 	v.Attached = slices.DeleteFunc(v.Attached, func(a Attachment) bool { return a.Instance == instance })
 	grantee := infrastructure(v.Region, v.Account, instance)
 	var over []behalf.Grant
 	v.Grants = slices.DeleteFunc(v.Grants, func(g behalf.Grant) bool {
-		if g.Grantee != grantee {
+		if g.Grantee != grantee || len(over) == len(v.Grants)-1 {
 			return false
 		}
 		over = append(over, g)
