@@ -205,3 +205,25 @@ func TestARecoveryPointIsCopiedToAnotherAccountAndRestoredThere(t *testing.T) {
 		t.Errorf("the restored volume is %+v", v)
 	}
 }
+
+// TestAnEstateHasTheVaultsWithWhoMayCopyIntoThem reads what check looks at.
+func TestAnEstateHasTheVaultsWithWhoMayCopyIntoThem(t *testing.T) {
+	t.Parallel()
+	b := newBackups(t)
+	key := b.key(consumer, "")
+	b.vault(consumer, "safe", key)
+	b.vault(consumer, "plain", "")
+	b.open(consumer, "safe", owner)
+	found := 0
+	for _, r := range need(b.Estate())(t).Resources {
+		if r.Type == "backup:BackupVault" {
+			found++
+			if r.ID != "safe" || r.Key != key || r.Account != consumer || r.Attributes["copyIntoAllowedFor"] != owner {
+				t.Errorf("the estate has %+v", r)
+			}
+		}
+	}
+	if found != 1 {
+		t.Errorf("the estate has %d vaults, want the one under a customer key", found)
+	}
+}

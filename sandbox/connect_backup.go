@@ -10,6 +10,7 @@ import (
 func (s *Sandbox) connectBackup() {
 	s.serve(backup.New(backup.Config{
 		DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("backup"), Gate: s.gate, Keys: vaultKeys{s.kms}, Events: s.events, Organizations: s.orgs, Roles: s.iam,
+		Accounts: s.accountIDs,
 	}))
 }
 
@@ -20,4 +21,13 @@ type vaultKeys struct{ *kms.Service }
 func (k vaultKeys) Find(c *gate.Call, region, id string) (backup.Key, bool, error) {
 	f, ok, err := k.Facts(c, region, id)
 	return backup.Key{ARN: f.ARN, Managed: f.Managed}, ok, err
+}
+
+// accountIDs are the accounts that the sandbox has seen.
+func (s *Sandbox) accountIDs() []string {
+	var list []string
+	for id := range s.accounts.All("") {
+		list = append(list, id)
+	}
+	return list
 }

@@ -30,6 +30,7 @@ type Config struct {
 	Events        gate.Events // nil for none
 	Organizations Organizations
 	Roles         Roles
+	Accounts      func() []string // all that the sandbox has seen
 }
 
 // Keys finds KMS keys without asking whether the caller may see them.
