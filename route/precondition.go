@@ -152,7 +152,7 @@ func resources(args map[string]string, e *estate.Estate) []estate.Resource {
 func attribute(args map[string]string, e *estate.Estate) (Verdict, string) {
 	name, found := args["attribute"], false
 	for _, r := range resources(args, e) {
-		if key := args["key"]; key != "" && r.Key != key {
+		if key := args["key"]; key != "" && r.Key != "" && r.Key != key {
 			continue
 		}
 		value, ok := r.Attributes[name]
