@@ -32,6 +32,7 @@ import (
 	"github.com/keyreach/keyreach/sandbox/kms"
 	"github.com/keyreach/keyreach/sandbox/organizations"
 	"github.com/keyreach/keyreach/sandbox/secretsmanager"
+	"github.com/keyreach/keyreach/sandbox/ssm"
 	"github.com/keyreach/keyreach/sandbox/state"
 	"github.com/keyreach/keyreach/sandbox/sts"
 	"github.com/keyreach/keyreach/sandbox/wire"
@@ -158,7 +159,8 @@ func (s *Sandbox) connect() {
 	s.gate.Organizations = s.orgs
 	s.trail = cloudtrail.New(cloudtrail.Config{DB: s.db, Clock: s.clock, Log: s.log, Describe: s.describe})
 	secrets := secretsmanager.New(secretsmanager.Config{DB: s.db, IDs: s.ids, Gate: s.gate, Agent: s.agent("secretsmanager"), Agenda: s.agenda})
-	for _, service := range []gate.Service{s.kms, s.iam, s.sts, s.orgs, s.trail, s.events, secrets} {
+	parameters := ssm.New(ssm.Config{DB: s.db, IDs: s.ids, Agent: s.agent("ssm")})
+	for _, service := range []gate.Service{s.kms, s.iam, s.sts, s.orgs, s.trail, s.events, secrets, parameters} {
 		s.serve(service)
 	}
 }

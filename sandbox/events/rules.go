@@ -112,9 +112,9 @@ func checkRule(b *Bus, in *eventbridge.PutRuleInput) error {
 	case schedule == "":
 		return nil
 	case b.Name != defaultBus:
-		return invalid("ScheduleExpression is supported only on the default event bus.")
+		return invalid("ScheduleExpression is supported only on the default event bus.") // assumed text
 	case !isSchedule(schedule):
-		return invalid("Parameter ScheduleExpression is not valid.")
+		return invalid("Parameter ScheduleExpression is not valid.") // assumed text
 	}
 	return nil
 }
