@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -505,4 +506,51 @@ func TestPuttingEventsAndTargetsIsAskedWithTheirConditionKeys(t *testing.T) {
 	w.ends("with a role", target(queue, &role.arn), "because no identity-based policy allows the iam:PassRole action")
 	need(iam.NewFromConfig(w.root(owner)).PutUserPolicy(t.Context(), &iam.PutUserPolicyInput{UserName: new("limited"), PolicyName: new("pass"), PolicyDocument: new(allow("iam:PassRole"))}))(t)
 	w.ends("with the right to pass it", target(queue, &role.arn), "")
+}
+
+func TestAnEventForABusThatThereIsNotIsTakenAndLost(t *testing.T) {
+	t.Parallel()
+	b := newBridge(t)
+	r := b.put(b.root(owner), "nowhere", "my.app", "{}")
+	if r.EventId == nil || r.ErrorCode != nil {
+		t.Errorf("answered %+v", r)
+	}
+	if a := b.attempts(1)[0]; a["error"] != "event bus nowhere does not exist" || a["event_id"] != *r.EventId {
+		t.Errorf("told as %v", a)
+	}
+}
+
+func TestRulesSecretsAndParametersAreKeptInTheStateFile(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "state")
+	start := func(t *testing.T) *bridge {
+		b := &bridge{newWorldWith(t, sandbox.Options{State: file}), make(chan sandbox.Delivery, 10)}
+		t.Cleanup(b.Subscribe(func(d sandbox.Delivery) { b.got <- d }))
+		return b
+	}
+	t.Run("before", func(t *testing.T) {
+		b := start(t)
+		c := b.root(owner)
+		b.rule(c, "default", "r", `{"source":["my.app"]}`, ebtypes.Target{})
+		need(eventsOf(c).PutRule(t.Context(), &eventbridge.PutRuleInput{Name: new("tick"), ScheduleExpression: new("rate(1 hour)")}))(t)
+		need(eventsOf(c).PutTargets(t.Context(), &eventbridge.PutTargetsInput{Rule: new("tick"), Targets: []ebtypes.Target{{Id: new("a"), Arn: new(queue)}}}))(t)
+		b.secret(c, "s", nil)
+		b.parameter(c, "p", "", nil)
+	})
+	t.Run("after", func(t *testing.T) {
+		b := start(t)
+		c := b.root(owner)
+		b.put(c, "default", "my.app", "{}")
+		b.next()
+		b.pass(time.Hour)
+		if d := b.next(); d.Event.DetailType != "Scheduled Event" {
+			t.Errorf("delivered %+v", d.Event)
+		}
+		if got, err := b.readSecret(c, "s"); got != hidden {
+			t.Errorf("the secret is %q, %v", got, err)
+		}
+		if got, err := b.readParameter(c, "p"); got != hidden {
+			t.Errorf("the parameter is %q, %v", got, err)
+		}
+	})
 }

@@ -32,12 +32,12 @@ type recent struct {
 // without a lock: mostly none does.
 func (s *Sandbox) record(e cloudtrail.Entry) {
 	s.log.Add(e)
-	accounts := []string{e.Call.Caller.Account}
-	for _, r := range e.Call.Resources {
-		accounts = append(accounts, r.Account)
-	}
 	region := cloudtrail.RegionOf(e.Call)
-	if slices.ContainsFunc(accounts, func(a string) bool { return s.events.Listens(a, region) }) {
+	waited := s.events.Listens(e.Call.Caller.Account, region)
+	for i := range e.Call.Resources {
+		waited = waited || s.events.Listens(e.Call.Resources[i].Account, region)
+	}
+	if waited {
 		s.recent.mu.Lock()
 		s.recent.list = append(s.recent.list, e)
 		s.recent.mu.Unlock()
