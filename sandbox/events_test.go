@@ -269,6 +269,29 @@ func TestEventsAreSentToThisMachineOnly(t *testing.T) {
 	}
 }
 
+// remote makes requests to a sandbox that come from elsewhere.
+type remote struct{ to http.Handler }
+
+func (r remote) Do(q *http.Request) (*http.Response, error) {
+	q.RemoteAddr, q.RequestURI = "192.0.2.7:4711", q.URL.RequestURI()
+	w := httptest.NewRecorder()
+	r.to.ServeHTTP(w, q)
+	return w.Result(), nil
+}
+
+func TestOnlyThisMachineSetsWhereEventsAreSent(t *testing.T) {
+	t.Parallel()
+	b := newBridge(t)
+	c := b.root(owner)
+	b.destination(c, "hook", "http://127.0.0.1:1/")
+	c.HTTPClient = remote{b.Sandbox}
+	_, err := eventsOf(c).UpdateApiDestination(t.Context(), &eventbridge.UpdateApiDestinationInput{Name: new("hook"), InvocationEndpoint: new("http://127.0.0.1:2/")})
+	b.ends("from elsewhere", err, "AccessDeniedException: The sandbox lets callers of its own machine set an endpoint.")
+	if _, err := eventsOf(c).DescribeApiDestination(t.Context(), &eventbridge.DescribeApiDestinationInput{Name: new("hook")}); err != nil {
+		t.Error(err)
+	}
+}
+
 // records are the CloudTrail records of an account as one text.
 func (w *world) records(account string) string {
 	w.Helper()

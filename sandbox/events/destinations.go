@@ -2,6 +2,7 @@ package events
 
 import (
 	"context"
+	"net/netip"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
@@ -201,6 +202,10 @@ func (s *Service) set(c *gate.Call, d *Destination, connection, endpoint, descri
 	row, ok := named("connection", d.Connection)
 	if k := s.connections.Get(row); !ok || k == nil || k.Account != c.Caller.Account || k.arn() != d.Connection {
 		return refuse("ResourceNotFoundException", "Connection "+d.Connection+" does not exist.") // assumed text
+	}
+	// Else somebody elsewhere could have this machine call what only it may.
+	if from, err := netip.ParseAddr(c.SourceIP); err == nil && !from.Unmap().IsLoopback() {
+		return refuse("AccessDeniedException", "The sandbox lets callers of its own machine set an endpoint.") // our own text
 	}
 	if err := checkEndpoint(strings.ReplaceAll(d.Endpoint, "*", "x")); err != nil {
 		return invalid("Parameter InvocationEndpoint is not valid: " + err.Error() + ".") // our own text
