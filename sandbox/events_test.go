@@ -356,7 +356,7 @@ func TestARuleSendsToTheBusOfAnotherAccountThatLetsItIn(t *testing.T) {
 	}
 }
 
-func TestARateFiresOnTheClock(t *testing.T) {
+func TestSchedulesFireOnTheClock(t *testing.T) {
 	t.Parallel()
 	b := newBridge(t)
 	c := b.root(owner)
@@ -379,7 +379,15 @@ func TestARateFiresOnTheClock(t *testing.T) {
 		_, err := e.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: new("bad"), ScheduleExpression: &bad})
 		b.ends(bad, err, "Parameter ScheduleExpression is not valid.")
 	}
-	need(e.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: new("cron"), ScheduleExpression: new("cron(0 12 * * ? *)")}))(t)
+	need(e.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: new("noon"), ScheduleExpression: new("cron(0 12 * * ? *)")}))(t)
+	need(e.PutTargets(t.Context(), &eventbridge.PutTargetsInput{Rule: new("noon"), Targets: []ebtypes.Target{{Id: new("a"), Arn: new(queue)}}}))(t)
+	b.pass(3 * day)
+	for range 3 {
+		if d := b.next(); !strings.HasSuffix(d.RuleARN, "rule/noon") || !strings.HasSuffix(d.Event.Time, "T12:00:00Z") {
+			t.Errorf("delivered %+v", d.Event)
+		}
+	}
+	b.none("after three days")
 }
 
 func TestCallsAreTheEventsOfAnAccountThatHasATrail(t *testing.T) {

@@ -113,7 +113,7 @@ func checkRule(b *Bus, in *eventbridge.PutRuleInput) error {
 		return nil
 	case b.Name != defaultBus:
 		return invalid("ScheduleExpression is supported only on the default event bus.") // assumed text
-	case !isSchedule(schedule):
+	case readSchedule(schedule) == nil:
 		return invalid("Parameter ScheduleExpression is not valid.") // assumed text
 	}
 	return nil
