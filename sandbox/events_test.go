@@ -260,6 +260,11 @@ func TestEventsAreSentToThisMachineOnly(t *testing.T) {
 			t.Errorf("%s: %q", url, got)
 		}
 	}
+	need(eventsOf(c).UpdateConnection(t.Context(), &eventbridge.UpdateConnectionInput{
+		Name: new("k"), AuthParameters: &ebtypes.UpdateConnectionAuthRequestParameters{BasicAuthParameters: &ebtypes.UpdateConnectionBasicAuthRequestParameters{Password: new("hidden")}},
+	}))(t)
+	_, err := eventsOf(c).UpdateConnection(t.Context(), &eventbridge.UpdateConnectionInput{Name: new("k"), AuthorizationType: ebtypes.ConnectionAuthorizationTypeApiKey})
+	b.ends("another type without its parameters", err, "The authorization parameters are not those of the authorization type.")
 	shown := need(eventsOf(c).DescribeConnection(t.Context(), &eventbridge.DescribeConnectionInput{Name: new("k")}))(t)
 	if text := fmt.Sprintf("%+v", *shown.AuthParameters.BasicAuthParameters); strings.Contains(text, "hidden") || shown.SecretArn == nil {
 		t.Errorf("the connection shows %s", text)
