@@ -361,6 +361,28 @@ func TestARuleSendsToTheBusOfAnotherAccountThatLetsItIn(t *testing.T) {
 	}
 }
 
+func TestARuleSendsToABusAsTheRoleOfItsTarget(t *testing.T) {
+	t.Parallel()
+	b := newBridge(t)
+	mine, theirs := b.root(owner), b.root(consumer)
+	bus := "arn:aws:events:us-east-1:" + consumer + ":event-bus/default"
+	role := b.role(owner, "sender", allow("events:PutEvents"), "")
+	policy := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":%q},"Action":"events:PutEvents","Resource":%q}]}`, role.arn, bus)
+	need(eventsOf(theirs).PutPermission(t.Context(), &eventbridge.PutPermissionInput{Policy: &policy}))(t)
+	b.rule(mine, "default", "over", `{"source":["my.app"]}`, ebtypes.Target{Arn: &bus, RoleArn: &role.arn})
+	b.rule(theirs, "default", "r", `{"source":["my.app"]}`, ebtypes.Target{})
+	b.put(mine, "default", "my.app", "{}")
+	if why := b.attempts(1)[0]["error"].(string); !strings.Contains(why, "not authorized to perform: sts:AssumeRole") {
+		t.Errorf("a role that does not trust EventBridge: %s", why)
+	}
+	trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
+	need(iam.NewFromConfig(mine).UpdateAssumeRolePolicy(t.Context(), &iam.UpdateAssumeRolePolicyInput{RoleName: &role.name, PolicyDocument: &trust}))(t)
+	b.put(mine, "default", "my.app", "{}")
+	if d := b.next(); !strings.Contains(d.RuleARN, consumer) {
+		t.Errorf("delivered %+v", d)
+	}
+}
+
 func TestSchedulesFireOnTheClock(t *testing.T) {
 	t.Parallel()
 	b := newBridge(t)
