@@ -66,7 +66,7 @@ func (s *Service) Operations() []gate.Operation {
 		gate.Op(reads, on(s, "GetSecretValue", func(in *secretsmanager.GetSecretValueInput, g *given) *string {
 			g.one("secretsmanager:VersionId", value(in.VersionId))
 			g.one("secretsmanager:VersionStage", value(in.VersionStage))
-			if in.VersionId == nil && in.VersionStage == nil {
+			if in.VersionId == nil && in.VersionStage == nil { // what is read then: assumed to be told so
 				g.one("secretsmanager:VersionStage", current)
 			}
 			return in.SecretId
