@@ -287,6 +287,7 @@ func TestASnapshotUnderTheDefaultKeyIsNotSharedAndASharedEncryptedOneIsNotRestor
 		}
 		refused(t, r.restoreOf(r.snapshot), code, "copy")
 		refused(t, r.copyBy(r.keeper, r.snapshot, "rescued", ""), "InvalidParameterValue", "KmsKeyId")
+		refused(t, r.copyBy(rds.NewFromConfig(r.root(consumer)), r.snapshot, "by-root", r.own), "KMSKeyNotAccessibleFault", "The source snapshot KMS key ["+r.shared)
 		if err := r.take(); err != nil {
 			t.Fatal(err)
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 
+	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/sandbox/behalf"
 	"github.com/keyreach/keyreach/sandbox/gate"
 )
@@ -107,6 +108,11 @@ func (s *Service) copied(ctx context.Context, k *snapshotKind, source *Snapshot,
 	}
 	scenario, others := "own", map[string]behalf.Key{}
 	if encrypted && shared {
+		if c.Caller.Kind == arn.AccountRoot {
+			// AWS documents that the root user cannot do it; how it says so is assumed.
+			// See https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/share-encrypted-snapshot.html.
+			return Encryption{}, inaccessible(sourceKey, source.Encryption.ARN)
+		}
 		scenario = "shared"
 		others["source"] = behalf.Key{ARN: source.Encryption.ARN, Context: contextOf(source.Resource)}
 	}
