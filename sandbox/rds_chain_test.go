@@ -16,11 +16,11 @@ import (
 // account's copy under its own key, and a database of that.
 type rescue struct {
 	*world
-	cluster           bool
-	dba, keeper       *rds.Client
-	shared, own       string // keys
-	snapshot, restore string // the last snapshot and database, as answers have them
-	snapshotKey, key  string
+	cluster          bool
+	dba, keeper      *rds.Client
+	shared, own      string // keys
+	snapshot         string // the ARN of the last copy
+	snapshotKey, key string // of the last copy and of the restored database
 }
 
 // The steps of a rescue.
