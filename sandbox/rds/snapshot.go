@@ -69,11 +69,11 @@ func (n *Snapshot) open(account string) (string, bool) {
 
 // snapshotKind is what differs between snapshots of instances and of clusters.
 type snapshotKind struct {
-	kind, database, word, parameter, copies   string
-	notFound, alreadyExists, invalidState     string
-	target                                    string // how the key of a copy is called
-	eventStarts, eventDone, autoStarts, auto  string
-	category, what, databaseWord, snapshotAPI string
+	kind, database, word, parameter, copies  string
+	notFound, alreadyExists, invalidState    string
+	target                                   string // how the key of a copy is called
+	eventStarts, eventDone, autoStarts, auto string
+	category, what                           string
 }
 
 var kinds = map[string]*snapshotKind{
