@@ -12,6 +12,7 @@ import (
 
 	"github.com/keyreach/keyreach/access"
 	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/sandbox/events"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/wire"
 )
@@ -40,6 +41,10 @@ func (s *Sandbox) admin(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusForbidden, "the sandbox "+why)
 		return
 	}
+	if r.Header.Get(events.Header) != "" {
+		problem(w, http.StatusForbidden, "the sandbox refuses its own deliveries here")
+		return
+	}
 	if path != "health" && !fromHere(r) {
 		problem(w, http.StatusForbidden, fmt.Sprintf("%s %s is refused to %s: the sandbox's own endpoints, but for health, answer only the machine that it runs on; call it there, as 127.0.0.1", r.Method, r.URL.Path, r.RemoteAddr))
 		return
@@ -60,6 +65,10 @@ func (s *Sandbox) own(path string) map[string]http.HandlerFunc {
 		return map[string]http.HandlerFunc{http.MethodPost: func(w http.ResponseWriter, _ *http.Request) { done(w, s.Reset()) }}
 	case "estate":
 		return map[string]http.HandlerFunc{http.MethodGet: s.getEstate, http.MethodPut: s.putEstate}
+	case "deliveries":
+		return map[string]http.HandlerFunc{http.MethodGet: func(w http.ResponseWriter, _ *http.Request) {
+			answer(w, map[string]any{"format_version": 1, "deliveries": s.events.Attempts()})
+		}}
 	case "clock":
 		return map[string]http.HandlerFunc{http.MethodGet: s.getClock, http.MethodPost: s.postClock}
 	}

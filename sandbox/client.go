@@ -32,10 +32,10 @@ func (k client) Do(ctx context.Context, service, operation string, in any, f gat
 	}
 	c.SourceIP, c.UserAgent = "", f.Service+".amazonaws.com"
 	if err := k.s.allowed(&c, o, in); err != nil {
-		k.s.log.Add(cloudtrail.Entry{Call: &c, In: in, Err: err, ReadOnly: o.Mode == gate.Reads})
+		k.s.record(cloudtrail.Entry{Call: &c, In: in, Err: err, ReadOnly: o.Mode == gate.Reads})
 		return nil, err
 	}
 	out, err := o.Handle(gate.With(ctx, &c), in)
-	k.s.log.Add(cloudtrail.Entry{Call: &c, In: in, Out: out, Err: err, ReadOnly: o.Mode == gate.Reads})
+	k.s.record(cloudtrail.Entry{Call: &c, In: in, Out: out, Err: err, ReadOnly: o.Mode == gate.Reads})
 	return out, err
 }

@@ -43,6 +43,7 @@ func (s *Sandbox) one(now time.Time) {
 	if err != nil {
 		log.Printf("sandbox: doing what is due: %v", err)
 	}
+	s.tellEvents()
 }
 
 // due has a task done by its service.

@@ -24,11 +24,9 @@ import (
 	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/internal/sigv4"
-	"github.com/keyreach/keyreach/sandbox/behalf"
-	"github.com/keyreach/keyreach/sandbox/blocks"
 	"github.com/keyreach/keyreach/sandbox/cloudtrail"
-	"github.com/keyreach/keyreach/sandbox/ebs"
 	"github.com/keyreach/keyreach/sandbox/ec2"
+	"github.com/keyreach/keyreach/sandbox/events"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/iam"
 	"github.com/keyreach/keyreach/sandbox/kms"
@@ -86,16 +84,16 @@ type Sandbox struct {
 	orgs     *organizations.Service
 	trail    *cloudtrail.Service
 	ec2      *ec2.Service
-	// snapshots are those of EBS, which EC2 and the direct APIs share.
-	snapshots *blocks.Store
-	services  map[string]*served
-	targets   map[string]*served // by the prefix of X-Amz-Target
-	versions  map[string]*served // query services by API version
-	signed    map[string]*served // REST services by the name in the scope of a signature
-	keys      sigv4.Keys
-	log       *cloudtrail.Log
-	seal      sealer
-	kept      bool
+	events   *events.Service
+	services map[string]*served
+	targets  map[string]*served // by the prefix of X-Amz-Target
+	versions map[string]*served // query services by API version
+	signed   map[string]*served // REST services by the name in the scope of a signature
+	keys     sigv4.Keys
+	log      *cloudtrail.Log
+	recent   recent
+	seal     sealer
+	kept     bool
 	// estate is what a reset fills the sandbox from.
 	estate atomic.Pointer[estate.Estate]
 	agenda *state.Agenda
@@ -140,61 +138,6 @@ func New(o Options) (*Sandbox, error) {
 		return nil, err
 	}
 	return s, nil
-}
-
-// connect makes the services and tells each what it needs of the others.
-func (s *Sandbox) connect() {
-	s.gate = &gate.Gate{}
-	s.iam = iam.New(iam.Config{
-		DB: s.db, Clock: s.clock, IDs: s.ids, Gate: s.gate, KnownAccount: s.knows,
-		AccountCreated:  s.since,
-		MultiRegionKeys: func(account string) bool { return s.kms.HasMultiRegionKeys(account) },
-	})
-	s.kms = kms.New(kms.Config{
-		DB: s.db, Clock: s.clock, IDs: s.ids, Gate: s.gate, Client: client{s}, Principals: s.iam, GrantDelay: s.options.GrantDelay,
-	})
-	s.sts = sts.New(sts.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Principals: roles{s.iam}, Decode: s.seal.open})
-	s.gate.Identities = s.iam
-	s.orgs = organizations.New(organizations.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Accounts: accounts{s}})
-	s.gate.Organizations = s.orgs
-	s.trail = cloudtrail.New(cloudtrail.Config{DB: s.db, Clock: s.clock, Log: s.log, Describe: s.describe})
-	s.snapshots = blocks.NewStore(s.db)
-	s.ec2 = ec2.New(ec2.Config{
-		DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("ec2"), Keys: keys{s.kms}, Snapshots: s.snapshots, Organizations: s.orgs,
-		Profiles: s.iam,
-	})
-	direct := ebs.New(ebs.Config{
-		DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("ebs"), Account: volumeKeys{s}, Snapshots: s.snapshots,
-	})
-	for _, service := range []gate.Service{s.kms, s.iam, s.sts, s.orgs, s.trail, s.ec2, direct} {
-		s.serve(service)
-	}
-}
-
-// keys finds keys for EC2.
-type keys struct{ *kms.Service }
-
-// Find finds a key.
-func (k keys) Find(c *gate.Call, region, id string) (ec2.KeyFacts, bool, error) {
-	f, ok, err := k.Facts(c, region, id)
-	return ec2.KeyFacts{ARN: f.ARN, Managed: f.Managed, Symmetric: f.Symmetric, Enabled: f.State == "Enabled", State: string(f.State)}, ok, err
-}
-
-// volumeKeys tells the EBS direct APIs what an account has set at EC2.
-type volumeKeys struct{ s *Sandbox }
-
-// Default tells whether new snapshots are encrypted, and their key.
-func (k volumeKeys) Default(c *gate.Call) (encrypt bool, key string) { return k.s.ec2.Default(c) }
-
-// Key finds a key.
-func (k volumeKeys) Key(c *gate.Call, id string) (keyARN string, managed, ok bool, err error) {
-	f, ok, err := k.s.kms.Facts(c, c.Region, id)
-	return f.ARN, f.Managed, ok && f.Symmetric, err
-}
-
-// agent acts for a service.
-func (s *Sandbox) agent(service string) *behalf.Agent {
-	return &behalf.Agent{Service: service, Client: client{s}, Principals: s.iam, DB: s.db}
 }
 
 // start reads the state, and fills an empty one from the estate.
@@ -256,6 +199,7 @@ func (s *Sandbox) serve(service gate.Service) {
 // Close ends what the sandbox does by itself, and closes the state file.
 func (s *Sandbox) Close() error {
 	s.stopAlarm()
+	s.events.Close()
 	return s.db.Close()
 }
 

@@ -2,10 +2,14 @@ package sandbox
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/sandbox/gate"
 )
 
 // Fill puts an estate into the sandbox, over what is there: its accounts,
@@ -22,6 +26,9 @@ func (s *Sandbox) fill(e *estate.Estate) error {
 		if !s.knows(id) {
 			s.accounts.Put(id, &Account{ID: id, Created: now})
 		}
+	}
+	for i := range e.Accounts {
+		s.ec2.Import(e.Accounts[i].ID, e.Accounts[i].EBSDefaults)
 	}
 	if e.Organization != nil {
 		s.orgs.Import(e.Organization, now)
@@ -119,16 +126,8 @@ func (s *Sandbox) Estate() (*estate.Estate, error) {
 		FormatVersion: estate.FormatVersion, CollectedAt: &now, Resources: rest.Resources, Endpoints: rest.Endpoints,
 	}
 	_ = s.db.View(func() error { // it cannot fail
-		known := map[string]bool{}
-		for _, a := range rest.Accounts {
-			known[a.ID] = true
-			e.Accounts = append(e.Accounts, a)
-		}
-		for id := range s.accounts.All("") {
-			if !known[id] {
-				e.Accounts = append(e.Accounts, estate.Account{ID: id})
-			}
-		}
+		e.Accounts = s.exportAccounts(rest.Accounts)
+		e.Resources = s.exportResources(rest.Resources, now)
 		e.Organization = s.orgs.Export()
 		e.Principals = s.iam.Export()
 		for i := range e.Principals {
@@ -140,4 +139,46 @@ func (s *Sandbox) Estate() (*estate.Estate, error) {
 		return nil
 	})
 	return e, e.Index()
+}
+
+// exportAccounts are the accounts that an estate named, and those seen since.
+func (s *Sandbox) exportAccounts(named []estate.Account) []estate.Account {
+	var list []estate.Account
+	known := map[string]bool{}
+	for _, a := range named {
+		known[a.ID] = true
+		list = append(list, a)
+	}
+	for id := range s.accounts.All("") {
+		if !known[id] {
+			list = append(list, estate.Account{ID: id})
+		}
+	}
+	for i := range list {
+		list[i].EBSDefaults = s.ec2.Export(list[i].ID)
+	}
+	return list
+}
+
+// exportResources are the resources that the services hold, and those that an estate
+// named and that none of them holds.
+func (s *Sandbox) exportResources(named []estate.Resource, now time.Time) []estate.Resource {
+	var list []estate.Resource
+	held := map[[3]string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(s.services)) {
+		h, ok := s.services[name].service.(gate.Holder)
+		if !ok {
+			continue
+		}
+		for _, r := range h.Resources(now) {
+			held[[3]string{r.Type, r.ID, r.ARN}] = true
+			list = append(list, r)
+		}
+	}
+	for _, r := range named {
+		if !held[[3]string{r.Type, r.ID, r.ARN}] {
+			list = append(list, r)
+		}
+	}
+	return list
 }

@@ -151,7 +151,8 @@ func (s *Sandbox) answer(r *http.Request, body []byte, q *routed, c *gate.Call) 
 	o := q.ops[q.op.Name]
 	in := o.New()
 	if err := shortened(q.decode(r, in)); err != nil {
-		s.log.Add(cloudtrail.Entry{Call: c, Err: err, ReadOnly: o.Mode == gate.Reads})
+		s.record(cloudtrail.Entry{Call: c, Err: err, ReadOnly: o.Mode == gate.Reads})
+		s.tellEvents()
 		return nil, err
 	}
 	out, err := s.perform(context.WithoutCancel(r.Context()), c, o, in)
@@ -159,7 +160,8 @@ func (s *Sandbox) answer(r *http.Request, body []byte, q *routed, c *gate.Call) 
 	if len(q.params) > maxRecorded {
 		e.In, e.Size, c.Asked = nil, 0, nil
 	}
-	s.log.Add(e)
+	s.record(e)
+	s.tellEvents()
 	return out, err
 }
 

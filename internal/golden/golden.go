@@ -127,9 +127,12 @@ func (k *Kept) Again(t testing.TB, client any, operation string, in any) Message
 	return k.last
 }
 
-// ModuleDir is the folder of the SDK's module for a service.
+// ModuleDir is the folder of the SDK's module for a service, by its name in awsfacts.
 func ModuleDir(t testing.TB, service string) string {
 	t.Helper()
+	if service == "events" {
+		service = "eventbridge"
+	}
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/aws/aws-sdk-go-v2/service/"+service).Output()
 	if err != nil {
 		t.Fatalf("finding the SDK's module for %s: %v", service, err)

@@ -29,6 +29,8 @@ type Key struct {
 	Grantee string
 	// Plain has GenerateDataKey return the data key in the clear too, in Made.
 	Plain bool
+	// Text is what an Encrypt encrypts, in place of a data key.
+	Text []byte
 }
 
 // Made is what the uses of keys left behind.
@@ -36,6 +38,8 @@ type Made struct {
 	// Blobs are the data keys that were made or written anew, encrypted, by the part
 	// that their key plays; Plain those in the clear.
 	Blobs, Plain map[string][]byte
+	// Keys are the ARNs of the keys of Blobs, where an alias was given.
+	Keys map[string]string
 	// Grants are the grants that were made.
 	Grants []Grant
 }
@@ -68,7 +72,7 @@ func (r *Refused) Unwrap() error { return r.Err }
 //
 // It is called in Update.
 func (a *Agent) Use(ctx context.Context, operation, scenario string, keys map[string]Key) (*Made, error) {
-	m := &Made{Blobs: map[string][]byte{}, Plain: map[string][]byte{}}
+	m := &Made{Blobs: map[string][]byte{}, Plain: map[string][]byte{}, Keys: map[string]string{}}
 	err := a.DB.Try(func() error {
 		rows := usage.Of(operation, scenario)
 		for i := range rows {
@@ -101,7 +105,7 @@ func (a *Agent) one(ctx context.Context, u *usage.Use, k Key, keys map[string]Ke
 			return err
 		}
 		made := out.(*kms.GenerateDataKeyOutput)
-		m.Blobs[u.Key] = made.CiphertextBlob
+		m.Blobs[u.Key], m.Keys[u.Key] = made.CiphertextBlob, *made.KeyId
 		if k.Plain {
 			m.Plain[u.Key] = made.Plaintext
 		}
@@ -125,9 +129,14 @@ func (a *Agent) one(ctx context.Context, u *usage.Use, k Key, keys map[string]Ke
 	case "kms:ReEncryptTo":
 		return nil // made together with the ReEncryptFrom of the same operation
 	case "kms:Encrypt":
-		out, err := a.kms(ctx, u, k, "Encrypt", &kms.EncryptInput{KeyId: &k.ARN, Plaintext: make([]byte, 32), EncryptionContext: k.Context})
+		text := k.Text
+		if text == nil {
+			text = make([]byte, 32)
+		}
+		out, err := a.kms(ctx, u, k, "Encrypt", &kms.EncryptInput{KeyId: &k.ARN, Plaintext: text, EncryptionContext: k.Context})
 		if err == nil {
-			m.Blobs[u.Key] = out.(*kms.EncryptOutput).CiphertextBlob
+			made := out.(*kms.EncryptOutput)
+			m.Blobs[u.Key], m.Keys[u.Key] = made.CiphertextBlob, *made.KeyId
 		}
 		return err
 	}

@@ -94,7 +94,7 @@ func (e *Entry) Records(d *Described) []Record {
 	}
 	r := Record{
 		EventVersion: "1.11", UserIdentity: identityOf(c), EventTime: c.At.UTC().Truncate(time.Second), EventSource: c.Service + ".amazonaws.com", EventName: c.Operation,
-		AWSRegion: regionOf(c), SourceIPAddress: c.SourceIP, UserAgent: c.UserAgent, ErrorCode: d.Code, ErrorMessage: d.Message,
+		AWSRegion: RegionOf(c), SourceIPAddress: c.SourceIP, UserAgent: c.UserAgent, ErrorCode: d.Code, ErrorMessage: d.Message,
 		RequestParameters: d.Request, AdditionalEventData: d.Additional, RequestID: c.ID, EventID: idOf("event", c.ID), ReadOnly: e.ReadOnly || c.Service == "sts",
 		EventType: "AwsApiCall", ManagementEvent: true, RecipientAccountID: c.Caller.Account, EventCategory: "Management",
 	}
@@ -128,9 +128,9 @@ func (e *Entry) Records(d *Described) []Record {
 	return list
 }
 
-// regionOf is the Region whose history an event is in: that of global services is
+// RegionOf is the Region whose history an event is in: that of global services is
 // in us-east-1.
-func regionOf(c *gate.Call) string {
+func RegionOf(c *gate.Call) string {
 	if c.Service == "iam" || c.Service == "organizations" {
 		return "us-east-1"
 	}

@@ -2,6 +2,7 @@ package cloudtrail
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -197,6 +198,29 @@ func (s *Service) visible(c *gate.Call, shadows bool) []*Trail {
 		}
 	}
 	return list
+}
+
+// Logs reports whether an account has a trail that is on and logs a record. What
+// advanced selectors say of it is not looked at.
+// See https://docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-management-events-with-cloudtrail.html.
+func (s *Service) Logs(r *Record) bool {
+	for _, t := range s.trails.All(state.Key(r.RecipientAccountID, "")) {
+		if t.Logging && (t.MultiRegion || t.Region == r.AWSRegion) && t.selects(r) {
+			return true
+		}
+	}
+	return false
+}
+
+// selects reports whether the selectors of a trail take a record.
+func (t *Trail) selects(r *Record) bool {
+	if t.Selectors == nil {
+		return true
+	}
+	return slices.ContainsFunc(t.Selectors, func(v types.EventSelector) bool {
+		unwanted := map[types.ReadWriteType]bool{types.ReadWriteTypeReadOnly: !r.ReadOnly, types.ReadWriteTypeWriteOnly: r.ReadOnly}
+		return *v.IncludeManagementEvents && !unwanted[v.ReadWriteType] && !slices.Contains(v.ExcludeManagementEventSources, r.EventSource)
+	})
 }
 
 // DescribeTrails tells about the trails of a Region.

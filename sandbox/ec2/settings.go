@@ -6,6 +6,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
+	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/state"
 )
@@ -147,4 +148,23 @@ func (s *Service) usableKey(c *gate.Call, id string) (KeyFacts, error) {
 		return k, invalidValue("The specified keyId " + id + " is disabled")
 	}
 	return k, nil
+}
+
+// Import takes over an account's settings of an estate.
+func (s *Service) Import(account string, byRegion map[string]estate.EBSDefault) {
+	for region, d := range byRegion {
+		s.settings.Put(state.Key(account, region), &Settings{Encrypt: d.Encrypt, DefaultKey: d.Key})
+	}
+}
+
+// Export returns an account's settings by Region, those that are not AWS's own.
+func (s *Service) Export(account string) map[string]estate.EBSDefault {
+	var byRegion map[string]estate.EBSDefault
+	for row, v := range s.settings.All(state.Key(account, "")) {
+		if byRegion == nil {
+			byRegion = map[string]estate.EBSDefault{}
+		}
+		byRegion[row[len(account)+1:]] = estate.EBSDefault{Encrypt: v.Encrypt, Key: v.DefaultKey}
+	}
+	return byRegion
 }

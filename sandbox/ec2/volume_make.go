@@ -33,7 +33,7 @@ type volumeSpec struct {
 	// the session of EC2's infrastructure that stands for the instance.
 	Instance string
 	// Operation and Scenario are rows of package usage. An empty scenario is chosen by
-	// what the volume is made of: "empty" or "from-snapshot".
+	// what the volume is made of.
 	Operation, Scenario string
 	MultiAttach         bool
 	// ByImage is set when the snapshot is one of an image that the caller may launch:
@@ -126,13 +126,7 @@ func (s *Service) encrypt(ctx context.Context, v *Volume, spec *volumeSpec, snap
 		return nil, err
 	}
 	v.KeyARN = cmp.Or(k.ARN, keyARN(c, keyID))
-	scenario := spec.Scenario
-	if scenario == "" {
-		scenario = "empty"
-		if snapshot != nil {
-			scenario = "from-snapshot"
-		}
-	}
+	scenario := cmp.Or(spec.Scenario, scenarioOf(v, snapshot))
 	rows := usage.Of(spec.Operation, scenario)
 	if !ok || !k.Symmetric {
 		why := &wire.Error{Code: "NotFoundException", Message: "Key '" + v.KeyARN + "' does not exist", Status: http.StatusBadRequest}
@@ -143,9 +137,7 @@ func (s *Service) encrypt(ctx context.Context, v *Volume, spec *volumeSpec, snap
 		volume.Grantee = "arn:" + behalf.Partition(v.Region) + ":sts::" + v.Account + ":assumed-role/aws:ec2-infrastructure/" + spec.Instance
 	}
 	keys := map[string]behalf.Key{"volume": volume}
-	// A volume of an own snapshot under the same key reads nothing: EBS takes the data
-	// key over, see https://docs.aws.amazon.com/ebs/latest/userguide/how-ebs-encryption-works.html.
-	if snapshot != nil && snapshot.KeyARN != "" && (snapshot.Account != v.Account || snapshot.KeyARN != v.KeyARN) {
+	if snapshot != nil && snapshot.KeyARN != "" && !takesOver(v, snapshot) {
 		keys[partThat("kms:ReEncryptFrom", rows, "snapshot")] = behalf.Key{ARN: snapshot.KeyARN, Context: snapshot.Context(), Blob: snapshot.DataKey}
 	}
 	m, err := s.Agent.Use(ctx, spec.Operation, scenario, keys)
@@ -156,6 +148,24 @@ func (s *Service) encrypt(ctx context.Context, v *Volume, spec *volumeSpec, snap
 	}
 	v.DataKey, v.Grants = m.Blobs["volume"], m.Grants
 	return nil, nil
+}
+
+// scenarioOf is how a volume uses keys, by what it is made of.
+func scenarioOf(v *Volume, snapshot *blocks.Snapshot) string {
+	switch {
+	case snapshot == nil:
+		return "empty"
+	case takesOver(v, snapshot):
+		return "own-snapshot"
+	}
+	return "from-snapshot"
+}
+
+// takesOver reports whether a volume takes over its snapshot's data key: one of an own
+// snapshot under the same key does.
+// See https://docs.aws.amazon.com/ebs/latest/userguide/how-ebs-encryption-works.html.
+func takesOver(v *Volume, snapshot *blocks.Snapshot) bool {
+	return snapshot.KeyARN == v.KeyARN && snapshot.Account == v.Account
 }
 
 // causeOf is what EBS tells of a key that could not be used: KMS's own words.

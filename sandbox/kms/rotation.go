@@ -117,6 +117,7 @@ func (s *Service) RotateKeyOnDemand(ctx context.Context, in *kms.RotateKeyOnDema
 	if k.OnDemand >= maxOnDemand {
 		return nil, refuse("LimitExceededException", "The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can be performed for this key: "+k.arn)
 	}
+	before := k.LastMaterial
 	if k.Origin == types.OriginTypeExternal {
 		if err := s.rotateImported(k, c.At); err != nil {
 			return nil, err
@@ -126,6 +127,7 @@ func (s *Service) RotateKeyOnDemand(ctx context.Context, in *kms.RotateKeyOnDema
 	}
 	k.OnDemand++
 	s.putEverywhere(k)
+	s.emitRotation(k, before, types.RotationTypeOnDemand, c.At)
 	return &kms.RotateKeyOnDemandOutput{KeyId: &k.arn}, nil
 }
 

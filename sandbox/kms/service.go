@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/kms/types"
+
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/state"
@@ -31,6 +33,7 @@ type Config struct {
 	Gate       *gate.Gate
 	Client     gate.Client
 	Principals Principals
+	Events     gate.Events // nil for nobody
 	// GrantDelay is how long a new grant takes to count for callers without its
 	// token.
 	GrantDelay time.Duration
@@ -71,12 +74,16 @@ func (s *Service) Sweep(now time.Time) {
 		switch due := k.at(now); {
 		case due == nil:
 			s.end(row, k)
+			s.emit(k, *k.DeletionDate, "KMS CMK Deletion", nil)
 		case due != k:
 			s.keys.Put(row, due)
+			s.emit(k, *k.ValidTo, "KMS Imported Key Material Expiration", nil)
 		case k.Rotates && !now.Before(k.NextRotation) && k.current() != nil:
 			r := k.clone()
 			for !now.Before(r.NextRotation) {
-				s.rotate(r, r.NextRotation, "AUTOMATIC")
+				before := r.LastMaterial
+				s.rotate(r, r.NextRotation, types.RotationTypeAutomatic)
+				s.emitRotation(r, before, types.RotationTypeAutomatic, r.NextRotation)
 				r.NextRotation = r.NextRotation.AddDate(0, 0, int(max(1, r.PeriodDays)))
 			}
 			s.putEverywhere(r)

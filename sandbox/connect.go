@@ -1,0 +1,79 @@
+package sandbox
+
+import (
+	"github.com/keyreach/keyreach/sandbox/behalf"
+	"github.com/keyreach/keyreach/sandbox/blocks"
+	"github.com/keyreach/keyreach/sandbox/cloudtrail"
+	"github.com/keyreach/keyreach/sandbox/ebs"
+	"github.com/keyreach/keyreach/sandbox/ec2"
+	"github.com/keyreach/keyreach/sandbox/events"
+	"github.com/keyreach/keyreach/sandbox/gate"
+	"github.com/keyreach/keyreach/sandbox/iam"
+	"github.com/keyreach/keyreach/sandbox/kms"
+	"github.com/keyreach/keyreach/sandbox/organizations"
+	"github.com/keyreach/keyreach/sandbox/secretsmanager"
+	"github.com/keyreach/keyreach/sandbox/sts"
+)
+
+// connect makes the services and tells each what it needs of the others.
+func (s *Sandbox) connect() {
+	s.gate = &gate.Gate{}
+	s.iam = iam.New(iam.Config{
+		DB: s.db, Clock: s.clock, IDs: s.ids, Gate: s.gate, KnownAccount: s.knows,
+		AccountCreated:  s.since,
+		MultiRegionKeys: func(account string) bool { return s.kms.HasMultiRegionKeys(account) },
+	})
+	s.events = events.New(events.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Gate: s.gate, Agent: s.agent("events"), Agenda: s.agenda})
+	s.kms = kms.New(kms.Config{
+		DB: s.db, Clock: s.clock, IDs: s.ids, Gate: s.gate, Client: client{s}, Principals: s.iam, Events: s.events, GrantDelay: s.options.GrantDelay,
+	})
+	s.sts = sts.New(sts.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Principals: roles{s.iam}, Decode: s.seal.open})
+	s.gate.Identities = s.iam
+	s.orgs = organizations.New(organizations.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Accounts: accounts{s}})
+	s.gate.Organizations = s.orgs
+	s.trail = cloudtrail.New(cloudtrail.Config{DB: s.db, Clock: s.clock, Log: s.log, Describe: s.describe})
+	for _, service := range []gate.Service{s.kms, s.iam, s.sts, s.orgs, s.trail, s.events} {
+		s.serve(service)
+	}
+	s.connectEC2()
+	s.serve(secretsmanager.New(secretsmanager.Config{DB: s.db, IDs: s.ids, Gate: s.gate, Agent: s.agent("secretsmanager"), Agenda: s.agenda}))
+}
+
+// agent acts for a service.
+func (s *Sandbox) agent(service string) *behalf.Agent {
+	return &behalf.Agent{Service: service, Client: client{s}, Principals: s.iam, DB: s.db}
+}
+
+// connectEC2 makes EC2 and the EBS direct APIs, which share their snapshots.
+func (s *Sandbox) connectEC2() {
+	snapshots := blocks.NewStore(s.db)
+	s.ec2 = ec2.New(ec2.Config{
+		DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("ec2"), Keys: keys{s.kms}, Events: s.events, Snapshots: snapshots, Organizations: s.orgs,
+		Profiles: s.iam,
+	})
+	s.serve(s.ec2)
+	s.serve(ebs.New(ebs.Config{
+		DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("ebs"), Account: volumeKeys{s}, Snapshots: snapshots,
+	}))
+}
+
+// keys finds keys for EC2.
+type keys struct{ *kms.Service }
+
+// Find finds a key.
+func (k keys) Find(c *gate.Call, region, id string) (ec2.KeyFacts, bool, error) {
+	f, ok, err := k.Facts(c, region, id)
+	return ec2.KeyFacts{ARN: f.ARN, Managed: f.Managed, Symmetric: f.Symmetric, Enabled: f.State == "Enabled", State: string(f.State)}, ok, err
+}
+
+// volumeKeys tells the EBS direct APIs what an account has set at EC2.
+type volumeKeys struct{ s *Sandbox }
+
+// Default tells whether new snapshots are encrypted, and their key.
+func (k volumeKeys) Default(c *gate.Call) (encrypt bool, key string) { return k.s.ec2.Default(c) }
+
+// Key finds a key.
+func (k volumeKeys) Key(c *gate.Call, id string) (keyARN string, managed, ok bool, err error) {
+	f, ok, err := k.s.kms.Facts(c, c.Region, id)
+	return f.ARN, f.Managed, ok && f.Symmetric, err
+}
