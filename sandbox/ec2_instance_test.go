@@ -28,11 +28,6 @@ func (w *world) is(as aws.Config, id, want string) types.Instance {
 	return i
 }
 
-func (w *world) grants(key string) int {
-	w.Helper()
-	return len(need(w.kmsOf(w.root(strings.Split(key, ":")[4])).ListGrants(w.Context(), &kms.ListGrantsInput{KeyId: &key}))(w).Grants)
-}
-
 func TestAnInstanceGoesThroughItsStatesAndLeavesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -71,7 +66,7 @@ func TestAnInstanceGoesThroughItsStatesAndLeavesNothing(t *testing.T) {
 	need(c.StartInstances(t.Context(), &ec2.StartInstancesInput{InstanceIds: []string{id}}))(t)
 	w.pass(3 * time.Second)
 	w.is(config, id, "running")
-	if n := w.grants(key); n != 4 {
+	if n := len(w.grants(owner, key)); n != 4 {
 		t.Errorf("%d grants after a second start, want two more", n)
 	}
 	need(c.RebootInstances(t.Context(), &ec2.RebootInstancesInput{InstanceIds: []string{id}}))(t)
@@ -83,7 +78,7 @@ func TestAnInstanceGoesThroughItsStatesAndLeavesNothing(t *testing.T) {
 	if len(left) != 1 || left[0].State != types.VolumeStateAvailable || *left[0].Size != 1 {
 		t.Errorf("%d volumes are left", len(left))
 	}
-	if n := w.grants(key); n != 1 {
+	if n := len(w.grants(owner, key)); n != 1 {
 		t.Errorf("%d grants are left, want that of the volume that stays", n)
 	}
 	w.pass(time.Hour)
@@ -139,7 +134,7 @@ func TestALaunchThatAKeyRefusesLeavesNothing(t *testing.T) {
 	if left := need(ec2.NewFromConfig(config).DescribeVolumes(t.Context(), &ec2.DescribeVolumesInput{}))(t).Volumes; len(left) != 0 {
 		t.Errorf("%d volumes are left", len(left))
 	}
-	if n := w.grants(good); n != 0 {
+	if n := len(w.grants(owner, good)); n != 0 {
 		t.Errorf("%d grants are left", n)
 	}
 }
