@@ -11,6 +11,7 @@ import (
 	"github.com/keyreach/keyreach/sandbox/iam"
 	"github.com/keyreach/keyreach/sandbox/kms"
 	"github.com/keyreach/keyreach/sandbox/organizations"
+	"github.com/keyreach/keyreach/sandbox/rds"
 	"github.com/keyreach/keyreach/sandbox/secretsmanager"
 	"github.com/keyreach/keyreach/sandbox/sts"
 )
@@ -26,6 +27,7 @@ func (s *Sandbox) connect() {
 	s.events = events.New(events.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Gate: s.gate, Agent: s.agent("events"), Agenda: s.agenda})
 	s.kms = kms.New(kms.Config{
 		DB: s.db, Clock: s.clock, IDs: s.ids, Gate: s.gate, Client: client{s}, Principals: s.iam, Events: s.events, GrantDelay: s.options.GrantDelay,
+		Changed: func(arn string, usable bool) { s.rds.KeyChanged(arn, usable, s.clock.Now()) },
 	})
 	s.sts = sts.New(sts.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Principals: roles{s.iam}, Decode: s.seal.open})
 	s.gate.Identities = s.iam
@@ -36,6 +38,8 @@ func (s *Sandbox) connect() {
 		s.serve(service)
 	}
 	s.connectEC2()
+	s.rds = rds.New(rds.Config{DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("rds")})
+	s.serve(s.rds)
 	s.serve(secretsmanager.New(secretsmanager.Config{DB: s.db, IDs: s.ids, Gate: s.gate, Agent: s.agent("secretsmanager"), Agenda: s.agenda}))
 }
 

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	sdkscaling "github.com/aws/aws-sdk-go-v2/service/autoscaling"
@@ -71,6 +72,8 @@ func TestTheGoldenRequestsOfTheSDKDecodeAndEncodeBackToTheSame(t *testing.T) {
 				if operation == "PutEvents" {
 					return // its endpoint becomes a part of the host, and the golden one is none
 				}
+				// The SDK keeps this one to itself, for the URL that it signs.
+				want.Body = strings.Replace(want.Body, "DestinationRegion=__destinationRegion__&", "", 1)
 				got := kept.Again(t, clients[name], operation, in)
 				if diff := cmp.Diff(comparable(want), comparable(got)); diff != "" {
 					t.Errorf("-golden +decoded and encoded again\n%s", diff)

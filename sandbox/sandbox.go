@@ -31,6 +31,7 @@ import (
 	"github.com/keyreach/keyreach/sandbox/iam"
 	"github.com/keyreach/keyreach/sandbox/kms"
 	"github.com/keyreach/keyreach/sandbox/organizations"
+	"github.com/keyreach/keyreach/sandbox/rds"
 	"github.com/keyreach/keyreach/sandbox/state"
 	"github.com/keyreach/keyreach/sandbox/sts"
 	"github.com/keyreach/keyreach/sandbox/wire"
@@ -85,6 +86,7 @@ type Sandbox struct {
 	trail    *cloudtrail.Service
 	ec2      *ec2.Service
 	events   *events.Service
+	rds      *rds.Service
 	services map[string]*served
 	targets  map[string]*served // by the prefix of X-Amz-Target
 	versions map[string]*served // query services by API version
