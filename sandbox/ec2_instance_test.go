@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
+
+	"github.com/keyreach/keyreach/sandbox"
 )
 
 // is checks the state of an instance, and its reason.
@@ -362,5 +364,34 @@ func TestAnImageOfAmazonsIsLaunched(t *testing.T) {
 		if v := w.volumeOf(config, id); *v.Encrypted != (change != nil) || *v.SnapshotId == "" || *v.Size != 8 {
 			t.Errorf("the volume of %d GiB is encrypted: %v", *v.Size, *v.Encrypted)
 		}
+	}
+}
+
+func TestInstancesImagesAndTemplatesSurviveARestart(t *testing.T) {
+	t.Parallel()
+	o := sandbox.Options{State: t.TempDir() + "/state"}
+	w := newWorldWith(t, o)
+	key := w.key(owner, "")
+	c := ec2.NewFromConfig(w.root(owner))
+	image := w.image(w.root(owner), "base", key)
+	template := need(c.CreateLaunchTemplate(t.Context(), &ec2.CreateLaunchTemplateInput{LaunchTemplateName: new("template"), LaunchTemplateData: &types.RequestLaunchTemplateData{
+		ImageId: &image, InstanceType: types.InstanceTypeT3Nano,
+	}}))(t).LaunchTemplate.LaunchTemplateId
+	in := &ec2.RunInstancesInput{MinCount: new(int32(1)), MaxCount: new(int32(1)), LaunchTemplate: &types.LaunchTemplateSpecification{LaunchTemplateId: template}, ClientToken: new("token")}
+	id := *need(c.RunInstances(t.Context(), in))(t).Instances[0].InstanceId
+	need(0, w.Close())(t)
+	w = newWorldWith(t, o)
+	c = ec2.NewFromConfig(w.root(owner))
+	w.pass(3 * time.Second)
+	i := w.is(w.root(owner), id, "running")
+	if i.InstanceType != types.InstanceTypeT3Nano || len(i.BlockDeviceMappings) != 1 {
+		t.Errorf("it is a %s with %d volumes", i.InstanceType, len(i.BlockDeviceMappings))
+	}
+	if again := *need(c.RunInstances(t.Context(), in))(t).Instances[0].InstanceId; again != id {
+		t.Errorf("the token launched %s anew", again)
+	}
+	in.ClientToken = nil
+	if other := need(c.RunInstances(t.Context(), in))(t).Instances[0]; *other.ImageId != image {
+		t.Errorf("the template launches %s", *other.ImageId)
 	}
 }
