@@ -174,15 +174,21 @@ func (k volumes) remove(ctx context.Context, point string, f gate.Forward) error
 	return err
 }
 
-// restore makes a volume.
+// restore makes a volume. What it is told of the speed of a volume of a type that does not
+// take it is left out, so that a point's own metadata restores it.
 // See https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-ebs.html.
 func (k volumes) restore(ctx context.Context, j *RestoreJob, p *Point) (string, error) {
 	in := &ec2.CreateVolumeInput{SnapshotId: new(idOf(p.ARN)), AvailabilityZone: unless(j.Metadata["availabilityZone"]), VolumeType: types.VolumeType(j.Metadata["volumeType"])}
 	for _, n := range []struct {
-		name string
-		to   **int32
-	}{{"volumeSize", &in.Size}, {"iops", &in.Iops}, {"throughput", &in.Throughput}} {
-		if v := j.Metadata[n.name]; v != "" {
+		name  string
+		to    **int32
+		takes bool
+	}{
+		{"volumeSize", &in.Size, true},
+		{"iops", &in.Iops, slices.Contains([]types.VolumeType{types.VolumeTypeGp3, types.VolumeTypeIo1, types.VolumeTypeIo2}, in.VolumeType)},
+		{"throughput", &in.Throughput, in.VolumeType == types.VolumeTypeGp3},
+	} {
+		if v := j.Metadata[n.name]; v != "" && n.takes {
 			number, err := strconv.ParseInt(v, 10, 32)
 			if err != nil {
 				return "", invalidValue(n.name + " is invalid: " + v) // assumed text
