@@ -126,16 +126,23 @@ func (s *Sandbox) see(account string) error {
 type words struct {
 	missingCode, unknownCode, mismatchCode, expiredCode, incompleteCode string
 	status                                                              int
+	// unknownText, expiredText and expiredStatus differ at S3; empty for what all others
+	// have.
+	unknownText, expiredText string
+	expiredStatus            int
 }
 
 func wordsOf(protocol string) words {
 	if protocol == "json" || protocol == "rest-json" {
 		return words{
-			"MissingAuthenticationTokenException", "UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException", "IncompleteSignatureException",
-			http.StatusBadRequest,
+			missingCode: "MissingAuthenticationTokenException", unknownCode: "UnrecognizedClientException", mismatchCode: "InvalidSignatureException",
+			expiredCode: "ExpiredTokenException", incompleteCode: "IncompleteSignatureException", status: http.StatusBadRequest,
 		}
 	}
-	return words{"MissingAuthenticationToken", "InvalidClientTokenId", "SignatureDoesNotMatch", "ExpiredToken", "IncompleteSignature", http.StatusForbidden}
+	return words{
+		missingCode: "MissingAuthenticationToken", unknownCode: "InvalidClientTokenId", mismatchCode: "SignatureDoesNotMatch",
+		expiredCode: "ExpiredToken", incompleteCode: "IncompleteSignature", status: http.StatusForbidden,
+	}
 }
 
 func (w words) refuse(code, text string) error {
@@ -145,10 +152,16 @@ func (w words) refuse(code, text string) error {
 func (w words) missing() error { return w.refuse(w.missingCode, "Missing Authentication Token") }
 
 func (w words) unknownKey() error {
+	if w.unknownText != "" {
+		return w.refuse(w.unknownCode, w.unknownText)
+	}
 	return w.refuse(w.unknownCode, "The security token included in the request is invalid.")
 }
 
 func (w words) expired() error {
+	if w.expiredText != "" {
+		return &wire.Error{Code: w.expiredCode, Message: w.expiredText, Status: w.expiredStatus}
+	}
 	return w.refuse(w.expiredCode, "The security token included in the request is expired")
 }
 

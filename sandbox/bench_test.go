@@ -162,7 +162,7 @@ func (l *line) do(request []byte) error {
 		case status == "":
 			status = string(text)
 		case len(text) <= 2:
-			if !strings.Contains(status, " 200 ") {
+			if !strings.Contains(status, " 200 ") && !strings.Contains(status, " 206 ") {
 				rest := make([]byte, max(0, length))
 				_, _ = io.ReadFull(l.r, rest)
 				return fmt.Errorf("%s%s", status, rest)
@@ -229,13 +229,17 @@ func TestServeForABenchmark(t *testing.T) {
 		t.Skip("it serves the benchmarks only")
 	}
 	var handler http.Handler = newBare(t)
-	if what == "sandbox" {
+	switch what {
+	case "sandbox":
 		s, err := sandbox.New(sandbox.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer s.Close()
 		handler = s
 		debug.SetGCPercent(sandbox.GCPercent) // as the command does
+	case "files":
+		handler = bareFiles{t.TempDir()}
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -251,7 +255,13 @@ func TestServeForABenchmark(t *testing.T) {
 }
 
 // serveApart starts a server in a process of its own and returns its URL.
-func serveApart(b *testing.B, what string) string {
+func serveApart(b testing.TB, what string) string {
+	url, _ := startApart(b, what)
+	return url
+}
+
+// startApart is serveApart, and returns the id of the process too.
+func startApart(b testing.TB, what string) (url string, pid int) {
 	c := exec.Command(os.Args[0], "-test.run=^TestServeForABenchmark$")
 	c.Env = append(os.Environ(), asServer+"="+what)
 	in, err := c.StdinPipe()
@@ -269,11 +279,11 @@ func serveApart(b *testing.B, what string) string {
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		if url, ok := strings.CutPrefix(lines.Text(), "serving at "); ok {
 			go func() { _, _ = io.Copy(io.Discard, out) }()
-			return url
+			return url, c.Process.Pid
 		}
 	}
 	b.Fatalf("the %s did not start", what)
-	return ""
+	return "", 0
 }
 
 // Fully verified and authorized calls against a bare server that does the same

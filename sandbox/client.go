@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/keyreach/keyreach/sandbox/cloudtrail"
 	"github.com/keyreach/keyreach/sandbox/gate"
 )
 
@@ -32,10 +31,10 @@ func (k client) Do(ctx context.Context, service, operation string, in any, f gat
 	}
 	c.SourceIP, c.UserAgent = "", f.Service+".amazonaws.com"
 	if err := k.s.allowed(&c, o, in); err != nil {
-		k.s.record(cloudtrail.Entry{Call: &c, In: in, Err: err, ReadOnly: o.Mode == gate.Reads})
+		k.s.remember(&c, o, in, nil, err, 0)
 		return nil, err
 	}
 	out, err := o.Handle(gate.With(ctx, &c), in)
-	k.s.record(cloudtrail.Entry{Call: &c, In: in, Out: out, Err: err, ReadOnly: o.Mode == gate.Reads})
+	k.s.remember(&c, o, in, out, err, 0)
 	return out, err
 }

@@ -1,9 +1,11 @@
 package sandbox
 
 import (
+	"github.com/keyreach/keyreach/sandbox/autoscaling"
 	"github.com/keyreach/keyreach/sandbox/behalf"
 	"github.com/keyreach/keyreach/sandbox/blocks"
 	"github.com/keyreach/keyreach/sandbox/cloudtrail"
+	"github.com/keyreach/keyreach/sandbox/drs"
 	"github.com/keyreach/keyreach/sandbox/ebs"
 	"github.com/keyreach/keyreach/sandbox/ec2"
 	"github.com/keyreach/keyreach/sandbox/events"
@@ -11,6 +13,8 @@ import (
 	"github.com/keyreach/keyreach/sandbox/iam"
 	"github.com/keyreach/keyreach/sandbox/kms"
 	"github.com/keyreach/keyreach/sandbox/organizations"
+	"github.com/keyreach/keyreach/sandbox/rds"
+	"github.com/keyreach/keyreach/sandbox/s3"
 	"github.com/keyreach/keyreach/sandbox/secretsmanager"
 	"github.com/keyreach/keyreach/sandbox/sts"
 )
@@ -26,6 +30,7 @@ func (s *Sandbox) connect() {
 	s.events = events.New(events.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Gate: s.gate, Agent: s.agent("events"), Agenda: s.agenda})
 	s.kms = kms.New(kms.Config{
 		DB: s.db, Clock: s.clock, IDs: s.ids, Gate: s.gate, Client: client{s}, Principals: s.iam, Events: s.events, GrantDelay: s.options.GrantDelay,
+		Changed: func(arn string, usable bool) { s.rds.KeyChanged(arn, usable, s.clock.Now()) },
 	})
 	s.sts = sts.New(sts.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Principals: roles{s.iam}, Decode: s.seal.open})
 	s.gate.Identities = s.iam
@@ -36,8 +41,22 @@ func (s *Sandbox) connect() {
 		s.serve(service)
 	}
 	s.connectEC2()
+	s.rds = rds.New(rds.Config{DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("rds")})
+	s.serve(s.rds)
+	s.drs = drs.New(drs.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("drs"), Keys: keys{s.kms}, Events: s.events})
+	s.serve(s.drs)
+	s.s3 = s3.New(s3.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Gate: s.gate, Agent: s.agent("s3"), Agenda: s.agenda, Dir: s.objectsDir()})
+	s.serve(s.s3)
 	s.connectBackup()
 	s.serve(secretsmanager.New(secretsmanager.Config{DB: s.db, IDs: s.ids, Gate: s.gate, Agent: s.agent("secretsmanager"), Agenda: s.agenda}))
+}
+
+// objectsDir is where the bytes of objects are kept beside the state; empty without one.
+func (s *Sandbox) objectsDir() string {
+	if s.options.State == "" {
+		return ""
+	}
+	return s.options.State + ".objects"
 }
 
 // agent acts for a service.
@@ -45,26 +64,50 @@ func (s *Sandbox) agent(service string) *behalf.Agent {
 	return &behalf.Agent{Service: service, Client: client{s}, Principals: s.iam, DB: s.db}
 }
 
-// connectEC2 makes EC2 and the EBS direct APIs, which share their snapshots.
+// connectEC2 makes EC2 and the EBS direct APIs, which share their snapshots, and Auto
+// Scaling, which hears what becomes of instances.
 func (s *Sandbox) connectEC2() {
 	snapshots := blocks.NewStore(s.db)
+	scaling := autoscaling.New(autoscaling.Config{DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("autoscaling"), Events: s.events})
 	s.ec2 = ec2.New(ec2.Config{
-		DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("ec2"), Keys: keys{s.kms}, Events: s.events, Snapshots: snapshots, Organizations: s.orgs,
+		DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("ec2"), Keys: keys{s.kms}, Events: heard{s.events, scaling}, Snapshots: snapshots, Organizations: s.orgs,
 		Profiles: s.iam,
 	})
 	s.serve(s.ec2)
+	s.serve(scaling)
 	s.serve(ebs.New(ebs.Config{
 		DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("ebs"), Account: volumeKeys{s}, Snapshots: snapshots,
 	}))
 }
 
-// keys finds keys for EC2.
+// heard is EventBridge, and who else hears what EC2 tells.
+type heard struct {
+	*events.Service
+	scaling *autoscaling.Service
+}
+
+// Emit takes what happened.
+func (h heard) Emit(e gate.Event) {
+	h.Service.Emit(e)
+	h.scaling.Heard(e)
+}
+
+// keys finds keys for EC2 and DRS.
 type keys struct{ *kms.Service }
 
 // Find finds a key.
 func (k keys) Find(c *gate.Call, region, id string) (ec2.KeyFacts, bool, error) {
 	f, ok, err := k.Facts(c, region, id)
 	return ec2.KeyFacts{ARN: f.ARN, Managed: f.Managed, Symmetric: f.Symmetric, Enabled: f.State == "Enabled", State: string(f.State)}, ok, err
+}
+
+// Managed tells DRS whether a key is AWS's own.
+func (k keys) Managed(c *gate.Call, keyARN string) (managed, ok bool) {
+	if keyARN == "" {
+		return false, false
+	}
+	f, ok, err := k.Facts(c, c.Region, keyARN)
+	return f.Managed, ok && err == nil
 }
 
 // volumeKeys tells the EBS direct APIs what an account has set at EC2.

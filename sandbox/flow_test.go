@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
@@ -54,7 +55,7 @@ type step struct {
 }
 
 // flowServices are the services whose flows are run.
-var flowServices = []string{"kms", "sts", "iam", "ec2", "ebs"}
+var flowServices = []string{"kms", "sts", "iam", "ec2", "ebs", "s3"}
 
 // Every recorded flow that needs only services of the sandbox goes as it went at AWS.
 func TestRecordedFlows(t *testing.T) {
@@ -327,6 +328,8 @@ func invoke(config aws.Config, call string, params map[string]any) (any, error) 
 		client = ec2.NewFromConfig(config)
 	case "ebs":
 		client = ebs.NewFromConfig(config)
+	case "s3":
+		client = s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = true })
 	default:
 		return nil, fmt.Errorf("no client for %s", service)
 	}

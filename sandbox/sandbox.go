@@ -14,6 +14,7 @@ package sandbox
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -25,12 +26,15 @@ import (
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/internal/sigv4"
 	"github.com/keyreach/keyreach/sandbox/cloudtrail"
+	"github.com/keyreach/keyreach/sandbox/drs"
 	"github.com/keyreach/keyreach/sandbox/ec2"
 	"github.com/keyreach/keyreach/sandbox/events"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/iam"
 	"github.com/keyreach/keyreach/sandbox/kms"
 	"github.com/keyreach/keyreach/sandbox/organizations"
+	"github.com/keyreach/keyreach/sandbox/rds"
+	"github.com/keyreach/keyreach/sandbox/s3"
 	"github.com/keyreach/keyreach/sandbox/state"
 	"github.com/keyreach/keyreach/sandbox/sts"
 	"github.com/keyreach/keyreach/sandbox/wire"
@@ -83,8 +87,11 @@ type Sandbox struct {
 	sts      *sts.Service
 	orgs     *organizations.Service
 	trail    *cloudtrail.Service
+	drs      *drs.Service
 	ec2      *ec2.Service
 	events   *events.Service
+	rds      *rds.Service
+	s3       *s3.Service
 	services map[string]*served
 	targets  map[string]*served // by the prefix of X-Amz-Target
 	versions map[string]*served // query services by API version
@@ -152,6 +159,7 @@ func (s *Sandbox) start() error {
 		}
 		s.clock.Set(ahead)
 	}
+	s.s3.Sweep()
 	s.kept = s.accounts.Len() > 0
 	s.estate.Store(s.options.Estate)
 	if s.options.Estate != nil && !s.kept {
@@ -200,7 +208,7 @@ func (s *Sandbox) serve(service gate.Service) {
 func (s *Sandbox) Close() error {
 	s.stopAlarm()
 	s.events.Close()
-	return s.db.Close()
+	return errors.Join(s.db.Close(), s.s3.Close())
 }
 
 // Now is the sandbox's time.
@@ -256,6 +264,7 @@ func (s *Sandbox) reset(e *estate.Estate) error {
 	}
 	s.estate.Store(e)
 	s.log.Clear()
+	s.s3.Sweep()
 	return nil
 }
 

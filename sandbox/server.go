@@ -42,6 +42,10 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, nil, &wire.Error{Code: "AccessDeniedException", Message: "The sandbox " + why + ".", Status: http.StatusForbidden}, id)
 		return
 	}
+	if s.isS3(r) {
+		s.serveS3(w, r, id, &q)
+		return
+	}
 	body, err := readBody(w, r)
 	if err != nil {
 		refuse(w, r, nil, unread(err), id)
@@ -135,7 +139,16 @@ func sourceIP(r *http.Request) string {
 // send sends an answer whose header stands in w already. HeadObject has a length and
 // no body.
 func send(w http.ResponseWriter, res *wire.Response) {
-	if h := w.Header(); len(res.Body) > 0 || h.Get("Content-Length") == "" {
+	h := w.Header()
+	if res.Stream != nil {
+		w.WriteHeader(res.Status)
+		_ = sendStream(w, res.Stream) // the client sees that it ended early
+		return
+	}
+	if res.Status == http.StatusNotModified {
+		res.Body = nil // HTTP has none there
+	}
+	if len(res.Body) > 0 || h.Get("Content-Length") == "" {
 		h.Set("Content-Length", strconv.Itoa(len(res.Body)))
 	}
 	w.WriteHeader(res.Status)
@@ -151,18 +164,31 @@ func (s *Sandbox) answer(r *http.Request, body []byte, q *routed, c *gate.Call) 
 	o := q.ops[q.op.Name]
 	in := o.New()
 	if err := shortened(q.decode(r, in)); err != nil {
-		s.record(cloudtrail.Entry{Call: c, Err: err, ReadOnly: o.Mode == gate.Reads})
+		s.remember(c, o, nil, nil, err, 0)
 		s.tellEvents()
 		return nil, err
 	}
+	return s.performAndRemember(r, c, o, in, len(q.params))
+}
+
+// performAndRemember performs a call whose parameters are of a size.
+func (s *Sandbox) performAndRemember(r *http.Request, c *gate.Call, o gate.Operation, in any, size int) (any, error) {
 	out, err := s.perform(context.WithoutCancel(r.Context()), c, o, in)
-	e := cloudtrail.Entry{Call: c, In: in, Out: out, Err: err, ReadOnly: o.Mode == gate.Reads, Size: len(q.params)}
-	if len(q.params) > maxRecorded {
-		e.In, e.Size, c.Asked = nil, 0, nil
+	if size > maxRecorded {
+		in, size, c.Asked = nil, 0, nil
 	}
-	s.record(e)
+	s.remember(c, o, in, out, err, size)
 	s.tellEvents()
 	return out, err
+}
+
+// remember adds a call to the history. Of calls about data it keeps neither parameters
+// nor answers, which hold streams.
+func (s *Sandbox) remember(c *gate.Call, o gate.Operation, in, out any, err error, size int) {
+	if o.Data {
+		in, out = nil, nil
+	}
+	s.record(cloudtrail.Entry{Call: c, In: in, Out: out, Err: err, ReadOnly: o.Mode == gate.Reads, Data: o.Data, Size: size})
 }
 
 // maxRecorded is the size of the largest request that is remembered with its
@@ -196,6 +222,10 @@ func (s *Sandbox) perform(ctx context.Context, c *gate.Call, o gate.Operation, i
 			return nil, err
 		}
 		c.Prepared = prepared
+		defer func() { c.Prepared = nil }() // the history shall not hold it
+		if closer, ok := any(prepared).(io.Closer); ok {
+			defer closer.Close()
+		}
 	}
 	var out any
 	do := func() (err error) {

@@ -220,6 +220,14 @@ func (s *Signature) Verify(keys *Keys, r *http.Request, body []byte, secret stri
 	if err != nil {
 		return err
 	}
+	if !s.verifyHash(keys, r, hash, secret) {
+		return mismatch()
+	}
+	return nil
+}
+
+// verifyHash reports whether the signature holds for a request with a body of a hash.
+func (s *Signature) verifyHash(keys *Keys, r *http.Request, hash, secret string) bool {
 	key := keys.get(scope{secret, s.Date, s.Region, s.Service})
 	text, ok := keys.texts.Get().(*[]byte)
 	if !ok {
@@ -229,10 +237,10 @@ func (s *Signature) Verify(keys *Keys, r *http.Request, body []byte, secret stri
 	for path := range s.paths(r) {
 		*text = s.appendCanonical((*text)[:0], r, path, hash)
 		if s.matches(key, text) {
-			return nil
+			return true
 		}
 	}
-	return mismatch()
+	return false
 }
 
 // covers checks that the headers are signed that must be, and are there that are

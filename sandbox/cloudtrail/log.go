@@ -13,6 +13,8 @@ type Entry struct {
 	Err     error
 	// ReadOnly is set for operations that change nothing.
 	ReadOnly bool
+	// Data is set for calls about data, of which LookupEvents does not tell.
+	Data bool
 	// Size is about how many bytes the call's parameters take.
 	Size int
 }

@@ -30,7 +30,7 @@ func (s *Service) LookupEvents(ctx context.Context, in *cloudtrail.LookupEventsI
 		if in.StartTime != nil && e.Call.At.Before(*in.StartTime) || in.EndTime != nil && e.Call.At.After(*in.EndTime) {
 			continue
 		}
-		if !concerns(&e, c) {
+		if e.Data || !concerns(&e, c) {
 			continue
 		}
 		d := s.Describe(&e)

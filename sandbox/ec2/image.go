@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/keyreach/keyreach/sandbox/behalf"
+	"github.com/keyreach/keyreach/sandbox/blocks"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/state"
 )
@@ -32,12 +33,6 @@ type Image struct {
 	Failed string `json:",omitempty"`
 	// Disabled is set by DisableImage.
 	Disabled bool `json:",omitempty"`
-	// Deprecated is when it is deprecated.
-	Deprecated time.Time `json:",omitzero"`
-	// Protected keeps it from being deregistered, until Free when that is set.
-	Protected bool      `json:",omitempty"`
-	Cooldown  bool      `json:",omitempty"`
-	Free      time.Time `json:",omitzero"`
 	// Used is when it was last launched.
 	Used time.Time `json:",omitzero"`
 
@@ -165,4 +160,14 @@ func (s *Service) tellImage(m *Image, at time.Time, is string) {
 	s.emit(at, m.Account, m.Region, "EC2 AMI State Change", map[string]string{
 		"RequestId": s.IDs.UUID(), "ImageId": m.ID, "State": is, "ErrorMessage": m.Failed,
 	}, m.ARN())
+}
+
+// imageOf is the id of an image that consists of a snapshot, empty for none.
+func (s *Service) imageOf(n *blocks.Snapshot) string {
+	for _, m := range s.images.All(state.Key(n.Region, "")) {
+		if slices.Contains(m.snapshots(), n.ID) {
+			return m.ID
+		}
+	}
+	return ""
 }

@@ -142,7 +142,6 @@ func (s *Service) instance(account, region, id string) *Instance {
 	return s.instances.Get(state.Key(account, region, id))
 }
 
-// put stores an instance and has done what its steps bring.
 func (s *Service) putInstance(i *Instance) { s.instances.Put(i.row(), i) }
 
 // plan stores an instance, tells of the steps that are taken now, and has the others

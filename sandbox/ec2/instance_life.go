@@ -13,6 +13,8 @@ import (
 	"github.com/keyreach/keyreach/sandbox/behalf"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/state"
+	"github.com/keyreach/keyreach/sandbox/wire"
+	"github.com/keyreach/keyreach/usage"
 )
 
 // instanceDues are what happens to instances, by the words on the agenda.
@@ -35,6 +37,7 @@ func (s *Service) instanceStep(ctx context.Context, t state.Task) error {
 	switch step.State {
 	case terminated:
 		s.endInstance(ctx, i, step.At)
+		s.fleetLost(i, step.At)
 	case stopped:
 		s.release(ctx, i)
 	}
@@ -56,28 +59,17 @@ func (s *Service) endInstance(ctx context.Context, i *Instance, now time.Time) {
 			s.removeVolume(ctx, d.volume)
 			continue
 		}
-		s.detach(ctx, d.volume, i.ID)
+		s.detach(d.volume, i.ID)
 	}
 	s.release(ctx, i)
 	s.Agenda.Add(state.Task{At: now.Add(afterwards), Service: "ec2", Account: i.Account, Region: i.Region, What: "instance-forgotten", Subject: i.ID})
 }
 
-// detach takes an instance off a volume, with the grants that stood for it. The last one
-// stays: by it the volume is attached again.
-func (s *Service) detach(ctx context.Context, v *Volume, instance string) {
+// detach takes an instance off a volume, which keeps the grants that were made for it.
+func (s *Service) detach(v *Volume, instance string) {
 	v = v.clone()
 	v.Attached = slices.DeleteFunc(v.Attached, func(a Attachment) bool { return a.Instance == instance })
-	grantee := infrastructure(v.Region, v.Account, instance)
-	var over []behalf.Grant
-	v.Grants = slices.DeleteFunc(v.Grants, func(g behalf.Grant) bool {
-		if g.Grantee != grantee || len(over) == len(v.Grants)-1 {
-			return false
-		}
-		over = append(over, g)
-		return true
-	})
 	s.putVolume(v)
-	s.Agent.Retire(ctx, over)
 }
 
 // release ends the grants of an instance's last start.
@@ -110,12 +102,12 @@ func changeOf(id, before, after string) types.InstanceStateChange {
 }
 
 // wrongState refuses for instances in a state in which an operation cannot be.
-func wrongState(i *Instance, is, operation string) error {
+func wrongState(i *Instance, operation string) error {
 	return refuse("IncorrectInstanceState", "The instance '"+i.ID+"' is not in a state from which it can be "+operation+".")
 }
 
 // protected refuses for an instance that may not be ended or stopped.
-func protected(i *Instance, operation, attribute, verb string) error {
+func protected(i *Instance, attribute, verb string) error {
 	return notPermitted("The instance '" + i.ID + "' may not be " + verb + ". Modify its '" + attribute + "' instance attribute and try again.")
 }
 
@@ -145,7 +137,7 @@ func (s *Service) TerminateInstances(ctx context.Context, in *ec2.TerminateInsta
 	}
 	for _, i := range list {
 		if aws.ToBool(i.Asked.DisableApiTermination) && i.state(c.At) != terminated {
-			return nil, protected(i, "TerminateInstances", "disableApiTermination", "terminated")
+			return nil, protected(i, "disableApiTermination", "terminated")
 		}
 	}
 	if err := dry(in.DryRun); err != nil {
@@ -175,9 +167,9 @@ func (s *Service) StopInstances(ctx context.Context, in *ec2.StopInstancesInput)
 	for _, i := range list {
 		switch is := i.state(c.At); {
 		case is == terminated || is == shuttingDown || is == pending:
-			return nil, wrongState(i, is, "stopped")
+			return nil, wrongState(i, "stopped")
 		case aws.ToBool(i.Asked.DisableApiStop):
-			return nil, protected(i, "StopInstances", "disableApiStop", "stopped")
+			return nil, protected(i, "disableApiStop", "stopped")
 		case i.Lifecycle == "spot" && i.Asked.InstanceMarketOptions == nil:
 			return nil, refuse("UnsupportedOperation", "You can't stop the Spot Instance '"+i.ID+"' because it is associated with a one-time Spot Instance request. You can only stop Spot Instances associated with persistent Spot Instance requests.")
 		}
@@ -211,7 +203,7 @@ func (s *Service) StartInstances(ctx context.Context, in *ec2.StartInstancesInpu
 	}
 	for _, i := range list {
 		if is := i.state(c.At); is != stopped && is != running && is != pending {
-			return nil, wrongState(i, is, "started")
+			return nil, wrongState(i, "started")
 		}
 	}
 	if err := dry(in.DryRun); err != nil {
@@ -241,7 +233,7 @@ func (s *Service) start(ctx context.Context, i *Instance) error {
 	refused := (*behalf.Refused)(nil)
 	switch {
 	case errors.As(err, &refused):
-		end := refusal(&refused.Use.Failure)
+		end := notStarted(refused)
 		end.At, end.State = c.At.Add(refusedTime), stopped
 		s.plan(c.At, &n, Step{At: c.At, State: pending}, end)
 		return nil
@@ -251,6 +243,18 @@ func (s *Service) start(ctx context.Context, i *Instance) error {
 	n.Grants = grants
 	s.plan(c.At, &n, Step{At: c.At, State: pending}, Step{At: c.At.Add(stepTime), State: running})
 	return nil
+}
+
+// notStarted is how it shows that a key could not be used: as users are told of a
+// missing right. Of a key that cannot be used by anybody, the reason of a launch is
+// assumed.
+func notStarted(r *behalf.Refused) Step {
+	var e *wire.Error
+	if errors.As(r.Err, &e) {
+		return refusal(&usage.Failure{Code: keyState})
+	}
+	code := r.Use.Failure.Code
+	return Step{Code: code, Message: code + ": Client error on launch", Transition: code}
 }
 
 // open makes the grants with which EC2 opens the volumes of an instance that starts.
@@ -284,7 +288,7 @@ func (s *Service) RebootInstances(ctx context.Context, in *ec2.RebootInstancesIn
 	}
 	for _, i := range list {
 		if is := i.state(c.At); is != running && is != pending {
-			return nil, wrongState(i, is, "rebooted")
+			return nil, wrongState(i, "rebooted")
 		}
 	}
 	return &ec2.RebootInstancesOutput{}, dry(in.DryRun)

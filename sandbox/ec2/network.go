@@ -19,7 +19,7 @@ import (
 type network struct{ account, region string }
 
 // zoneLetters are the zones that every Region has here.
-const zoneLetters = "abc"
+const zoneLetters = "abcdef"
 
 // zones are the Availability Zones of a Region.
 func zones(region string) []string {

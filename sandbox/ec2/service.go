@@ -66,5 +66,9 @@ func (s *Service) Name() string { return "ec2" }
 
 // Operations are what the service offers, by what they are about.
 func (s *Service) Operations() []gate.Operation {
-	return slices.Concat(s.settingOperations(), s.volumeOperations(), s.attachOperations(), s.snapshotOperations(), s.shareOperations(), s.lockOperations(), s.tagOperations())
+	return slices.Concat(
+		s.settingOperations(), s.volumeOperations(), s.attachOperations(), s.snapshotOperations(), s.shareOperations(), s.lockOperations(), s.tagOperations(),
+		s.imageOperations(), s.imageMakeOperations(), s.imageShareOperations(), s.instanceOperations(), s.templateOperations(), s.networkOperations(),
+		s.fleetOperations(), s.spotOperations(),
+	)
 }

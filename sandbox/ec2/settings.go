@@ -18,6 +18,8 @@ type Settings struct {
 	DefaultKey string `json:",omitempty"`
 	// Blocked is how the public sharing of snapshots is blocked, empty when it is not.
 	Blocked types.SnapshotBlockPublicAccessState `json:",omitempty"`
+	// PublicImages lets images be shared with everybody.
+	PublicImages bool `json:",omitempty"`
 }
 
 // defaultKey is the default key of an account that has chosen none: recorded so.

@@ -423,6 +423,3 @@ func (s *Service) CopySnapshot(ctx context.Context, in *ec2.CopySnapshotInput) (
 	}
 	return &ec2.CopySnapshotOutput{SnapshotId: &n.ID, Tags: shownTags(tags)}, nil
 }
-
-// imageOf is the image that uses a snapshot, empty for none.
-func (s *Service) imageOf(*blocks.Snapshot) string { return "" }

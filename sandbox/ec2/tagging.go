@@ -37,7 +37,9 @@ type tagged struct {
 }
 
 // taggables are all kinds of resources that have tags.
-func (s *Service) taggables() []taggable { return slices.Concat(s.ebsTaggables()) }
+func (s *Service) taggables() []taggable {
+	return slices.Concat(s.ebsTaggables(), s.computeTaggables())
+}
 
 func (s *Service) ebsTaggables() []taggable {
 	return []taggable{

@@ -127,7 +127,7 @@ func (s *Service) merged(c *gate.Call, in *ec2.RunInstancesInput) (*ec2.RunInsta
 	out := &ec2.RunInstancesInput{}
 	translate(v.Data, out)
 	mappings, tags := out.BlockDeviceMappings, out.TagSpecifications
-	overlay(out, in)
+	lay(out, in)
 	out.BlockDeviceMappings = mergedMappings(mappings, in.BlockDeviceMappings)
 	out.TagSpecifications = mergedTags(tags, in.TagSpecifications)
 	out.LaunchTemplate = &types.LaunchTemplateSpecification{LaunchTemplateId: &t.ID, Version: new(strconv.FormatInt(v.Number, 10))}
@@ -146,8 +146,9 @@ func translate(from, to any) {
 	}
 }
 
-// overlay copies the members of a request that are set.
-func overlay(to, from *ec2.RunInstancesInput) {
+// lay copies the members that are set from one of the SDK's types to another of the
+// same.
+func lay[T any](to, from *T) {
 	t, f := reflect.ValueOf(to).Elem(), reflect.ValueOf(from).Elem()
 	for i := range f.NumField() {
 		if v := f.Field(i); t.Field(i).CanSet() && !v.IsZero() && (v.Kind() != reflect.Slice || v.Len() > 0) {
@@ -170,20 +171,11 @@ func mergedMappings(under, over []types.BlockDeviceMapping) []types.BlockDeviceM
 			list[at] = m
 		default:
 			ebs := *list[at].Ebs
-			overlayDevice(&ebs, m.Ebs)
+			lay(&ebs, m.Ebs)
 			list[at].Ebs = &ebs
 		}
 	}
 	return list
-}
-
-func overlayDevice(to, from *types.EbsBlockDevice) {
-	t, f := reflect.ValueOf(to).Elem(), reflect.ValueOf(from).Elem()
-	for i := range f.NumField() {
-		if t.Field(i).CanSet() && !f.Field(i).IsZero() {
-			t.Field(i).Set(f.Field(i))
-		}
-	}
 }
 
 // mergedTags are the tags of both, those of the second before those of the first.

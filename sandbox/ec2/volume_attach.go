@@ -11,7 +11,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
-	"github.com/keyreach/keyreach/sandbox/behalf"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/state"
 )
@@ -21,14 +20,6 @@ func (s *Service) attachOperations() []gate.Operation {
 		gate.Op(gate.Writes, s.asksAttachVolume, s.AttachVolume),
 		gate.Op(gate.Writes, s.asksDetachVolume, s.DetachVolume),
 	}
-}
-
-func (s *Service) askInstance(c *gate.Call, operation, id string) gate.Ask {
-	i := s.instance(c.Caller.Account, c.Region, id)
-	if i == nil {
-		return askOn(c, operation, behalf.ARN("ec2", c.Region, c.Caller.Account, "instance/", id), "", "AWS::EC2::Instance", nil)
-	}
-	return askOn(c, operation, i.ARN(), "", "AWS::EC2::Instance", resourceTags(i.Tags))
 }
 
 func (s *Service) asksAttachVolume(c *gate.Call, in *ec2.AttachVolumeInput) ([]gate.Ask, error) {
@@ -103,7 +94,7 @@ func (s *Service) volumeAttached(ctx context.Context, t state.Task) error {
 	if err == nil {
 		return nil
 	}
-	s.detach(ctx, v, instance)
+	s.detach(v, instance)
 	s.tellVolume(v, t.At, "attachVolume", "failed", causeOf(err))
 	return nil
 }

@@ -24,6 +24,10 @@ type Call struct {
 	UserAgent string
 	// MFA is set when the request has the code of a device.
 	MFA bool
+	// Presigned is set for a request that is signed in its query, and Payload is what it
+	// states as its body's hash.
+	Presigned bool
+	Payload   string
 
 	// Forward is set when a service makes the call: only the sandbox's own client
 	// does that.
@@ -120,6 +124,21 @@ type Session struct {
 	// IssuedText is Issued as conditions see it.
 	IssuedText string        `json:"-"`
 	Behind     arn.Principal `json:"-"`
+}
+
+// Ready works out what is not stored of a session.
+func (s *Session) Ready() {
+	s.Documents = nil
+	for _, text := range s.Policies {
+		s.Documents = append(s.Documents, Document("session policy", text))
+	}
+	s.IssuedText = s.Issued.UTC().Format(time.RFC3339)
+	// The ARNs are the sandbox's own: they can be read.
+	s.Behind, _ = arn.ParsePrincipal(s.Principal)
+	s.Holder, _ = arn.ParsePrincipal(s.ARN)
+	if s.Holder.Kind == arn.AssumedRole {
+		s.Holder = s.Holder.WithRole(s.Principal)
+	}
 }
 
 // Federated reports whether the session is GetFederationToken's, which has only

@@ -32,6 +32,9 @@ func denial(c *Call, a *Ask, d *access.Decision) string {
 	if d.Effect == access.Unknown {
 		return notKnown(c, a, d)
 	}
+	if a.Target.Service == "s3" && strangers(c, a) {
+		return "Access Denied"
+	}
 	if b := explicitBlocker(d); b != nil {
 		if b.Layer == access.KeyPolicy && foreign(c, a) {
 			return withheld(c, a)
@@ -56,16 +59,18 @@ func head(c *Call, a *Ask) string {
 		return text + " on this resource"
 	case a.Resource == "*" && unnamed(a.Action):
 		return text
+	case a.Target.Service == "s3":
+		return text + " on resource: \"" + a.Resource + "\""
 	}
 	return text + " on resource: " + a.Resource
 }
 
 // unnamed reports whether the text leaves out a resource that is "*": EC2,
 // CloudTrail and the tagging of a key in the making do, going by what users report;
-// other calls of KMS, IAM and STS say "on resource: *"
+// and the listing of buckets too; other calls of KMS, IAM and STS say "on resource: *"
 // (https://github.com/aws-ia/terraform-aws-control_tower_account_factory/issues/569).
 func unnamed(action string) bool {
-	return strings.HasPrefix(action, "ec2:") || strings.HasPrefix(action, "cloudtrail:") || action == "kms:TagResource"
+	return strings.HasPrefix(action, "ec2:") || strings.HasPrefix(action, "cloudtrail:") || action == "kms:TagResource" || action == "s3:ListAllMyBuckets"
 }
 
 // onRole reports whether the call is about assuming a role: STS then gives no
@@ -88,6 +93,14 @@ func withheld(c *Call, a *Ask) string {
 }
 
 func foreign(c *Call, a *Ask) bool { return a.Owner != "" && a.Owner != c.Caller.Account }
+
+// strangers reports whether S3 gives no reason: to callers without credentials, and to
+// those of an account outside the bucket owner's organization. It names the resource
+// in quotes, as in the examples there.
+// See https://docs.aws.amazon.com/AmazonS3/latest/userguide/troubleshoot-403-errors.html.
+func strangers(c *Call, a *Ask) bool {
+	return c.Caller.Account == "" || foreign(c, a) && !a.Together
+}
 
 // notKnown is not AWS's: a policy of the estate could not be read, and the
 // sandbox does not guess.

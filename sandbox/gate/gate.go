@@ -57,6 +57,8 @@ type Ask struct {
 	WaitingWhy string
 	// Ciphertext is set when the caller named no key and the ciphertext did.
 	Ciphertext bool
+	// Together is set by the gate when the caller and the owner are of one organization.
+	Together bool
 	// Missing is set when the resource does not exist and the caller must not
 	// learn it: the question is refused in the words for any foreign resource.
 	Missing bool
@@ -94,7 +96,17 @@ func (g *Gate) one(c *Call, a *Ask) error {
 		return nil
 	}
 	d := access.Authorize(k)
+	a.Together = g.together(c, a)
 	return &Denied{Action: a.Action, Text: denial(c, a, &d), Decision: d, Case: k, Missing: missing, Why: waiting(k, a)}
+}
+
+// together reports whether the caller and the owner are of one organization.
+func (g *Gate) together(c *Call, a *Ask) bool {
+	if a.Owner == "" || a.Owner == c.Caller.Account {
+		return true
+	}
+	mine, theirs := g.Organizations.Standing(c.Caller.Account).Place, g.Organizations.Standing(a.Owner).Place
+	return mine.Organization != "" && mine.Organization == theirs.Organization
 }
 
 // waiting says whether grants that do not count yet would have allowed a call.

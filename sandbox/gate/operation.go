@@ -19,13 +19,17 @@ const (
 type Operation struct {
 	Name string
 	Mode Mode
+	// Data is set for operations on data, as those on S3's objects: the history of an
+	// account does not tell of them.
+	Data bool
 	// New returns an empty Input.
 	New func() any
 	// Asks says what has to be allowed; nil for an operation that everybody may
 	// call. An error refuses the call before it is authorized.
 	Asks func(*Call, any) ([]Ask, error)
 	// Prepare does, after the call was authorized and without any lock, what takes
-	// long. Nil for nothing.
+	// long. Nil for nothing. What it returns is closed after Handle, or in place of it,
+	// when it is an io.Closer.
 	Prepare func(*Call, any) (any, error)
 	Handle  func(context.Context, any) (any, error)
 }

@@ -183,7 +183,15 @@ func (s *Service) change(ctx context.Context, id, operation string) (*Key, error
 }
 
 // put stores a changed key.
-func (s *Service) put(k *Key) { s.keys.Put(k.row(), k) }
+// put stores a key, and tells when it becomes usable or stops being so.
+func (s *Service) put(k *Key) {
+	old := s.keys.Get(k.row())
+	s.keys.Put(k.row(), k)
+	usable := k.State == types.KeyStateEnabled
+	if s.Changed != nil && old != nil && usable != (old.State == types.KeyStateEnabled) {
+		s.Changed(k.arn, usable)
+	}
+}
 
 // UpdateKeyDescription changes the description.
 // See https://docs.aws.amazon.com/kms/latest/APIReference/API_UpdateKeyDescription.html.

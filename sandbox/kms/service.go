@@ -37,6 +37,9 @@ type Config struct {
 	// GrantDelay is how long a new grant takes to count for callers without its
 	// token.
 	GrantDelay time.Duration
+	// Changed is told in Update when a key becomes usable or stops being so; nil for
+	// nobody.
+	Changed func(arn string, usable bool)
 }
 
 // Service is KMS.
@@ -76,7 +79,7 @@ func (s *Service) Sweep(now time.Time) {
 			s.end(row, k)
 			s.emit(k, *k.DeletionDate, "KMS CMK Deletion", nil)
 		case due != k:
-			s.keys.Put(row, due)
+			s.put(due)
 			s.emit(k, *k.ValidTo, "KMS Imported Key Material Expiration", nil)
 		case k.Rotates && !now.Before(k.NextRotation) && k.current() != nil:
 			r := k.clone()

@@ -19,6 +19,7 @@ type DB struct {
 	mu     sync.RWMutex
 	tables []table
 	undo   []func()
+	kept   []func()
 	dirty  map[change]struct{}
 	file   *bbolt.DB
 }
@@ -64,6 +65,12 @@ func (db *DB) Update(f func() error) (err error) {
 		}
 		db.undo = db.undo[:0]
 		clear(db.dirty)
+		if err == nil && done {
+			for _, f := range db.kept {
+				f()
+			}
+		}
+		db.kept = db.kept[:0]
 	}()
 	if err = f(); err == nil {
 		err = db.commit()
@@ -75,6 +82,14 @@ func (db *DB) Update(f func() error) (err error) {
 // OnUndo has f called when the update that runs is taken back. It is called in
 // Update.
 func (db *DB) OnUndo(f func()) { db.undo = append(db.undo, f) }
+
+// OnKept has f called when the update that runs was kept, and in the file. It is called
+// in Update.
+func (db *DB) OnKept(f func()) {
+	n := len(db.kept)
+	db.kept = append(db.kept, f)
+	db.OnUndo(func() { db.kept = db.kept[:n] })
+}
 
 // Try runs a part of an update. When it fails, what it changed is taken back and the
 // rest of the update may go on. It is called in Update.

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"io"
 	"reflect"
 	"strings"
 	"time"
@@ -49,6 +50,12 @@ func (c *Codec) set(dst reflect.Value, s *awsfacts.Shape, v any) error {
 		return c.setList(dst, s, v)
 	case []byte:
 		return setBytes(dst, s, v)
+	case io.Reader:
+		if !reflect.TypeOf(v).AssignableTo(dst.Type()) {
+			return misfit(dst, s)
+		}
+		dst.Set(reflect.ValueOf(v))
+		return nil
 	}
 	return setScalar(dst, s, v)
 }

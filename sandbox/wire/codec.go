@@ -11,6 +11,7 @@ package wire
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"reflect"
 	"sync"
@@ -60,12 +61,36 @@ type Response struct {
 	Status int
 	Header http.Header
 	Body   []byte
+	// Stream is the body in place of Body, when it is one. Whoever sends it closes it.
+	Stream io.ReadCloser
 }
 
 // Decode reads the request of an operation into a pointer to the SDK's Input
 // struct. The error is a *Error when the request is at fault.
 func (c *Codec) Decode(op *awsfacts.APIOperation, r *http.Request, body []byte, into any) error {
 	return c.decode(op, r, body, into, c.validate)
+}
+
+// DecodeStream is Decode for an operation whose Input has the body as a stream, of
+// which length is the length. The stream goes into the struct as it is.
+func (c *Codec) DecodeStream(op *awsfacts.APIOperation, r *http.Request, body io.Reader, length int64, into any) error {
+	tree, err := c.readRESTStream(op, r, body, length)
+	if err != nil {
+		return err
+	}
+	if err := c.validate(op.Input, tree); err != nil {
+		return err
+	}
+	return c.bind(reflect.ValueOf(into).Elem(), op.Input, tree)
+}
+
+// Streams reports whether an operation takes its body as a stream.
+func Streams(op *awsfacts.APIOperation) bool {
+	if op.Input == nil {
+		return false
+	}
+	m := payload(op.Input)
+	return m != nil && m.Shape.Type == "blob" && (m.Streaming || m.Shape.Streaming)
 }
 
 // Fill is Decode without the constraints: a value that is too long, or of no form

@@ -20,6 +20,8 @@ type Error struct {
 	Status int
 	// Fields are further members of the answer, as Reason of the EBS API.
 	Fields map[string]string
+	// Header is further headers of the answer, as S3's x-amz-delete-marker.
+	Header map[string]string
 	// Why is what AWS does not tell: it stays out of the answer.
 	Why string
 }
@@ -78,6 +80,9 @@ func (c *Codec) ErrorFor(r *http.Request, h http.Header, err error, requestID st
 	e := c.AsError(err)
 	res := &Response{Status: e.Status, Header: h}
 	c.setRequestID(h, requestID)
+	for name, value := range e.Header {
+		h.Set(name, value)
+	}
 	if c.wantsJSON(r) {
 		h.Set("Content-Type", "application/json")
 		res.Body = queryJSONError(e, requestID)

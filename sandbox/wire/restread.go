@@ -25,10 +25,24 @@ func (c *Codec) readREST(op *awsfacts.APIOperation, r *http.Request, body []byte
 	if op.Input == nil {
 		return tree, nil
 	}
-	if err := readParts(tree, rt, r, len(body)); err != nil {
+	if err := readParts(tree, rt, r, int64(len(body))); err != nil {
 		return nil, c.argument(err)
 	}
 	return tree, c.readRESTBody(tree, op, body)
+}
+
+// readRESTStream is readREST for a body that is a stream.
+func (c *Codec) readRESTStream(op *awsfacts.APIOperation, r *http.Request, body io.Reader, length int64) (map[string]any, error) {
+	rt := c.routes[op]
+	if rt == nil || !Streams(op) {
+		return nil, fmt.Errorf("wire: %s has no operation %s with a stream", c.api.Service, op.Name)
+	}
+	tree := map[string]any{}
+	if err := readParts(tree, rt, r, length); err != nil {
+		return nil, c.argument(err)
+	}
+	tree[payload(op.Input).Name] = body
+	return tree, nil
 }
 
 // argument gives the code that S3 has for what stands outside the document.
@@ -48,10 +62,10 @@ type parts struct {
 	header http.Header
 	// length is that of the body as it was read: the header of a chunked upload
 	// counts the framing as well, and Go's server takes the header away.
-	length int
+	length int64
 }
 
-func readParts(tree map[string]any, rt *route, r *http.Request, length int) error {
+func readParts(tree map[string]any, rt *route, r *http.Request, length int64) error {
 	labels, ok := rt.labels(r.URL.EscapedPath())
 	if !ok {
 		return malformed("the path is not one of " + rt.op.Name)
@@ -134,7 +148,7 @@ func (p *parts) fromHeader(m *awsfacts.Member) (any, error) {
 		if p.length == 0 {
 			return nil, nil
 		}
-		return int64(p.length), nil
+		return p.length, nil
 	}
 	text := strings.Join(p.header.Values(m.Wire()), ",")
 	if text == "" {

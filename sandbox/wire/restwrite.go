@@ -3,7 +3,6 @@ package wire
 import (
 	"bytes"
 	"encoding/xml"
-	"fmt"
 	"io"
 	"net/http"
 	"reflect"
@@ -28,6 +27,9 @@ func (c *Codec) restAnswer(res *Response, op *awsfacts.APIOperation, v reflect.V
 		if field := v.Field(f.index); !absent(field) {
 			writePart(res, f.member, reflect.Indirect(field))
 		}
+	}
+	if res.Header.Get("Content-Range") != "" {
+		res.Status = http.StatusPartialContent
 	}
 	m := payload(op.Output)
 	if m == nil {
@@ -56,7 +58,8 @@ func writePart(res *Response, m *awsfacts.Member, v reflect.Value) {
 		}
 	case "headers":
 		for _, key := range v.MapKeys() {
-			res.Header.Set(m.Wire()+key.String(), headerText(m.Shape.Value.Shape, v.MapIndex(key)))
+			// Clients take the names of an object's metadata as they come, in lower case.
+			res.Header[m.Wire()+key.String()] = []string{headerText(m.Shape.Value.Shape, v.MapIndex(key))}
 		}
 	}
 }
@@ -124,15 +127,9 @@ func (c *Codec) writeXMLDocument(res *Response, root string, s *awsfacts.Shape, 
 
 // writePayload writes the one member that is the body.
 func (c *Codec) writePayload(res *Response, m *awsfacts.Member, v reflect.Value) error {
-	if stream, ok := v.Interface().(io.Reader); ok {
+	if stream, ok := v.Interface().(io.ReadCloser); ok {
 		setType(res, "application/octet-stream")
-		var err error
-		if res.Body, err = io.ReadAll(stream); err != nil {
-			return fmt.Errorf("reading %s of the answer: %w", m.Name, err)
-		}
-		if closer, ok := stream.(io.Closer); ok {
-			return closer.Close()
-		}
+		res.Stream = stream
 		return nil
 	}
 	v = reflect.Indirect(v)

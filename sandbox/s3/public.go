@@ -1,0 +1,119 @@
+package s3
+
+import (
+	"encoding/json"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// A bucket policy is public when it lets in everybody, without a condition that holds
+// them to values that stand fixed.
+// See https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html#access-control-block-public-access-policy-status.
+
+// statement is as much of a statement as that takes.
+type statement struct {
+	Effect       string
+	Principal    json.RawMessage
+	NotPrincipal json.RawMessage
+	Resource     any
+	NotResource  any
+	Condition    map[string]map[string]any
+}
+
+func statements(text string) []statement {
+	var doc struct{ Statement json.RawMessage }
+	if json.Unmarshal([]byte(text), &doc) != nil {
+		return nil // it was read before it was stored
+	}
+	var list []statement
+	if json.Unmarshal(doc.Statement, &list) != nil {
+		var one statement
+		if json.Unmarshal(doc.Statement, &one) == nil {
+			list = []statement{one}
+		}
+	}
+	return list
+}
+
+func isPublic(text string) bool {
+	return slices.ContainsFunc(statements(text), func(v statement) bool {
+		return v.Effect == "Allow" && (v.NotPrincipal != nil || everybody(v.Principal)) && !holds(v.Condition)
+	})
+}
+
+// texts are the strings of a member that may be one or several.
+func texts(v any) (list []string) {
+	switch v := v.(type) {
+	case string:
+		return []string{v}
+	case []any:
+		for _, item := range v {
+			list = append(list, texts(item)...)
+		}
+	}
+	return list
+}
+
+func everybody(raw json.RawMessage) bool {
+	var v any
+	if json.Unmarshal(raw, &v) != nil {
+		return false
+	}
+	if kinds, ok := v.(map[string]any); ok {
+		v = kinds["AWS"]
+	}
+	return slices.Contains(texts(v), "*")
+}
+
+// fixing are the condition keys that hold a statement to somebody.
+var fixing = []string{
+	"aws:sourcearn", "aws:sourcevpc", "aws:sourcevpce", "aws:sourceowner", "aws:sourceaccount", "aws:userid", "aws:principalorgid", "aws:principalarn",
+	"aws:principalaccount", "aws:principalorgpaths", "aws:sourceip", "s3:dataaccesspointarn", "s3:dataaccesspointaccount", "s3:x-amz-server-side-encryption-aws-kms-key-id",
+}
+
+// holds reports whether conditions hold a statement to fixed values.
+func holds(conditions map[string]map[string]any) bool {
+	for operator, keys := range conditions {
+		operator = strings.ToLower(operator)
+		if strings.Contains(operator, "not") || strings.HasSuffix(operator, "ifexists") || strings.HasPrefix(operator, "null") {
+			continue
+		}
+		for key, v := range keys {
+			values := texts(v)
+			if slices.Contains(fixing, strings.ToLower(key)) && len(values) > 0 && !slices.ContainsFunc(values, func(t string) bool { return loose(strings.ToLower(key), t) }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// loose reports whether a value fixes nothing.
+func loose(key, v string) bool {
+	if key == "aws:sourceip" {
+		p, err := netip.ParsePrefix(v)
+		return err == nil && (p.Addr().Is4() && p.Bits() < 8 || p.Addr().Is6() && p.Bits() < 32)
+	}
+	if key == "aws:userid" {
+		return strings.HasPrefix(v, "*")
+	}
+	return strings.ContainsAny(v, "*?$")
+}
+
+// aboutBucket refuses a policy that is about other resources than the bucket and what is
+// in it.
+func aboutBucket(text string, b *Bucket) error {
+	for _, v := range statements(text) {
+		if v.Principal == nil && v.NotPrincipal == nil {
+			return bad("MalformedPolicy", "Missing required field Principal")
+		}
+		for _, r := range append(texts(v.Resource), texts(v.NotResource)...) {
+			if r == b.arn() || strings.HasPrefix(r, b.arn()+"/") || strings.HasPrefix(r, b.arn()+"*") || r == "*" || r == "arn:"+partition(b.Region)+":s3:::*" {
+				continue
+			}
+			return bad("MalformedPolicy", "Policy has invalid resource")
+		}
+	}
+	return nil
+}
