@@ -27,6 +27,7 @@ type CopyJob struct {
 	Role                string
 	Actor               string `json:",omitempty"` // the role that copies
 	Resource, Kind      string
+	Plain               bool `json:",omitempty"` // what is copied is not encrypted
 	State               types.CopyJobState
 	Message             string `json:",omitempty"`
 	Made                string `json:",omitempty"` // the copy's ARN, when it is begun
@@ -116,7 +117,7 @@ func (s *Service) StartCopyJob(ctx context.Context, in *backup.StartCopyJobInput
 // beginCopy stores a job that is to be done.
 func (s *Service) beginCopy(c *gate.Call, j *CopyJob, p *Point) *CopyJob {
 	j.Account, j.Region, j.ID = p.Account, p.Region, strings.ToUpper(s.IDs.UUID())
-	j.Vault, j.Point, j.Resource, j.Kind, j.Size = p.Vault, p.ARN, p.Resource, p.Kind, p.Size
+	j.Vault, j.Point, j.Resource, j.Kind, j.Size, j.Plain = p.Vault, p.ARN, p.Resource, p.Kind, p.Size, p.KeyARN == ""
 	j.State, j.Created = types.CopyJobStateCreated, c.At
 	s.putCopy(j, c.At)
 	s.later(j.Account, j.Region, "copy-start", j.ID, c.At.Add(untilStart))

@@ -33,15 +33,6 @@ const managedTag = "AWSBackupManagedResource"
 
 const gibibyte = 1 << 30
 
-// ec2Do calls EC2 as a role.
-func ec2Do[O any](ctx context.Context, a *behalf.Agent, operation string, in any, f gate.Forward) (*O, error) {
-	out, err := a.Client.Do(ctx, "ec2", operation, in, f)
-	if err != nil {
-		return nil, err
-	}
-	return out.(*O), nil
-}
-
 // idOf is the id in the ARN of a volume, a snapshot or an image.
 func idOf(resource string) string {
 	a, err := arn.Parse(resource)
@@ -70,7 +61,7 @@ func specification(kind types.ResourceType, tags map[string]string) []types.TagS
 
 func (k volumes) backup(ctx context.Context, j *BackupJob) (string, map[string]string, error) {
 	id := idOf(j.Resource)
-	out, err := ec2Do[ec2.DescribeVolumesOutput](ctx, k.agent, "DescribeVolumes", &ec2.DescribeVolumesInput{VolumeIds: []string{id}}, asRole)
+	out, err := do[ec2.DescribeVolumesOutput](ctx, k.agent, "ec2", "DescribeVolumes", &ec2.DescribeVolumesInput{VolumeIds: []string{id}}, asRole)
 	if err != nil {
 		return "", nil, err
 	}
@@ -83,7 +74,7 @@ func (k volumes) backup(ctx context.Context, j *BackupJob) (string, map[string]s
 		tags[text(t.Key)] = text(t.Value)
 	}
 	maps.Copy(tags, j.Tags)
-	n, err := ec2Do[ec2.CreateSnapshotOutput](ctx, k.agent, "CreateSnapshot", &ec2.CreateSnapshotInput{
+	n, err := do[ec2.CreateSnapshotOutput](ctx, k.agent, "ec2", "CreateSnapshot", &ec2.CreateSnapshotInput{
 		VolumeId: &id, Description: new("This snapshot is created by the AWS Backup service."), TagSpecifications: specification(types.ResourceTypeSnapshot, tags),
 	}, asRole)
 	if err != nil {
@@ -119,7 +110,7 @@ func volumeMetadata(v *types.Volume) map[string]string {
 }
 
 func (k volumes) made(ctx context.Context, point string) (progress, error) {
-	out, err := ec2Do[ec2.DescribeSnapshotsOutput](ctx, k.agent, "DescribeSnapshots", &ec2.DescribeSnapshotsInput{SnapshotIds: []string{idOf(point)}}, asRole)
+	out, err := do[ec2.DescribeSnapshotsOutput](ctx, k.agent, "ec2", "DescribeSnapshots", &ec2.DescribeSnapshotsInput{SnapshotIds: []string{idOf(point)}}, asRole)
 	if err != nil {
 		return progress{}, err
 	}
@@ -147,7 +138,7 @@ func (k volumes) share(ctx context.Context, point, account string, on bool) erro
 	if !on {
 		in.OperationType = types.OperationTypeRemove
 	}
-	_, err := ec2Do[ec2.ModifySnapshotAttributeOutput](ctx, k.agent, "ModifySnapshotAttribute", in, asRole)
+	_, err := do[ec2.ModifySnapshotAttributeOutput](ctx, k.agent, "ec2", "ModifySnapshotAttribute", in, asRole)
 	return err
 }
 
@@ -156,7 +147,7 @@ func (k volumes) share(ctx context.Context, point, account string, on bool) erro
 func (k volumes) copy(ctx context.Context, j *CopyJob, keyARN string, tags map[string]string) (string, error) {
 	all := map[string]string{sourceTag: j.Resource, managedTag: "true"}
 	maps.Copy(all, tags)
-	out, err := ec2Do[ec2.CopySnapshotOutput](ctx, k.agent, "CopySnapshot", &ec2.CopySnapshotInput{
+	out, err := do[ec2.CopySnapshotOutput](ctx, k.agent, "ec2", "CopySnapshot", &ec2.CopySnapshotInput{
 		SourceRegion: &j.Region, SourceSnapshotId: new(idOf(j.Point)), Encrypted: new(true), KmsKeyId: unless(keyARN),
 		Description: new("This snapshot is created by the AWS Backup service."), TagSpecifications: specification(types.ResourceTypeSnapshot, all),
 	}, asRole)
@@ -200,7 +191,7 @@ func (k volumes) restore(ctx context.Context, j *RestoreJob, p *Point) (string, 
 		in.Encrypted, in.KmsKeyId = new(true), unless(j.Metadata["kmsKeyId"])
 	}
 	in.TagSpecifications = specification(types.ResourceTypeVolume, j.Tags)
-	out, err := ec2Do[ec2.CreateVolumeOutput](ctx, k.agent, "CreateVolume", in, asRole)
+	out, err := do[ec2.CreateVolumeOutput](ctx, k.agent, "ec2", "CreateVolume", in, asRole)
 	if err != nil {
 		return "", err
 	}
@@ -213,7 +204,7 @@ func (k volumes) restore(ctx context.Context, j *RestoreJob, p *Point) (string, 
 const noKey = "KMS key is either disabled or pending deletion or access to KMS key is denied"
 
 func (k volumes) restored(ctx context.Context, created string) (progress, error) {
-	out, err := ec2Do[ec2.DescribeVolumesOutput](ctx, k.agent, "DescribeVolumes", &ec2.DescribeVolumesInput{VolumeIds: []string{idOf(created)}}, asRole)
+	out, err := do[ec2.DescribeVolumesOutput](ctx, k.agent, "ec2", "DescribeVolumes", &ec2.DescribeVolumesInput{VolumeIds: []string{idOf(created)}}, asRole)
 	if refused := (*wire.Error)(nil); errors.As(err, &refused) && refused.Code == "InvalidVolume.NotFound" {
 		return progress{failed: noKey}, nil
 	}
