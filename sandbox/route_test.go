@@ -33,7 +33,7 @@ func TestServicesAndOperationsThatAreNotOffered(t *testing.T) {
 	for _, q := range []struct{ scope, contentType, body, want string }{
 		{"ec2", "application/x-www-form-urlencoded", "Action=DescribeInstances&Version=2016-11-15", "<Response><Errors><Error><Code>NotImplemented</Code>"},
 		{"rds", "application/x-www-form-urlencoded", "Action=DescribeDBInstances&Version=2014-10-31", "<Error><Type>Receiver</Type><Code>NotImplemented</Code>"},
-		{"drs", "application/json", "{}", `"message":"Keyreach's sandbox does not offer drs;`},
+		{"mgn", "application/json", "{}", `"message":"Keyreach's sandbox does not offer mgn;`},
 	} {
 		r := need(http.NewRequestWithContext(t.Context(), http.MethodPost, w.URL+"/", strings.NewReader(q.body)))(t)
 		r.Header.Set("Content-Type", q.contentType)
