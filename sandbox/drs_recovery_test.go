@@ -21,8 +21,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/keyreach/keyreach/route"
 	"github.com/keyreach/keyreach/sandbox"
 	"github.com/keyreach/keyreach/sandbox/sandboxtest"
+	"github.com/keyreach/keyreach/usage"
 )
 
 // pair is a staging and a target account, with a server that replicates under a key of
@@ -615,4 +617,64 @@ func TestTheStagingAccountSeesTheTargetsJob(t *testing.T) {
 	if len(jobs) != 1 || jobs[0].Type != "CREATE_CONVERTED_SNAPSHOT" || jobs[0].InitiatedBy != "TARGET_ACCOUNT" || *jobs[0].ParticipatingServers[0].SourceServerID != p.server {
 		t.Errorf("the staging account has %+v", jobs)
 	}
+}
+
+// What check proves of an estate of the sandbox is what the sandbox did.
+func TestCheckProvesTheRouteThatDRSWent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	key, targetKey := w.key(owner, ""), w.key(consumer, "")
+	p := &pair{key: key, staging: w.site(owner, key), target: w.site(consumer, targetKey)}
+	(&journey{world: w}).trustTarget("DRSStagingAccountRole_")
+	w.setPolicy(key, stagingPolicy(owner, stagingRoleStatement, targetStatement))
+	operator := w.role(consumer, "Consumer", allow("*"), "")
+	f := need(route.Load("keyreach.yaml", []byte(strings.NewReplacer("OWNER_KEY", key, "CONSUMER_KEY", targetKey).Replace(drsChains()[1].file))))(t)
+	// missing is what check misses; what AWS asks for beside what it needs does not count.
+	missing := func() (list []string) {
+		proof := need(route.Prove(&f.Routes[0], need(w.Estate())(t), w.Now()))(t)
+		for _, step := range proof.Steps {
+			for _, c := range step.Preconditions {
+				if c.Verdict != route.Proven {
+					list = append(list, step.Name+": "+c.Text)
+				}
+			}
+			for _, r := range step.Requests {
+				if r.Use.Need == usage.Required && r.Verdict != route.Proven {
+					list = append(list, step.Name+": "+r.Use.Action)
+				}
+			}
+		}
+		return list
+	}
+	if got := missing(); !slices.Equal(got, []string{"recover: the source servers are extended into the target account"}) {
+		t.Errorf("before the server is extended, check misses %q", got)
+	}
+	p.server = p.staging.add("web")
+	p.staging.synced(p.server)
+	id := p.extend()
+	if got := missing(); len(got) > 0 {
+		t.Errorf("check misses %q", got)
+	}
+	job := p.target.recover(drs.NewFromConfig(w.session(consumer, operator.arn, "day", "")), id, true)
+	if log := jobEvents(p.target.ended(job)); p.target.launches(job)[0] != "LAUNCHED" {
+		t.Errorf("the log is %q", log)
+	}
+}
+
+func TestAnExtendedServerIsEndedInTheTargetAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.pair()
+	id := p.extend()
+	_, err := p.target.drs.StopReplication(t.Context(), &drs.StopReplicationInput{SourceServerID: &id})
+	w.begins("stopping it", err, "ConflictException: ")
+	need(p.target.drs.DisconnectSourceServer(t.Context(), &drs.DisconnectSourceServerInput{SourceServerID: &id}))(t)
+	if is := p.target.show(id).DataReplicationInfo.DataReplicationState; is != "DISCONNECTED" {
+		t.Errorf("disconnected, it is %s", is)
+	}
+	need(p.target.drs.DeleteSourceServer(t.Context(), &drs.DeleteSourceServerInput{SourceServerID: &id}))(t)
+	if is := p.staging.show(p.server).DataReplicationInfo.DataReplicationState; is != "CONTINUOUS" {
+		t.Errorf("in the staging account it is %s", is)
+	}
+	p.extend() // again
 }
