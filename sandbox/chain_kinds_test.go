@@ -14,7 +14,7 @@ func kmsOperation(name string) types.GrantOperation { return types.GrantOperatio
 // chains are the route kinds, some with several consumers.
 func chains() []chain {
 	return slices.Concat([]chain{
-		envelopeChain(), ebsChain(), amiChain(), autoScalingChain(), rdsChain(), auroraChain(), backupChain(), replicationChain(), secretChain(),
+		envelopeChain(), ebsChain(), amiChain(), autoScalingChain(), rdsChain(), auroraChain(), backupChain(), replicationChain(), secretChain(), vaultChain(),
 	}, drsChains())
 }
 

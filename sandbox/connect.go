@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"github.com/keyreach/keyreach/sandbox/autoscaling"
 	"github.com/keyreach/keyreach/sandbox/behalf"
 	"github.com/keyreach/keyreach/sandbox/blocks"
 	"github.com/keyreach/keyreach/sandbox/cloudtrail"
@@ -46,6 +47,7 @@ func (s *Sandbox) connect() {
 	s.serve(s.drs)
 	s.s3 = s3.New(s3.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Gate: s.gate, Agent: s.agent("s3"), Agenda: s.agenda, Dir: s.objectsDir()})
 	s.serve(s.s3)
+	s.connectBackup()
 	s.serve(secretsmanager.New(secretsmanager.Config{DB: s.db, IDs: s.ids, Gate: s.gate, Agent: s.agent("secretsmanager"), Agenda: s.agenda}))
 }
 
@@ -62,17 +64,32 @@ func (s *Sandbox) agent(service string) *behalf.Agent {
 	return &behalf.Agent{Service: service, Client: client{s}, Principals: s.iam, DB: s.db}
 }
 
-// connectEC2 makes EC2 and the EBS direct APIs, which share their snapshots.
+// connectEC2 makes EC2 and the EBS direct APIs, which share their snapshots, and Auto
+// Scaling, which hears what becomes of instances.
 func (s *Sandbox) connectEC2() {
 	snapshots := blocks.NewStore(s.db)
+	scaling := autoscaling.New(autoscaling.Config{DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("autoscaling"), Events: s.events})
 	s.ec2 = ec2.New(ec2.Config{
-		DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("ec2"), Keys: keys{s.kms}, Events: s.events, Snapshots: snapshots, Organizations: s.orgs,
+		DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("ec2"), Keys: keys{s.kms}, Events: heard{s.events, scaling}, Snapshots: snapshots, Organizations: s.orgs,
 		Profiles: s.iam,
 	})
 	s.serve(s.ec2)
+	s.serve(scaling)
 	s.serve(ebs.New(ebs.Config{
 		DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("ebs"), Account: volumeKeys{s}, Snapshots: snapshots,
 	}))
+}
+
+// heard is EventBridge, and who else hears what EC2 tells.
+type heard struct {
+	*events.Service
+	scaling *autoscaling.Service
+}
+
+// Emit takes what happened.
+func (h heard) Emit(e gate.Event) {
+	h.Service.Emit(e)
+	h.scaling.Heard(e)
 }
 
 // keys finds keys for EC2 and DRS.

@@ -13,6 +13,7 @@ import (
 func (s *Service) Due(ctx context.Context, t state.Task) error {
 	all := map[string]func(context.Context, state.Task) error{}
 	maps.Copy(all, s.volumeDues())
+	maps.Copy(all, s.fleetDues())
 	maps.Copy(all, s.instanceDues())
 	maps.Copy(all, s.imageDues())
 	do := all[t.What]

@@ -37,6 +37,7 @@ func (s *Service) instanceStep(ctx context.Context, t state.Task) error {
 	switch step.State {
 	case terminated:
 		s.endInstance(ctx, i, step.At)
+		s.fleetLost(i, step.At)
 	case stopped:
 		s.release(ctx, i)
 	}

@@ -43,6 +43,9 @@ func (s *Service) RunInstances(ctx context.Context, in *ec2.RunInstancesInput) (
 		return nil, err
 	}
 	for _, spec := range full.TagSpecifications {
+		if c.Forward != nil {
+			break // services mark what they launch with tags that only AWS may set
+		}
 		if _, err := newTags(full.TagSpecifications, spec.ResourceType); err != nil {
 			return nil, err
 		}

@@ -12,6 +12,9 @@ type tables struct {
 	instances *state.Table[Instance]        // account, Region, id
 	templates *state.Table[Template]        // account, Region, id
 	versions  *state.Table[TemplateVersion] // account, Region, id of the template, number
+
+	fleets *state.Table[Fleet]       // account, Region, id
+	spots  *state.Table[SpotRequest] // account, Region, id
 }
 
 func newTables(db *state.DB) tables {
@@ -24,5 +27,8 @@ func newTables(db *state.DB) tables {
 		instances: state.NewTable[Instance](db, "ec2.instances", nil),
 		templates: state.NewTable[Template](db, "ec2.templates", nil),
 		versions:  state.NewTable[TemplateVersion](db, "ec2.templates.versions", nil),
+
+		fleets: state.NewTable[Fleet](db, "ec2.fleets", nil),
+		spots:  state.NewTable[SpotRequest](db, "ec2.spots", nil),
 	}
 }

@@ -12,6 +12,19 @@ import (
 	"github.com/keyreach/keyreach/sandbox/gate"
 )
 
+// linkedName is the name that a service-linked role will have. Users report that
+// refusals name the role.
+func linkedName(in *iam.CreateServiceLinkedRoleInput) string {
+	known, ok := awsfacts.ServiceLinkedRoleOf(*in.AWSServiceName)
+	switch {
+	case !ok:
+		return "*"
+	case in.CustomSuffix != nil:
+		return known.Name + "_" + *in.CustomSuffix
+	}
+	return known.Name
+}
+
 // CreateServiceLinkedRole makes the role of a service.
 // See https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateServiceLinkedRole.html.
 func (s *Service) CreateServiceLinkedRole(ctx context.Context, in *iam.CreateServiceLinkedRoleInput) (*iam.CreateServiceLinkedRoleOutput, error) {
@@ -20,13 +33,10 @@ func (s *Service) CreateServiceLinkedRole(ctx context.Context, in *iam.CreateSer
 	if !ok {
 		return nil, refuse("InvalidInput", "The sandbox knows no service-linked role of "+*in.AWSServiceName) // our own text
 	}
-	name := known.Name
-	if in.CustomSuffix != nil {
-		if !known.TakesSuffix() {
-			return nil, refuse("InvalidInput", "Custom suffix is not allowed for "+*in.AWSServiceName)
-		}
-		name += "_" + *in.CustomSuffix
+	if in.CustomSuffix != nil && !known.TakesSuffix() {
+		return nil, refuse("InvalidInput", "Custom suffix is not allowed for "+*in.AWSServiceName)
 	}
+	name := linkedName(in)
 	if s.role(c.Caller.Account, name) != nil {
 		return nil, refuse("InvalidInput", "Service role name "+name+" has been taken in this account, please try a different suffix.")
 	}

@@ -90,7 +90,7 @@ func (s *Service) rolesOperations() []gate.Operation {
 		}), s.PutRolePermissionsBoundary),
 		gate.Op(writes, on("DeleteRolePermissionsBoundary", func(c *gate.Call, in *iam.DeleteRolePermissionsBoundaryInput) about { return s.roleAt(c, in.RoleName) }), s.DeleteRolePermissionsBoundary),
 		gate.Op(writes, on("CreateServiceLinkedRole", func(c *gate.Call, in *iam.CreateServiceLinkedRoleInput) about {
-			return about{arn: arnOf(c.Caller.Account, "role", servicePath+*in.AWSServiceName+"/", "*"), kind: "AWS::IAM::Role"}.with("iam:awsservicename", in.AWSServiceName)
+			return about{arn: arnOf(c.Caller.Account, "role", servicePath+*in.AWSServiceName+"/", linkedName(in)), kind: "AWS::IAM::Role"}.with("iam:awsservicename", in.AWSServiceName)
 		}), s.CreateServiceLinkedRole),
 		gate.Op(writes, on("DeleteServiceLinkedRole", func(c *gate.Call, in *iam.DeleteServiceLinkedRoleInput) about { return s.roleAt(c, in.RoleName) }), s.DeleteServiceLinkedRole),
 		gate.Op(reads, onAny[iam.GetServiceLinkedRoleDeletionStatusInput]("GetServiceLinkedRoleDeletionStatus"), s.GetServiceLinkedRoleDeletionStatus),
