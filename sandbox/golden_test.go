@@ -41,6 +41,9 @@ func TestTheGoldenRequestsOfTheSDKDecodeAndEncodeBackToTheSame(t *testing.T) {
 	}
 	seen := 0
 	for name, v := range s.services {
+		if name == "s3" {
+			continue // whose requests need a host: the codec's own test compares all of them
+		}
 		dir := filepath.Join(golden.ModuleDir(t, name), "request_snapshot")
 		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 			t.Logf("the SDK's module for %s has no golden requests: its %d operations are not compared here", name, len(v.ops))

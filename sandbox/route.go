@@ -71,8 +71,6 @@ func (s *Sandbox) routeForm(r *http.Request, body []byte) (routed, error) {
 		switch name := s.strange(r); name {
 		case "":
 			return q, unknownOperation("The request names no service that the sandbox has.")
-		case "s3":
-			return notOffered(name, "rest-xml")
 		default:
 			return notOffered(name, "rest-json")
 		}

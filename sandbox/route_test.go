@@ -21,7 +21,7 @@ func TestServicesAndOperationsThatAreNotOffered(t *testing.T) {
 	w := newWorld(t)
 	c := w.root(owner)
 	for what, err := range map[string]error{
-		"s3":                            just(s3.NewFromConfig(c, func(o *s3.Options) { o.UsePathStyle = true }).ListBuckets(t.Context(), &s3.ListBucketsInput{})),
+		"s3:GetObjectTorrent":           just(s3.NewFromConfig(c, func(o *s3.Options) { o.UsePathStyle = true }).GetObjectTorrent(t.Context(), &s3.GetObjectTorrentInput{Bucket: new("bucket"), Key: new("key")})),
 		"ebs":                           just(ebs.NewFromConfig(c).ListSnapshotBlocks(t.Context(), &ebs.ListSnapshotBlocksInput{SnapshotId: new("snap-0123456789abcdef0")})),
 		"kms:DescribeCustomKeyStores":   just(kms.NewFromConfig(c).DescribeCustomKeyStores(t.Context(), &kms.DescribeCustomKeyStoresInput{})),
 		"sts:AssumeRoleWithWebIdentity": just(sts.NewFromConfig(c).AssumeRoleWithWebIdentity(t.Context(), &sts.AssumeRoleWithWebIdentityInput{RoleArn: new("arn:aws:iam::" + owner + ":role/r"), RoleSessionName: new("mine"), WebIdentityToken: new("token")})),
