@@ -1,7 +1,10 @@
 package sandbox_test
 
 import (
+	"encoding/base64"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -24,4 +27,9 @@ func orphan(t *testing.T, dir string) {
 	if err := os.WriteFile(filepath.Join(dir, "o-orphan"), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// crcOf is the checksum of a text as S3 writes it.
+func crcOf(text string) string {
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE([]byte(text))))
 }

@@ -49,7 +49,7 @@ func (s *Sandbox) isS3(r *http.Request) bool {
 
 // bucketHost are the hosts that name a bucket.
 // See https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html.
-var bucketHost = regexp.MustCompile(`^(.+)\.(s3(?:[.-][a-z0-9-]+)*\.amazonaws\.com(?:\.cn)?|s3(?:\.[a-z0-9-]+)?\.localhost|localhost)$`)
+var bucketHost = regexp.MustCompile(`^(.+?)\.(s3(?:[.-][a-z0-9-]+)*\.amazonaws\.com(?:\.cn)?|s3(?:\.[a-z0-9-]+)?\.localhost|localhost)$`)
 
 func hostOf(r *http.Request) string {
 	host := r.Host
