@@ -97,6 +97,7 @@ func TestConditionsSeeWhatARequestSays(t *testing.T) {
 	w := newWorld(t)
 	c := w.bucket(owner, "conditions")
 	need(c.PutObject(t.Context(), &s3.PutObjectInput{Bucket: new("conditions"), Key: new("tagged"), Body: strings.NewReader("x"), Tagging: new("team=a")}))(t)
+	w.put(c, "conditions", "untagged", "x")
 	key := w.key(owner, "")
 	put := func(change func(*s3.PutObjectInput)) func(*s3.Client) error {
 		return func(c *s3.Client) error {
@@ -125,7 +126,7 @@ func TestConditionsSeeWhatARequestSays(t *testing.T) {
 		{`"StringEquals":{"s3:RequestObjectTag/team":"a"}`, put(func(in *s3.PutObjectInput) { in.Tagging = new("team=a") }), put(func(in *s3.PutObjectInput) { in.Tagging = new("team=b") })},
 		{`"Null":{"s3:if-none-match":"false"}`, put(func(in *s3.PutObjectInput) { in.Key, in.IfNoneMatch = new("new"), new("*") }), put(func(*s3.PutObjectInput) {})},
 		{`"StringLike":{"s3:prefix":"home/me/*"}`, list("home/me/x"), list("home/you/x")},
-		{`"StringEquals":{"s3:ExistingObjectTag/team":"a"}`, read("tagged"), read("k")},
+		{`"StringEquals":{"s3:ExistingObjectTag/team":"a"}`, read("tagged"), read("untagged")},
 		{`"StringEquals":{"s3:ResourceAccount":"` + owner + `"}`, read("tagged"), nil},
 		{`"Bool":{"aws:SecureTransport":"true"}`, read("tagged"), nil},
 		{`"StringEquals":{"s3:ResourceAccount":"` + consumer + `"}`, nil, read("tagged")},
@@ -277,7 +278,9 @@ func TestABucketPolicyCanLockOutEverybodyButTheRootUserFromItself(t *testing.T) 
 func (w *world) anywhere() aws.HTTPClient {
 	dialer := &net.Dialer{}
 	at := strings.TrimPrefix(w.URL, "http://")
-	transport := &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) { return dialer.DialContext(ctx, network, at) }}
+	transport := &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return dialer.DialContext(ctx, network, at)
+	}}
 	w.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport}
 }

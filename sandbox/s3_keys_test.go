@@ -63,6 +63,10 @@ func TestAnObjectUnderAKeyNeedsTheKey(t *testing.T) {
 		if _, err := mine.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: new("keyed"), Key: new("o")}); err != nil {
 			t.Errorf("%s: HeadObject: %v", x.name, err)
 		}
+		_, err = mine.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: new("keyed"), Key: new("o"), ChecksumMode: s3types.ChecksumModeEnabled})
+		if refused := err != nil; refused != (x.get != "") {
+			t.Errorf("%s: HeadObject with the checksum: %v", x.name, err)
+		}
 	}
 }
 

@@ -123,7 +123,7 @@ func TestWhatIsNotThereIsRefusedInS3sWords(t *testing.T) {
 		"replication":       {just(c.GetBucketReplication(t.Context(), &s3.GetBucketReplicationInput{Bucket: new("there")})), "ReplicationConfigurationNotFoundError: The replication configuration was not found"},
 		"locks":             {just(c.GetObjectLockConfiguration(t.Context(), &s3.GetObjectLockConfigurationInput{Bucket: new("there")})), "ObjectLockConfigurationNotFoundError: Object Lock configuration does not exist for this bucket"},
 		"an empty bucket":   {just(c.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: new("there")})), "BucketNotEmpty: The bucket you tried to delete is not empty"},
-		"customers' keys":   {just(c.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: new("there"), Key: new("object"), SSECustomerAlgorithm: new("AES256")})), "NotImplemented: "},
+		"customers' keys":   {just(c.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: new("there"), Key: new("object"), SSECustomerAlgorithm: new("AES256")})), "NotImplemented: Not Implemented"},
 		"an ACL":            {just(c.PutObject(t.Context(), &s3.PutObjectInput{Bucket: new("there"), Key: new("k"), ACL: s3types.ObjectCannedACLPublicRead})), "AccessControlListNotSupported: The bucket does not allow ACLs"},
 		"a name":            {just(c.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: new("Not_A_Name")})), "InvalidBucketName: The specified bucket is not valid."},
 		"the Region":        {just(s3Of(w.Root(owner, "eu-west-1")).ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: new("there")})), "AuthorizationHeaderMalformed: The authorization header is malformed; the region 'eu-west-1' is wrong; expecting 'us-east-1'"},

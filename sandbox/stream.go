@@ -44,8 +44,11 @@ func (s *Sandbox) isS3(r *http.Request) bool {
 		return hosted || strings.Contains(r.URL.RawQuery, "%2Fs3%2F") || strings.HasPrefix(r.Header.Get("Authorization"), "AWS ")
 	}
 	action, _ := formAction(r.URL.RawQuery)
-	return action == "" && !form && (r.URL.Path != "/" || hosted)
+	return action == "" && !form && (hosted || bucketPath.MatchString(r.URL.Path))
 }
+
+// bucketPath are the paths that name a bucket.
+var bucketPath = regexp.MustCompile(`^/[a-z0-9][a-z0-9.-]{2,62}(?:/|$)`)
 
 // bucketHost are the hosts that name a bucket.
 // See https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html.

@@ -197,7 +197,10 @@ func (s *Service) copyable(o *Object, in *s3.CopyObjectInput) error {
 // See https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html.
 func (s *Service) CopyObject(ctx context.Context, in *s3.CopyObjectInput) (*s3.CopyObjectOutput, error) {
 	c := gate.From(ctx)
-	w := c.Prepared.(*written)
+	w, ok := c.Prepared.(*written)
+	if !ok {
+		return nil, notImplemented("copies that services make")
+	}
 	b, put := s.buckets.Get(*in.Bucket), asPut(in)
 	if err := s.conditions(b, *in.Key, in.IfMatch, in.IfNoneMatch); err != nil {
 		return nil, err

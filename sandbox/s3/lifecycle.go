@@ -238,15 +238,8 @@ func (b *Bucket) abortOf(u *Upload) (*time.Time, *string) {
 	return nil, nil
 }
 
-// watch plans what a rule does to a version.
-func (s *Service) watch(b *Bucket, o *Object) {
-	if b.Lifecycle != nil {
-		s.watchKey(b, o.Key)
-	}
-}
-
-// watchKey plans what rules do to the versions of a key.
-func (s *Service) watchKey(b *Bucket, key string) {
+// watch plans what rules do to the versions of a key.
+func (s *Service) watch(b *Bucket, key string) {
 	if b.Lifecycle == nil {
 		return
 	}

@@ -207,7 +207,10 @@ func (s *Service) putPart(ctx context.Context, bucket, key, id *string, number i
 	if err != nil {
 		return nil, nil, err
 	}
-	w := c.Prepared.(*written)
+	w, ok := c.Prepared.(*written)
+	if !ok {
+		return nil, nil, notImplemented("uploads in parts that services make")
+	}
 	p := &Part{Number: number, Size: w.Size, ETag: `"` + hexOf(w.md5) + `"`, Modified: c.At.UTC().Truncate(time.Second), Sums: w.sums, Segment: w.Segment}
 	s.adopt(w)
 	if old := s.parts.Get(u.partRow(number)); old != nil {
