@@ -1,5 +1,5 @@
 // Package sandbox is an embedded AWS that refuses what AWS refuses: KMS, IAM, STS,
-// Organizations and CloudTrail on AWS's own wire, with several accounts and
+// Organizations, CloudTrail and S3 on AWS's own wire, with several accounts and
 // Regions, every call authorized by package access.
 //
 // A Sandbox is an http.Handler:

@@ -108,6 +108,7 @@ func follows(r *types.ReplicationRule, o *Object) bool {
 	if r.Status != types.ReplicationRuleStatusEnabled {
 		return false
 	}
+	//lint:ignore SA1019 clients still send what rules had before they had filters
 	prefix := value(r.Prefix)
 	var tags []types.Tag
 	if f := r.Filter; f != nil {
