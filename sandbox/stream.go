@@ -32,7 +32,8 @@ const maxDocument = 4 << 20
 // has none, because no other service takes such a request.
 func (s *Sandbox) isS3(r *http.Request) bool {
 	form := r.Method == http.MethodPost && mediaType(r) == formType
-	if s.services["s3"] == nil || r.Header.Get("X-Amz-Target") != "" || form && r.URL.Path == "/" {
+	action, _ := formAction(r.URL.RawQuery)
+	if r.Header.Get("X-Amz-Target") != "" || action != "" || form && r.URL.Path == "/" {
 		return false
 	}
 	sig, err := sigv4.Parse(r)
@@ -43,8 +44,7 @@ func (s *Sandbox) isS3(r *http.Request) bool {
 	case !errors.Is(err, sigv4.ErrMissing):
 		return hosted || strings.Contains(r.URL.RawQuery, "%2Fs3%2F") || strings.HasPrefix(r.Header.Get("Authorization"), "AWS ")
 	}
-	action, _ := formAction(r.URL.RawQuery)
-	return action == "" && !form && (hosted || bucketPath.MatchString(r.URL.Path))
+	return !form && (hosted || bucketPath.MatchString(r.URL.Path))
 }
 
 // bucketPath are the paths that name a bucket.
