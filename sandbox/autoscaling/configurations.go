@@ -62,6 +62,9 @@ func (s *Service) CreateLaunchConfiguration(ctx context.Context, in *autoscaling
 		MetadataOptions: in.MetadataOptions, PlacementTenancy: in.PlacementTenancy, RamdiskId: or(in.RamdiskId, ""), SecurityGroups: in.SecurityGroups,
 		SpotPrice: in.SpotPrice, UserData: or(in.UserData, ""),
 	}
+	there(&v.BlockDeviceMappings)
+	there(&v.ClassicLinkVPCSecurityGroups)
+	there(&v.SecurityGroups)
 	s.configs.Put(state.Key(c.Caller.Account, c.Region, name), &Configuration{Account: c.Caller.Account, Region: c.Region, Shown: v})
 	return &autoscaling.CreateLaunchConfigurationOutput{}, nil
 }
