@@ -196,17 +196,17 @@ func replicationChain() chain {
 			role := "arn:aws:iam::" + owner + ":role/Owner"
 			trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"s3.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
 			need(iam.NewFromConfig(j.root(owner)).UpdateAssumeRolePolicy(j.Context(), &iam.UpdateAssumeRolePolicyInput{RoleName: new("Owner"), PolicyDocument: &trust}))(j)
-			from := j.bucket(owner, "from", "arn:aws:iam::"+consumer+":root", "s3:GetObject")
-			to := j.bucket(consumer, "to", role, "s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags", "s3:GetObjectVersionTagging", "s3:ObjectOwnerOverrideToBucketOwner")
+			from := j.bucket(owner, "original", "arn:aws:iam::"+consumer+":root", "s3:GetObject")
+			to := j.bucket(consumer, "replicas", role, "s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags", "s3:GetObjectVersionTagging", "s3:ObjectOwnerOverrideToBucketOwner")
 			on := &s3types.VersioningConfiguration{Status: s3types.BucketVersioningStatusEnabled}
-			need(from.PutBucketVersioning(j.Context(), &s3.PutBucketVersioningInput{Bucket: new("from"), VersioningConfiguration: on}))(j)
-			need(to.PutBucketVersioning(j.Context(), &s3.PutBucketVersioningInput{Bucket: new("to"), VersioningConfiguration: on}))(j)
-			need(from.PutBucketReplication(j.Context(), &s3.PutBucketReplicationInput{Bucket: new("from"), ReplicationConfiguration: &s3types.ReplicationConfiguration{
+			need(from.PutBucketVersioning(j.Context(), &s3.PutBucketVersioningInput{Bucket: new("original"), VersioningConfiguration: on}))(j)
+			need(to.PutBucketVersioning(j.Context(), &s3.PutBucketVersioningInput{Bucket: new("replicas"), VersioningConfiguration: on}))(j)
+			need(from.PutBucketReplication(j.Context(), &s3.PutBucketReplicationInput{Bucket: new("original"), ReplicationConfiguration: &s3types.ReplicationConfiguration{
 				Role: &role, Rules: []s3types.ReplicationRule{{
 					ID: new("all"), Priority: new(int32(1)), Status: s3types.ReplicationRuleStatusEnabled, Filter: &s3types.ReplicationRuleFilter{Prefix: new("")},
 					DeleteMarkerReplication: &s3types.DeleteMarkerReplication{Status: s3types.DeleteMarkerReplicationStatusDisabled},
 					SourceSelectionCriteria: &s3types.SourceSelectionCriteria{SseKmsEncryptedObjects: &s3types.SseKmsEncryptedObjects{Status: s3types.SseKmsEncryptedObjectsStatusEnabled}},
-					Destination:             &s3types.Destination{Bucket: new("arn:aws:s3:::to"), EncryptionConfiguration: &s3types.EncryptionConfiguration{ReplicaKmsKeyID: &j.keys[1]}},
+					Destination:             &s3types.Destination{Bucket: new("arn:aws:s3:::replicas"), EncryptionConfiguration: &s3types.EncryptionConfiguration{ReplicaKmsKeyID: &j.keys[1]}},
 				}},
 			}}))(j)
 		},
@@ -214,10 +214,10 @@ func replicationChain() chain {
 			"replicate": func(j *journey, _ *route.StepProof) error {
 				c := s3.NewFromConfig(j.root(owner), func(o *s3.Options) { o.UsePathStyle = true })
 				need(c.PutObject(j.Context(), &s3.PutObjectInput{
-					Bucket: new("from"), Key: new("data"), Body: strings.NewReader("data"), ServerSideEncryption: s3types.ServerSideEncryptionAwsKms, SSEKMSKeyId: &j.keys[0],
+					Bucket: new("original"), Key: new("data"), Body: strings.NewReader("data"), ServerSideEncryption: s3types.ServerSideEncryptionAwsKms, SSEKMSKeyId: &j.keys[0],
 				}))(j)
 				return j.settled("the replication", func() (bool, error) {
-					out, err := c.HeadObject(j.Context(), &s3.HeadObjectInput{Bucket: new("from"), Key: new("data")})
+					out, err := c.HeadObject(j.Context(), &s3.HeadObjectInput{Bucket: new("original"), Key: new("data")})
 					if err == nil && out.ReplicationStatus == s3types.ReplicationStatusFailed {
 						return false, &failure{text: "the object has replication status FAILED"}
 					}

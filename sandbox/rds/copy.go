@@ -74,7 +74,7 @@ func (n *Snapshot) from(source *Snapshot, c *gate.Call) {
 		v.SourceDBSnapshotIdentifier, v.SourceRegion = nil, nil
 		if away {
 			v.SourceDBSnapshotIdentifier, v.SourceRegion = new(source.arn()), new(source.Region)
-			v.AvailabilityZone, v.OptionGroupName, v.VpcId = new(c.Region+"a"), v.OptionGroupName, new(vpcOf(c.Caller.Account, c.Region))
+			v.AvailabilityZone, v.VpcId = new(c.Region+"a"), new(vpcOf(c.Caller.Account, c.Region))
 		}
 		n.Instance = &v
 		return
