@@ -12,7 +12,7 @@ func kmsOperation(name string) types.GrantOperation { return types.GrantOperatio
 // chains are the route kinds, some with several consumers.
 func chains() []chain {
 	return []chain{
-		envelopeChain(), ebsChain(), amiChain(), autoScalingChain(), rdsChain(), auroraChain(), backupChain(), replicationChain(), secretChain(),
+		envelopeChain(), ebsChain(), amiChain(), autoScalingChain(), karpenterChain(), fleetChain(), spotChain(), rdsChain(), auroraChain(), backupChain(), replicationChain(), secretChain(),
 	}
 }
 
