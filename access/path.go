@@ -178,7 +178,8 @@ func noResourcePolicy(c *estate.Case) bool {
 	case "kms":
 		return !isKMSKey(c)
 	case "ec2", "rds", "drs", "fsx":
-		return true
+		// A snapshot in a backup vault has the vault's policy.
+		return c.Resource == nil
 	}
 	return c.Request.Resource == "*"
 }

@@ -2,6 +2,8 @@ package route
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/estate"
@@ -145,11 +147,16 @@ func resources(args map[string]string, e *estate.Estate) []estate.Resource {
 	return rs
 }
 
+// attribute compares an attribute of the resources, of those under a key when one is
+// named. An attribute may have several values, with commas between.
 func attribute(args map[string]string, e *estate.Estate) (Verdict, string) {
 	name, found := args["attribute"], false
 	for _, r := range resources(args, e) {
+		if key := args["key"]; key != "" && r.Key != "" && r.Key != key {
+			continue
+		}
 		value, ok := r.Attributes[name]
-		if ok && value != args["value"] {
+		if ok && !slices.Contains(strings.Split(value, ","), args["value"]) {
 			return Blocked, fmt.Sprintf("%s %s has %s %s", r.Type, r.ID, name, value)
 		}
 		found = found || ok

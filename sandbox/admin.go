@@ -71,6 +71,10 @@ func (s *Sandbox) own(path string) map[string]http.HandlerFunc {
 		}}
 	case "clock":
 		return map[string]http.HandlerFunc{http.MethodGet: s.getClock, http.MethodPost: s.postClock}
+	case "drs/source-servers":
+		return map[string]http.HandlerFunc{http.MethodPost: s.postSourceServer}
+	case "drs/failback-clients":
+		return map[string]http.HandlerFunc{http.MethodPost: s.postFailbackClient}
 	}
 	if id, ok := strings.CutPrefix(path, "decisions/"); ok {
 		return map[string]http.HandlerFunc{http.MethodGet: func(w http.ResponseWriter, _ *http.Request) { s.getDecision(w, id) }}

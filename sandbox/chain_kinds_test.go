@@ -1,6 +1,8 @@
 package sandbox_test
 
 import (
+	"slices"
+
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
@@ -11,9 +13,10 @@ func kmsOperation(name string) types.GrantOperation { return types.GrantOperatio
 
 // chains are the route kinds, some with several consumers.
 func chains() []chain {
-	return []chain{
-		envelopeChain(), ebsChain(), amiChain(), autoScalingChain(), karpenterChain(), fleetChain(), spotChain(), rdsChain(), auroraChain(), backupChain(), replicationChain(), secretChain(),
-	}
+	return slices.Concat([]chain{
+		envelopeChain(), ebsChain(), amiChain(), autoScalingChain(), karpenterChain(), fleetChain(), spotChain(), rdsChain(), auroraChain(),
+		backupChain(), replicationChain(), secretChain(), vaultChain(),
+	}, drsChains())
 }
 
 // steps perform the steps of a route, by name.

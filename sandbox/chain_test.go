@@ -179,6 +179,8 @@ func (j *journey) halves(caller, key string) []string {
 	switch {
 	case p.IsServiceLinked() && foreign && slices.Contains([]string{"AWSServiceRoleForAutoScaling", "AWSServiceRoleForEC2Fleet", "AWSServiceRoleForEC2Spot"}, p.Name):
 		return []string{"grant"}
+	case p.IsServiceLinked() && !foreign && p.Name == "AWSServiceRoleForBackup":
+		return nil // AWS's policy for the role has them, and the key's lets the account decide
 	case p.IsServiceLinked():
 		return []string{"key-policy"}
 	case foreign:

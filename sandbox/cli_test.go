@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -43,7 +44,7 @@ func TestCommandLine(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"root": scriptRoot, "login": scriptLogin, "as": scriptAs, "keep": scriptKeep, "fill": scriptFill, "add": scriptAdd, "unbase64": scriptUnbase64, "pass": scriptPass, "bytes": scriptBytes,
+			"root": scriptRoot, "login": scriptLogin, "as": scriptAs, "keep": scriptKeep, "fill": scriptFill, "add": scriptAdd, "unbase64": scriptUnbase64, "bytes": scriptBytes, "post": scriptPost,
 		},
 	})
 }
@@ -189,23 +190,25 @@ func scriptAdd(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(jsonText(p)), 0o600))
 }
 
-// scriptPass moves the sandbox's clock on, so that what takes its time is done.
-func scriptPass(ts *testscript.TestScript, neg bool, args []string) {
-	wants(ts, neg, len(args) == 1, "pass DURATION")
-	res, err := http.Post(ts.Getenv("AWS_ENDPOINT_URL")+"/_keyreach/clock", "application/json", strings.NewReader(`{"advance":"`+args[0]+`"}`))
-	ts.Check(err)
-	ts.Check(res.Body.Close())
-	if res.StatusCode != http.StatusOK {
-		ts.Fatalf("moving the clock by %s: %s", args[0], res.Status)
-	}
-}
-
 // scriptUnbase64 is base64 -d, which not every machine has.
 func scriptUnbase64(ts *testscript.TestScript, neg bool, args []string) {
 	wants(ts, neg, len(args) == 2, "unbase64 FROM TO")
 	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(ts.ReadFile(args[0])))
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), raw, 0o600))
+}
+
+// scriptPost sends a file to an endpoint of the sandbox's own and prints the answer.
+func scriptPost(ts *testscript.TestScript, neg bool, args []string) {
+	wants(ts, neg, len(args) == 2, "post ENDPOINT FILE")
+	res, err := http.Post(ts.Getenv("AWS_ENDPOINT_URL")+"/_keyreach/"+args[0], "application/json", strings.NewReader(ts.ReadFile(args[1])))
+	ts.Check(err)
+	defer res.Body.Close()
+	_, err = io.Copy(ts.Stdout(), res.Body)
+	ts.Check(err)
+	if res.StatusCode != http.StatusOK {
+		ts.Fatalf("%s answers %s", args[0], res.Status)
+	}
 }
 
 // scriptBytes writes a file of a size.

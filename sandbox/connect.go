@@ -5,6 +5,7 @@ import (
 	"github.com/keyreach/keyreach/sandbox/behalf"
 	"github.com/keyreach/keyreach/sandbox/blocks"
 	"github.com/keyreach/keyreach/sandbox/cloudtrail"
+	"github.com/keyreach/keyreach/sandbox/drs"
 	"github.com/keyreach/keyreach/sandbox/ebs"
 	"github.com/keyreach/keyreach/sandbox/ec2"
 	"github.com/keyreach/keyreach/sandbox/events"
@@ -42,8 +43,11 @@ func (s *Sandbox) connect() {
 	s.connectEC2()
 	s.rds = rds.New(rds.Config{DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("rds")})
 	s.serve(s.rds)
+	s.drs = drs.New(drs.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("drs"), Keys: keys{s.kms}, Events: s.events})
+	s.serve(s.drs)
 	s.s3 = s3.New(s3.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Gate: s.gate, Agent: s.agent("s3"), Agenda: s.agenda, Dir: s.objectsDir()})
 	s.serve(s.s3)
+	s.connectBackup()
 	s.serve(secretsmanager.New(secretsmanager.Config{DB: s.db, IDs: s.ids, Gate: s.gate, Agent: s.agent("secretsmanager"), Agenda: s.agenda}))
 }
 
@@ -88,13 +92,22 @@ func (h heard) Emit(e gate.Event) {
 	h.scaling.Heard(e)
 }
 
-// keys finds keys for EC2.
+// keys finds keys for EC2 and DRS.
 type keys struct{ *kms.Service }
 
 // Find finds a key.
 func (k keys) Find(c *gate.Call, region, id string) (ec2.KeyFacts, bool, error) {
 	f, ok, err := k.Facts(c, region, id)
 	return ec2.KeyFacts{ARN: f.ARN, Managed: f.Managed, Symmetric: f.Symmetric, Enabled: f.State == "Enabled", State: string(f.State)}, ok, err
+}
+
+// Managed tells DRS whether a key is AWS's own.
+func (k keys) Managed(c *gate.Call, keyARN string) (managed, ok bool) {
+	if keyARN == "" {
+		return false, false
+	}
+	f, ok, err := k.Facts(c, c.Region, keyARN)
+	return f.Managed, ok && err == nil
 }
 
 // volumeKeys tells the EBS direct APIs what an account has set at EC2.

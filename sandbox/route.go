@@ -68,21 +68,13 @@ func (s *Sandbox) routeForm(r *http.Request, body []byte) (routed, error) {
 		if v := s.restOf(r); v != nil {
 			return routeREST(r, v, body)
 		}
-		switch name := s.strange(r); name {
-		case "":
-			return q, unknownOperation("The request names no service that the sandbox has.")
-		case "s3":
-			return notOffered(name, "rest-xml")
-		default:
+		if name := s.strange(r); name != "" {
 			return notOffered(name, "rest-json")
 		}
+		return q, unknownOperation("The request names no service that the sandbox has.")
 	}
 	if q.served = s.versions[version]; q.served == nil {
-		switch name := s.strange(r); name {
-		case "":
-		case "ec2":
-			return notOffered(name, "ec2")
-		default:
+		if name := s.strange(r); name != "" {
 			return notOffered(name, "query")
 		}
 		q.served = s.services["sts"] // for its protocol

@@ -8,7 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/service/ebs"
+	"github.com/aws/aws-sdk-go-v2/service/drs"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -21,19 +22,20 @@ func TestServicesAndOperationsThatAreNotOffered(t *testing.T) {
 	w := newWorld(t)
 	c := w.root(owner)
 	for what, err := range map[string]error{
-		"s3":                            just(s3.NewFromConfig(c, func(o *s3.Options) { o.UsePathStyle = true }).ListBuckets(t.Context(), &s3.ListBucketsInput{})),
-		"ebs":                           just(ebs.NewFromConfig(c).ListSnapshotBlocks(t.Context(), &ebs.ListSnapshotBlocksInput{SnapshotId: new("snap-0123456789abcdef0")})),
-		"kms:DescribeCustomKeyStores":   just(kms.NewFromConfig(c).DescribeCustomKeyStores(t.Context(), &kms.DescribeCustomKeyStoresInput{})),
-		"sts:AssumeRoleWithWebIdentity": just(sts.NewFromConfig(c).AssumeRoleWithWebIdentity(t.Context(), &sts.AssumeRoleWithWebIdentityInput{RoleArn: new("arn:aws:iam::" + owner + ":role/r"), RoleSessionName: new("mine"), WebIdentityToken: new("token")})),
+		"s3:GetBucketAnalyticsConfiguration": just(s3.NewFromConfig(c, func(o *s3.Options) { o.UsePathStyle = true }).GetBucketAnalyticsConfiguration(t.Context(), &s3.GetBucketAnalyticsConfigurationInput{Bucket: new("bucket"), Id: new("one")})),
+		"ec2:CreateVpc":                      just(ec2.NewFromConfig(c).CreateVpc(t.Context(), &ec2.CreateVpcInput{CidrBlock: new("10.0.0.0/16")})),
+		"drs:ListLaunchActions":              just(drs.NewFromConfig(c).ListLaunchActions(t.Context(), &drs.ListLaunchActionsInput{ResourceId: new("s-1111111111aaaaaaa")})),
+		"kms:DescribeCustomKeyStores":        just(kms.NewFromConfig(c).DescribeCustomKeyStores(t.Context(), &kms.DescribeCustomKeyStoresInput{})),
+		"sts:AssumeRoleWithWebIdentity":      just(sts.NewFromConfig(c).AssumeRoleWithWebIdentity(t.Context(), &sts.AssumeRoleWithWebIdentityInput{RoleArn: new("arn:aws:iam::" + owner + ":role/r"), RoleSessionName: new("mine"), WebIdentityToken: new("token")})),
 	} {
 		if got, want := refusal(err), "NotImplemented: Keyreach's sandbox does not offer "+what+"; docs/sandbox.md lists what it offers"; got != want {
 			t.Errorf("%s: %q", what, got)
 		}
 	}
 	for _, q := range []struct{ scope, contentType, body, want string }{
-		{"ec2", "application/x-www-form-urlencoded", "Action=DescribeInstances&Version=2016-11-15", "<Response><Errors><Error><Code>NotImplemented</Code>"},
-		{"rds", "application/x-www-form-urlencoded", "Action=DescribeDBInstances&Version=2014-10-31", "<Error><Type>Receiver</Type><Code>NotImplemented</Code>"},
-		{"drs", "application/json", "{}", `"message":"Keyreach's sandbox does not offer drs;`},
+		{"ec2", "application/x-www-form-urlencoded", "Action=CreateVpc&Version=2016-11-15", "<Response><Errors><Error><Code>NotImplemented</Code>"},
+		{"sns", "application/x-www-form-urlencoded", "Action=ListTopics&Version=2010-03-31", "<Error><Type>Receiver</Type><Code>NotImplemented</Code>"},
+		{"lambda", "application/json", "{}", `"message":"Keyreach's sandbox does not offer lambda;`},
 	} {
 		r := need(http.NewRequestWithContext(t.Context(), http.MethodPost, w.URL+"/", strings.NewReader(q.body)))(t)
 		r.Header.Set("Content-Type", q.contentType)

@@ -26,6 +26,7 @@ import (
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/internal/sigv4"
 	"github.com/keyreach/keyreach/sandbox/cloudtrail"
+	"github.com/keyreach/keyreach/sandbox/drs"
 	"github.com/keyreach/keyreach/sandbox/ec2"
 	"github.com/keyreach/keyreach/sandbox/events"
 	"github.com/keyreach/keyreach/sandbox/gate"
@@ -86,6 +87,7 @@ type Sandbox struct {
 	sts      *sts.Service
 	orgs     *organizations.Service
 	trail    *cloudtrail.Service
+	drs      *drs.Service
 	ec2      *ec2.Service
 	events   *events.Service
 	rds      *rds.Service

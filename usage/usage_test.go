@@ -1,6 +1,7 @@
 package usage_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -114,5 +115,39 @@ func TestOperationsWithoutRowsMakeNoUse(t *testing.T) {
 	t.Parallel()
 	if us := usage.Of("ec2:CreateSnapshot", ""); us != nil {
 		t.Errorf("CreateSnapshot was recorded to need no KMS right, and the table has %v", us)
+	}
+}
+
+// A copy of a volume's recovery point is a copy of a snapshot: the rows of both require the
+// same, with the vault's key as the destination.
+func TestACopyOfARecoveryPointRequiresWhatACopyOfASnapshotDoes(t *testing.T) {
+	t.Parallel()
+	required := func(operation, scenario string) map[string]bool {
+		list := map[string]bool{}
+		for _, u := range usage.Of(operation, scenario) {
+			if u.Need == usage.Required {
+				list[strings.Replace(u.Key, "destination", "vault", 1)+" "+u.Action+" "+u.Via] = true
+			}
+		}
+		return list
+	}
+	want, got := required("ec2:CopySnapshot", "copy"), required("backup:StartCopyJob", "ebs")
+	if len(want) == 0 || !maps.Equal(got, want) {
+		t.Errorf("the copy of a recovery point requires %v, that of a snapshot %v", got, want)
+	}
+}
+
+// Across accounts both sides have to allow, and nobody can change what AWS allows its
+// service-linked role: what the copy requires has to be among it.
+func TestAWSAllowsItsCopyingRoleWhatACopyRequires(t *testing.T) {
+	t.Parallel()
+	p, ok := awsfacts.ManagedPolicies()["AWSBackupServiceLinkedRolePolicyForBackup"]
+	if !ok {
+		t.Fatal("AWS's policy for the role is not known")
+	}
+	for _, u := range usage.Of("backup:StartCopyJob", "ebs") {
+		if !strings.Contains(string(p.Document), `"`+u.Action+`"`) {
+			t.Errorf("the policy does not allow %s", u.Action)
+		}
 	}
 }

@@ -53,7 +53,7 @@ func (s *Service) CreateSnapshot(ctx context.Context, in *ec2.CreateSnapshotInpu
 	if err != nil {
 		return nil, err
 	}
-	tags, err := newTags(in.TagSpecifications, types.ResourceTypeSnapshot)
+	tags, err := serviceTags(c, in.TagSpecifications, types.ResourceTypeSnapshot)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +135,7 @@ func (s *Service) CreateSnapshots(ctx context.Context, in *ec2.CreateSnapshotsIn
 	if len(volumes) == 0 {
 		return nil, refuse("InvalidInstanceID.NotFound", "The instance ID '"+aws.ToString(spec.InstanceId)+"' does not exist")
 	}
-	tags, err := newTags(in.TagSpecifications, types.ResourceTypeSnapshot)
+	tags, err := serviceTags(c, in.TagSpecifications, types.ResourceTypeSnapshot)
 	if err != nil {
 		return nil, err
 	}
@@ -404,7 +404,7 @@ func (s *Service) asksCopySnapshot(c *gate.Call, in *ec2.CopySnapshotInput) ([]g
 // CopySnapshot copies a snapshot into the Region that is called.
 // See https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CopySnapshot.html.
 func (s *Service) CopySnapshot(ctx context.Context, in *ec2.CopySnapshotInput) (*ec2.CopySnapshotOutput, error) {
-	tags, err := newTags(in.TagSpecifications, types.ResourceTypeSnapshot)
+	tags, err := serviceTags(gate.From(ctx), in.TagSpecifications, types.ResourceTypeSnapshot)
 	if err != nil {
 		return nil, err
 	}

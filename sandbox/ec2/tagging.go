@@ -263,6 +263,22 @@ func newTags(specs []types.TagSpecification, kind types.ResourceType) (map[strin
 	return tags, checkTags(tags)
 }
 
+// serviceTags are newTags for a call that may be a service's own, which alone sets tags
+// whose keys begin with aws:.
+// See https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions.
+func serviceTags(c *gate.Call, specs []types.TagSpecification, kind types.ResourceType) (map[string]string, error) {
+	if c.Forward == nil {
+		return newTags(specs, kind)
+	}
+	tags := tagsFor(specs, kind)
+	own := maps.Clone(tags)
+	maps.DeleteFunc(own, func(key, _ string) bool { return strings.HasPrefix(key, "aws:") })
+	if len(own) > maxTags {
+		return nil, tooManyTags()
+	}
+	return tags, checkTags(own)
+}
+
 // checkTags refuses tags that nobody may set.
 func checkTags(tags map[string]string) error {
 	for key, value := range tags {

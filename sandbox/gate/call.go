@@ -126,6 +126,21 @@ type Session struct {
 	Behind     arn.Principal `json:"-"`
 }
 
+// Ready works out what is not stored of a session.
+func (s *Session) Ready() {
+	s.Documents = nil
+	for _, text := range s.Policies {
+		s.Documents = append(s.Documents, Document("session policy", text))
+	}
+	s.IssuedText = s.Issued.UTC().Format(time.RFC3339)
+	// The ARNs are the sandbox's own: they can be read.
+	s.Behind, _ = arn.ParsePrincipal(s.Principal)
+	s.Holder, _ = arn.ParsePrincipal(s.ARN)
+	if s.Holder.Kind == arn.AssumedRole {
+		s.Holder = s.Holder.WithRole(s.Principal)
+	}
+}
+
 // Federated reports whether the session is GetFederationToken's, which has only
 // the rights that its session policy names.
 func (s *Session) Federated() bool {

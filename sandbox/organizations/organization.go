@@ -177,3 +177,9 @@ func (s *Service) DisablePolicyType(ctx context.Context, in *organizations.Disab
 func notEnabled() error {
 	return refuse("PolicyTypeNotEnabledException", "The specified policy type isn't currently enabled in this root.")
 }
+
+// Manages reports whether an account manages its organization.
+func (s *Service) Manages(account string) bool {
+	m := s.members.Get(account)
+	return m != nil && s.organizations.Get(m.Organization).Management == account
+}

@@ -56,22 +56,8 @@ type Service struct {
 // New returns STS on a sandbox's state.
 func New(c Config) *Service {
 	s := &Service{Config: c}
-	s.sessions = state.NewTable(c.DB, "sts.sessions", ready)
+	s.sessions = state.NewTable(c.DB, "sts.sessions", (*gate.Session).Ready)
 	return s
-}
-
-func ready(s *gate.Session) {
-	s.Documents = nil
-	for _, text := range s.Policies {
-		s.Documents = append(s.Documents, gate.Document("session policy", text))
-	}
-	s.IssuedText = s.Issued.UTC().Format(time.RFC3339)
-	// The ARNs are the sandbox's own: they can be read.
-	s.Behind, _ = arn.ParsePrincipal(s.Principal)
-	s.Holder, _ = arn.ParsePrincipal(s.ARN)
-	if s.Holder.Kind == arn.AssumedRole {
-		s.Holder = s.Holder.WithRole(s.Principal)
-	}
 }
 
 // Name is the service's in awsfacts.

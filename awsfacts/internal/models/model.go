@@ -74,6 +74,9 @@ type operation struct {
 	Errors []ref `json:"errors"`
 }
 
+// at is where requests for an operation go.
+func (op *operation) at() [2]string { return [2]string{op.HTTP.Method, op.HTTP.URI} }
+
 // ref is the use of a shape by a member, a list, a map or an operation.
 type ref struct {
 	Shape         string     `json:"shape"`
@@ -193,7 +196,13 @@ func (m *model) merge(added model) error {
 // replaced, and kept under the same method and path, would only make two of one
 // request. S3's namespace stands at its members and nowhere else.
 func (m *model) settle() {
-	maps.DeleteFunc(m.Operations, func(_ string, op operation) bool { return op.Deprecated })
+	current := map[[2]string]bool{}
+	for _, op := range m.Operations {
+		if !op.Deprecated {
+			current[op.at()] = true
+		}
+	}
+	maps.DeleteFunc(m.Operations, func(_ string, op operation) bool { return op.Deprecated && current[op.at()] })
 	if m.Metadata.XMLNamespace != "" {
 		return
 	}
