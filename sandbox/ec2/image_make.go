@@ -225,6 +225,7 @@ func (s *Service) CreateImage(ctx context.Context, in *ec2.CreateImageInput) (*e
 		return nil, err
 	}
 	m.imageTraits, m.SourceInstance = i.Image, i.ID
+	m.BootMode = textOr(string(in.BootModeOverride), m.BootMode)
 	var under []types.BlockDeviceMapping
 	for _, d := range s.devicesOf(i) {
 		under = append(under, d.mapping())

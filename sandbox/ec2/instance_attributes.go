@@ -1,9 +1,11 @@
 package ec2
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -214,4 +216,77 @@ func (s *Service) modifyDevices(i *Instance, list []types.InstanceBlockDeviceMap
 		s.putVolume(v)
 	}
 	return nil
+}
+
+// ModifyInstanceMetadataOptions changes the options of the metadata service.
+// See https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyInstanceMetadataOptions.html.
+func (s *Service) ModifyInstanceMetadataOptions(ctx context.Context, in *ec2.ModifyInstanceMetadataOptionsInput) (*ec2.ModifyInstanceMetadataOptionsOutput, error) {
+	list, err := s.found(gate.From(ctx), []string{*in.InstanceId})
+	if err != nil {
+		return nil, err
+	}
+	if err := dry(in.DryRun); err != nil {
+		return nil, err
+	}
+	n := list[0].ask(func(asked *ec2.RunInstancesInput) {
+		o := types.InstanceMetadataOptionsRequest{}
+		if asked.MetadataOptions != nil {
+			o = *asked.MetadataOptions
+		}
+		o.HttpEndpoint, o.HttpTokens = cmp.Or(in.HttpEndpoint, o.HttpEndpoint), cmp.Or(in.HttpTokens, o.HttpTokens)
+		o.HttpProtocolIpv6, o.InstanceMetadataTags = cmp.Or(in.HttpProtocolIpv6, o.HttpProtocolIpv6), cmp.Or(in.InstanceMetadataTags, o.InstanceMetadataTags)
+		o.HttpPutResponseHopLimit = cmp.Or(in.HttpPutResponseHopLimit, o.HttpPutResponseHopLimit)
+		asked.MetadataOptions = &o
+	})
+	s.putInstance(n)
+	return &ec2.ModifyInstanceMetadataOptionsOutput{InstanceId: &n.ID, InstanceMetadataOptions: n.metadata()}, nil
+}
+
+// DescribeInstanceCreditSpecifications tells how burstable instances spend credits.
+// See https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceCreditSpecifications.html.
+func (s *Service) DescribeInstanceCreditSpecifications(ctx context.Context, in *ec2.DescribeInstanceCreditSpecificationsInput) (*ec2.DescribeInstanceCreditSpecificationsOutput, error) {
+	c := gate.From(ctx)
+	list, err := s.listed(c, in.InstanceIds)
+	if err != nil {
+		return nil, err
+	}
+	if err := dry(in.DryRun); err != nil {
+		return nil, err
+	}
+	all := []types.InstanceCreditSpecification{}
+	for _, i := range list {
+		// Without ids AWS lists those that spend without limit.
+		if credits := i.credits(); credits != "" && (len(in.InstanceIds) > 0 || credits == unlimited) {
+			ok, err := match(in.Filters, fields{"instance-id": {i.ID}})
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				all = append(all, types.InstanceCreditSpecification{InstanceId: &i.ID, CpuCredits: &credits})
+			}
+		}
+	}
+	page, next, err := pageOf(all, in.NextToken, in.MaxResults, 5)
+	if err != nil {
+		return nil, err
+	}
+	return &ec2.DescribeInstanceCreditSpecificationsOutput{InstanceCreditSpecifications: page, NextToken: next}, nil
+}
+
+const unlimited = "unlimited"
+
+// credits is how an instance spends credits, empty for one that has none.
+// See https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/burstable-performance-instances-unlimited-mode.html.
+func (i *Instance) credits() string {
+	kind := string(typeOf(i.Asked))
+	if i.Asked.CreditSpecification != nil && i.Asked.CreditSpecification.CpuCredits != nil {
+		return *i.Asked.CreditSpecification.CpuCredits
+	}
+	switch family, _, _ := strings.Cut(kind, "."); family {
+	case "t2":
+		return "standard"
+	case "t3", "t3a", "t4g":
+		return unlimited
+	}
+	return ""
 }

@@ -231,7 +231,7 @@ func (s *Service) makeVolumes(ctx context.Context, l *setup, i *Instance) (*beha
 		if m.Ebs == nil || m.NoDevice != nil {
 			continue
 		}
-		v, refused, err := s.makeVolume(ctx, l.volume(s, c, i, m.Ebs))
+		v, refused, err := s.makeVolume(ctx, l.volume(i, m.Ebs))
 		if err != nil || refused != nil {
 			return refused, err
 		}
@@ -248,16 +248,12 @@ func (s *Service) launchAttach(v *Volume, i *Instance, device string, ends bool,
 }
 
 // volume is the volume that a mapping asks for.
-func (l *setup) volume(s *Service, c *gate.Call, i *Instance, e *types.EbsBlockDevice) volumeSpec {
-	spec := volumeSpec{
+func (l *setup) volume(i *Instance, e *types.EbsBlockDevice) volumeSpec {
+	return volumeSpec{
 		Size: aws.ToInt32(e.VolumeSize), Type: string(e.VolumeType), Zone: i.Zone, SnapshotID: aws.ToString(e.SnapshotId), Encrypted: e.Encrypted,
 		KmsKeyID: e.KmsKeyId, IOPS: e.Iops, Throughput: e.Throughput, Tags: tagsFor(l.In.TagSpecifications, types.ResourceTypeVolume),
-		Instance: i.ID, Operation: "ec2:RunInstances", Scenario: "own-key", ByImage: slices.Contains(l.image.snapshots(), aws.ToString(e.SnapshotId)),
+		Instance: i.ID, Operation: "ec2:RunInstances", ByImage: slices.Contains(l.image.snapshots(), aws.ToString(e.SnapshotId)),
 	}
-	if n := s.Snapshots.Get(c.Region, spec.SnapshotID); n != nil && n.KeyARN != "" && n.Account != c.Caller.Account {
-		spec.Scenario = "shared"
-	}
-	return spec
 }
 
 // address is the private address of a new instance: the one asked for, or the next of

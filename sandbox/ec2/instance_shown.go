@@ -60,7 +60,7 @@ func (i *Instance) shown(now time.Time, devices []device) types.Instance {
 	step := i.at(now)
 	in := i.Asked
 	out := types.Instance{
-		InstanceId: &i.ID, AmiLaunchIndex: &i.Index, ImageId: in.ImageId, InstanceType: typeOf(in), KeyName: in.KeyName, LaunchTime: &i.Launched,
+		InstanceId: &i.ID, AmiLaunchIndex: &i.Index, ImageId: in.ImageId, InstanceType: typeOf(in), KeyName: in.KeyName, LaunchTime: new(i.Launched.Truncate(time.Second)),
 		ClientToken: new(aws.ToString(in.ClientToken)), State: shownState(step.State), StateTransitionReason: new(step.Transition),
 		Architecture: types.ArchitectureValues(i.Image.Architecture), VirtualizationType: types.VirtualizationType(i.Image.Virtualization),
 		RootDeviceName: &i.Image.RootDevice, RootDeviceType: types.DeviceType(i.Image.RootType), Hypervisor: types.HypervisorTypeXen,

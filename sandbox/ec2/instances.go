@@ -25,6 +25,10 @@ func (s *Service) instanceOperations() []gate.Operation {
 		gate.Op(gate.Reads, onAll[ec2.DescribeInstancesInput]("DescribeInstances"), s.DescribeInstances),
 		gate.Op(gate.Reads, onAll[ec2.DescribeInstanceStatusInput]("DescribeInstanceStatus"), s.DescribeInstanceStatus),
 		gate.Op(gate.Reads, onInstances(s, "DescribeInstanceAttribute", func(in *ec2.DescribeInstanceAttributeInput) []string { return []string{aws.ToString(in.InstanceId)} }), s.DescribeInstanceAttribute),
+		gate.Op(gate.Writes, onInstances(s, "ModifyInstanceMetadataOptions", func(in *ec2.ModifyInstanceMetadataOptionsInput) []string {
+			return []string{aws.ToString(in.InstanceId)}
+		}), s.ModifyInstanceMetadataOptions),
+		gate.Op(gate.Reads, onAll[ec2.DescribeInstanceCreditSpecificationsInput]("DescribeInstanceCreditSpecifications"), s.DescribeInstanceCreditSpecifications),
 		gate.Op(gate.Writes, onInstances(s, "ModifyInstanceAttribute", func(in *ec2.ModifyInstanceAttributeInput) []string { return []string{aws.ToString(in.InstanceId)} }), s.ModifyInstanceAttribute),
 	}
 }

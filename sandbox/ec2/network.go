@@ -58,7 +58,7 @@ func shortened(part string) int {
 
 // fixedID is an id that depends only on what it is of.
 func fixedID(prefix string, of ...string) string {
-	sum := sha256.Sum256([]byte(strings.Join(of, "\x00")))
+	sum := sha256.Sum256([]byte(prefix + "\x00" + strings.Join(of, "\x00")))
 	return prefix + "-" + "0" + hex.EncodeToString(sum[:])[:16]
 }
 

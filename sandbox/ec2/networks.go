@@ -17,6 +17,7 @@ import (
 func (s *Service) networkOperations() []gate.Operation {
 	return []gate.Operation{
 		gate.Op(gate.Reads, onAll[ec2.DescribeVpcsInput]("DescribeVpcs"), s.DescribeVpcs),
+		gate.Op(gate.Reads, onAll[ec2.DescribeVpcAttributeInput]("DescribeVpcAttribute"), s.DescribeVpcAttribute),
 		gate.Op(gate.Reads, onAll[ec2.DescribeSubnetsInput]("DescribeSubnets"), s.DescribeSubnets),
 		gate.Op(gate.Reads, onAll[ec2.DescribeSecurityGroupsInput]("DescribeSecurityGroups"), s.DescribeSecurityGroups),
 		gate.Op(gate.Reads, onAll[ec2.DescribeAvailabilityZonesInput]("DescribeAvailabilityZones"), s.DescribeAvailabilityZones),
@@ -89,6 +90,30 @@ func (s *Service) DescribeVpcs(ctx context.Context, in *ec2.DescribeVpcsInput) (
 		return nil, err
 	}
 	return &ec2.DescribeVpcsOutput{Vpcs: page, NextToken: next}, nil
+}
+
+// DescribeVpcAttribute tells an attribute of the account's VPC, as default VPCs have it.
+// See https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeVpcAttribute.html.
+func (s *Service) DescribeVpcAttribute(ctx context.Context, in *ec2.DescribeVpcAttributeInput) (*ec2.DescribeVpcAttributeOutput, error) {
+	if n := networkOf(gate.From(ctx)); *in.VpcId != n.vpc() {
+		return nil, missing("InvalidVpcID.NotFound", "The vpc ID", []string{*in.VpcId})
+	}
+	if err := dry(in.DryRun); err != nil {
+		return nil, err
+	}
+	out := &ec2.DescribeVpcAttributeOutput{VpcId: in.VpcId}
+	flag := func(is bool) *types.AttributeBooleanValue { return &types.AttributeBooleanValue{Value: &is} }
+	switch in.Attribute {
+	case types.VpcAttributeNameEnableDnsSupport:
+		out.EnableDnsSupport = flag(true)
+	case types.VpcAttributeNameEnableDnsHostnames:
+		out.EnableDnsHostnames = flag(true)
+	case types.VpcAttributeNameEnableNetworkAddressUsageMetrics:
+		out.EnableNetworkAddressUsageMetrics = flag(false)
+	default:
+		return nil, invalidValue("Value (" + string(in.Attribute) + ") for parameter attribute is invalid. Unknown attribute.")
+	}
+	return out, nil
 }
 
 // DescribeSubnets lists the subnets of the account's VPC.

@@ -126,7 +126,7 @@ func (s *Service) encrypt(ctx context.Context, v *Volume, spec *volumeSpec, snap
 		return nil, err
 	}
 	v.KeyARN = cmp.Or(k.ARN, keyARN(c, keyID))
-	scenario := cmp.Or(spec.Scenario, scenarioOf(v, snapshot))
+	scenario := cmp.Or(spec.Scenario, scenarioOf(spec.Operation, v, snapshot))
 	rows := usage.Of(spec.Operation, scenario)
 	if !ok || !k.Symmetric {
 		why := &wire.Error{Code: "NotFoundException", Message: "Key '" + v.KeyARN + "' does not exist", Status: http.StatusBadRequest}
@@ -134,7 +134,7 @@ func (s *Service) encrypt(ctx context.Context, v *Volume, spec *volumeSpec, snap
 	}
 	volume := behalf.Key{ARN: v.KeyARN, Context: v.context()}
 	if spec.Instance != "" {
-		volume.Grantee = "arn:" + behalf.Partition(v.Region) + ":sts::" + v.Account + ":assumed-role/aws:ec2-infrastructure/" + spec.Instance
+		volume.Grantee = infrastructure(v.Region, v.Account, spec.Instance)
 	}
 	keys := map[string]behalf.Key{"volume": volume}
 	if snapshot != nil && snapshot.KeyARN != "" && !takesOver(v, snapshot) {
@@ -150,9 +150,15 @@ func (s *Service) encrypt(ctx context.Context, v *Volume, spec *volumeSpec, snap
 	return nil, nil
 }
 
-// scenarioOf is how a volume uses keys, by what it is made of.
-func scenarioOf(v *Volume, snapshot *blocks.Snapshot) string {
+// scenarioOf is how a volume uses keys, by what it is made of. A launch of an own image
+// under another key than its snapshot's goes as one of a shared image: assumed.
+func scenarioOf(operation string, v *Volume, snapshot *blocks.Snapshot) string {
+	launched := operation == "ec2:RunInstances"
 	switch {
+	case launched && snapshot != nil && snapshot.KeyARN != "" && !takesOver(v, snapshot):
+		return "shared"
+	case launched:
+		return "own-key"
 	case snapshot == nil:
 		return "empty"
 	case takesOver(v, snapshot):
