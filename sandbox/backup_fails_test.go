@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/backup"
 	backuptypes "github.com/aws/aws-sdk-go-v2/service/backup/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 )
 
@@ -32,6 +33,10 @@ func TestACopyIntoAnotherAccountFailsForWantOfAnything(t *testing.T) {
 		{name: "the vault's policy", shut: true, says: "Access Denied trying to call AWS Backup service"},
 		{name: "the right to copy into vaults", spoil: func(b *backups) { b.denied(owner, "Backups", "backup:CopyIntoBackupVault") }, says: "Access Denied trying to call AWS Backup service"},
 		{name: "the right to copy from vaults", spoil: func(b *backups) { b.denied(owner, "Backups", "backup:CopyFromBackupVault") }, says: "Access Denied trying to call AWS Backup service"},
+		{name: "the right to copy into that vault", spoil: func(b *backups) {
+			policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"backup:CopyFromBackupVault","Resource":"*","Condition":{"ForAllValues:ArnLike":{"backup:CopyTargets":"arn:aws:backup:*:` + consumer + `:backup-vault:*"}}}]}`
+			need(iam.NewFromConfig(b.root(owner)).PutRolePolicy(b.Context(), &iam.PutRolePolicyInput{RoleName: new("Backups"), PolicyName: new("targets"), PolicyDocument: &policy}))(b)
+		}, says: "Access Denied trying to call AWS Backup service"},
 		{name: "the vault itself", spoil: func(b *backups) {
 			need(b.of(consumer).DeleteBackupVault(b.Context(), &backup.DeleteBackupVaultInput{BackupVaultName: new("safe")}))(b)
 		}, says: "Access Denied trying to call AWS Backup service"},

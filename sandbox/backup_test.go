@@ -227,3 +227,34 @@ func TestAnEstateHasTheVaultsWithWhoMayCopyIntoThem(t *testing.T) {
 		t.Errorf("the estate has %d vaults, want the one under a customer key", found)
 	}
 }
+
+// TestAVolumeIsRestoredByTheMetadataOfItsRecoveryPoint of whichever type it is.
+func TestAVolumeIsRestoredByTheMetadataOfItsRecoveryPoint(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []ec2types.VolumeType{ec2types.VolumeTypeGp2, ec2types.VolumeTypeGp3, ec2types.VolumeTypeIo1, ec2types.VolumeTypeStandard} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			b := newBackups(t)
+			c := b.of(owner)
+			b.vault(owner, "daily", "")
+			in := &ec2.CreateVolumeInput{AvailabilityZone: new(home + "a"), Size: new(int32(8)), VolumeType: kind, Encrypted: new(true), KmsKeyId: new(b.key(owner, ""))}
+			if kind == ec2types.VolumeTypeIo1 {
+				in.Iops = new(int32(200))
+			}
+			v := need(ec2.NewFromConfig(b.root(owner)).CreateVolume(t.Context(), in))(t)
+			b.pass(10 * time.Second)
+			point := b.point(owner, "daily", "arn:aws:ec2:"+home+":"+owner+":volume/"+*v.VolumeId, b.role)
+			m := need(c.GetRecoveryPointRestoreMetadata(t.Context(), &backup.GetRecoveryPointRestoreMetadataInput{BackupVaultName: new("daily"), RecoveryPointArn: &point}))(t).RestoreMetadata
+			role := b.serviceRole(owner, "Restores", "")
+			b.attach(owner, "Restores", "AWSBackupServiceRolePolicyForRestores")
+			r := b.restored(owner, point, role, m)
+			if r.Status != backuptypes.RestoreJobStatusCompleted {
+				t.Fatalf("by %v the restore is %s: %s", m, r.Status, aws.ToString(r.StatusMessage))
+			}
+			got := need(ec2.NewFromConfig(b.root(owner)).DescribeVolumes(t.Context(), &ec2.DescribeVolumesInput{VolumeIds: []string{(*r.CreatedResourceArn)[strings.LastIndexByte(*r.CreatedResourceArn, '/')+1:]}}))(t).Volumes[0]
+			if got.VolumeType != kind || *got.KmsKeyId != *in.KmsKeyId || kind == ec2types.VolumeTypeIo1 && *got.Iops != 200 {
+				t.Errorf("the volume is %+v", got)
+			}
+		})
+	}
+}

@@ -44,7 +44,7 @@ func TestCommandLine(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"root": scriptRoot, "login": scriptLogin, "as": scriptAs, "keep": scriptKeep, "fill": scriptFill, "add": scriptAdd, "unbase64": scriptUnbase64, "bytes": scriptBytes, "post": scriptPost,
+			"root": scriptRoot, "login": scriptLogin, "as": scriptAs, "keep": scriptKeep, "fill": scriptFill, "add": scriptAdd, "unbase64": scriptUnbase64, "bytes": scriptBytes, "post": scriptPost, "pass": scriptPass,
 		},
 	})
 }
@@ -188,6 +188,17 @@ func scriptAdd(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	p["Statement"] = list
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(jsonText(p)), 0o600))
+}
+
+// scriptPass moves the sandbox's clock on, so that what takes its time is done.
+func scriptPass(ts *testscript.TestScript, neg bool, args []string) {
+	wants(ts, neg, len(args) == 1, "pass DURATION")
+	res, err := http.Post(ts.Getenv("AWS_ENDPOINT_URL")+"/_keyreach/clock", "application/json", strings.NewReader(`{"advance":"`+args[0]+`"}`))
+	ts.Check(err)
+	ts.Check(res.Body.Close())
+	if res.StatusCode != http.StatusOK {
+		ts.Fatalf("moving the clock by %s: %s", args[0], res.Status)
+	}
 }
 
 // scriptUnbase64 is base64 -d, which not every machine has.

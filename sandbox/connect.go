@@ -16,6 +16,7 @@ import (
 	"github.com/keyreach/keyreach/sandbox/rds"
 	"github.com/keyreach/keyreach/sandbox/s3"
 	"github.com/keyreach/keyreach/sandbox/secretsmanager"
+	"github.com/keyreach/keyreach/sandbox/ssm"
 	"github.com/keyreach/keyreach/sandbox/sts"
 )
 
@@ -49,6 +50,7 @@ func (s *Sandbox) connect() {
 	s.serve(s.s3)
 	s.connectBackup()
 	s.serve(secretsmanager.New(secretsmanager.Config{DB: s.db, IDs: s.ids, Gate: s.gate, Agent: s.agent("secretsmanager"), Agenda: s.agenda}))
+	s.serve(ssm.New(ssm.Config{DB: s.db, IDs: s.ids, Agent: s.agent("ssm")}))
 }
 
 // objectsDir is where the bytes of objects are kept beside the state; empty without one.

@@ -6,7 +6,7 @@ import (
 	"github.com/keyreach/keyreach/sandbox/kms"
 )
 
-// connectBackup makes AWS Backup, which has EC2 do its work.
+// connectBackup makes AWS Backup, which has EC2 and RDS do its work.
 func (s *Sandbox) connectBackup() {
 	s.serve(backup.New(backup.Config{
 		DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("backup"), Gate: s.gate, Keys: vaultKeys{s.kms}, Events: s.events, Organizations: s.orgs, Roles: s.iam,

@@ -19,6 +19,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	ebtypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 	kwp "github.com/tink-crypto/tink-go/v2/kwp/subtle"
@@ -251,7 +252,9 @@ func TestImportedMaterialEndsAndComesBack(t *testing.T) {
 
 func TestImportedMaterialExpires(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	b := newBridge(t)
+	w := b.world
+	b.rule(w.root(owner), "default", "keys", `{"source":["aws.kms"]}`, ebtypes.Target{})
 	k := w.kmsOf(w.root(owner))
 	key := w.keyOf("", "", types.OriginTypeExternal)
 	p := need(k.GetParametersForImport(t.Context(), &kms.GetParametersForImportInput{KeyId: &key, WrappingAlgorithm: types.AlgorithmSpecRsaesOaepSha256, WrappingKeySpec: types.WrappingKeySpecRsa2048}))(t)
@@ -271,6 +274,9 @@ func TestImportedMaterialExpires(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.ends("the day after", encrypt(), "KMSInvalidStateException: "+key+" is pending import.")
+	if d := b.next(); d.Event.DetailType != "KMS Imported Key Material Expiration" || d.Event.Resources[0] != key {
+		t.Errorf("told %+v", d.Event)
+	}
 }
 
 func TestSharedSecretsAreECDH(t *testing.T) {

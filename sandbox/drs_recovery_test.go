@@ -2,6 +2,8 @@ package sandbox_test
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"slices"
@@ -14,12 +16,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/drs/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	ebtypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/keyreach/keyreach/route"
 	"github.com/keyreach/keyreach/sandbox"
 	"github.com/keyreach/keyreach/sandbox/sandboxtest"
+	"github.com/keyreach/keyreach/usage"
 )
 
 // pair is a staging and a target account, with a server that replicates under a key of
@@ -513,4 +518,163 @@ func TestAJobGoesOnAfterARestart(t *testing.T) {
 	if n := len(log); log[n-2] != "LAUNCH_FAILED: Client.InvalidKMSKey.InvalidState: The KMS key provided is in an incorrect state" {
 		t.Errorf("the log is %q", log)
 	}
+}
+
+func TestDRSTellsEventBridgeWhatHappens(t *testing.T) {
+	t.Parallel()
+	b := newBridge(t)
+	b.rule(b.root(owner), "default", "drs", `{"source":["aws.drs"]}`, ebtypes.Target{})
+	key := b.key(owner, "")
+	s := b.site(owner, key)
+	id := s.add("web")
+	b.pass(5 * time.Second)
+	told := func(detailType, part string) {
+		t.Helper()
+		if d := b.next(); d.Event.DetailType != detailType || !strings.Contains(string(d.Event.Detail), part) || !strings.HasSuffix(d.Event.Resources[0], ":source-server/"+id) {
+			t.Errorf("delivered %+v", d.Event)
+		}
+	}
+	told("DRS Source Server Data Replication Stalled Change", `"STALLED"`)
+	b.setPolicy(key, stagingPolicy(owner))
+	b.pass(6 * time.Minute)
+	told("DRS Source Server Data Replication Stalled Change", `"NOT_STALLED"`)
+	told("DRS PIT Snapshot Taken", `"SUCCEEDED"`)
+	s.ended(s.recover(s.drs, id, true)) // to that point, which is younger than a minute
+	told("DRS Source Server Launch Result", `"DRILL_LAUNCH_SUCCEEDED"`)
+}
+
+func TestReversedReplicationNeedsTheOriginReadyAndItsTrust(t *testing.T) {
+	t.Parallel()
+	j := &journey{world: newWorld(t), made: map[string]string{}}
+	instance := j.recovered() // in the consumer's account, of a server of the owner's
+	there := j.siteOf(consumer)
+	reverse := func() error {
+		_, err := there.drs.ReverseReplication(t.Context(), &drs.ReverseReplicationInput{RecoveryInstanceID: &instance})
+		return err
+	}
+	j.begins("before the origin is initialized", reverse(), "ValidationException: ")
+	origin := j.site(owner, "")
+	j.begins("without the origin's trust", reverse(), "AccessDeniedException: ")
+	j.trustTarget("DRSCrossAccountReplicationRole_")
+	if err := reverse(); err != nil {
+		t.Fatal(err)
+	}
+	j.begins("a second time", reverse(), "ConflictException: ")
+	back := need(origin.drs.DescribeSourceServers(t.Context(), &drs.DescribeSourceServersInput{}))(t).Items
+	if len(back) != 1 || back[0].ReplicationDirection != "FAILBACK" || !strings.Contains(*back[0].ReversedDirectionSourceServerArn, ":"+consumer+":source-server/") {
+		t.Fatalf("the origin has %+v", back)
+	}
+	origin.synced(*back[0].SourceServerID)
+	state := func() types.FailbackState {
+		return need(there.drs.DescribeRecoveryInstances(t.Context(), &drs.DescribeRecoveryInstancesInput{}))(t).Items[0].Failback.State
+	}
+	if is := state(); is != "FAILBACK_READY_FOR_LAUNCH" {
+		t.Errorf("synced, the failback is %s", is)
+	}
+	job := origin.recover(origin.drs, *back[0].SourceServerID, false)
+	if origin.ended(job); origin.launches(job)[0] != "LAUNCHED" {
+		t.Errorf("home again: %v", origin.launches(job))
+	}
+	need(there.drs.StopFailback(t.Context(), &drs.StopFailbackInput{RecoveryInstanceID: &instance}))(t)
+	if is := origin.show(*back[0].SourceServerID).DataReplicationInfo.DataReplicationState; is != "STOPPED" || state() != "FAILBACK_NOT_STARTED" {
+		t.Errorf("stopped, the server is %s and the failback %s", is, state())
+	}
+}
+
+func TestDRSEndpointsOfTheSandboxRefuseWhatIsNoMachine(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := w.site(owner, "")
+	s.synced(s.add("web"))
+	for body, want := range map[string]string{
+		`{"account":"1","region":"us-east-1","hostname":"h","disks":[{"device":"d","bytes":1}]}`:                                 "not twelve digits",
+		`{"account":"111122223333","region":"nowhere","hostname":"h","disks":[{"device":"d","bytes":1}]}`:                        "no Region",
+		`{"account":"111122223333","region":"us-east-1","hostname":"h","disks":[]}`:                                              "at least one disk",
+		`{"account":"111122223333","region":"us-east-1","hostname":"h","disks":[{"device":"d","bytes":0}]}`:                      "1 byte to 64 TiB",
+		`{"account":"111122223333","region":"us-east-1","hostname":"h","discs":[]}`:                                              "unknown field",
+		`{"account":"444455556666","region":"us-east-1","hostname":"h","disks":[{"device":"d","bytes":1}]}`:                      "UninitializedAccountException",
+		`{"account":"111122223333","region":"us-east-1","hostname":"h","origin_account":"x","disks":[{"device":"d","bytes":1}]}`: "origin account",
+	} {
+		res := need(http.Post(w.URL+"/_keyreach/drs/source-servers", "application/json", strings.NewReader(body)))(t)
+		text := need(io.ReadAll(res.Body))(t)
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusBadRequest || !strings.Contains(string(text), want) {
+			t.Errorf("%s: %s %s", body, res.Status, text)
+		}
+	}
+	if err := w.StartFailbackClient(owner, home, "i-00000000"); err == nil {
+		t.Error("a failback client runs on nothing")
+	}
+}
+
+func TestTheStagingAccountSeesTheTargetsJob(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.pair()
+	p.open()
+	p.target.ended(p.target.recover(p.target.drs, p.extend(), true))
+	jobs := need(p.staging.drs.DescribeJobs(t.Context(), &drs.DescribeJobsInput{}))(t).Items
+	if len(jobs) != 1 || jobs[0].Type != "CREATE_CONVERTED_SNAPSHOT" || jobs[0].InitiatedBy != "TARGET_ACCOUNT" || *jobs[0].ParticipatingServers[0].SourceServerID != p.server {
+		t.Errorf("the staging account has %+v", jobs)
+	}
+}
+
+// What check proves of an estate of the sandbox is what the sandbox did.
+func TestCheckProvesTheRouteThatDRSWent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	key, targetKey := w.key(owner, ""), w.key(consumer, "")
+	p := &pair{key: key, staging: w.site(owner, key), target: w.site(consumer, targetKey)}
+	(&journey{world: w}).trustTarget("DRSStagingAccountRole_")
+	w.setPolicy(key, stagingPolicy(owner, stagingRoleStatement, targetStatement))
+	operator := w.role(consumer, "Consumer", allow("*"), "")
+	f := need(route.Load("keyreach.yaml", []byte(strings.NewReplacer("OWNER_KEY", key, "CONSUMER_KEY", targetKey).Replace(drsChains()[1].file))))(t)
+	// missing is what check misses; what AWS asks for beside what it needs does not count.
+	missing := func() (list []string) {
+		proof := need(route.Prove(&f.Routes[0], need(w.Estate())(t), w.Now()))(t)
+		for _, step := range proof.Steps {
+			for _, c := range step.Preconditions {
+				if c.Verdict != route.Proven {
+					list = append(list, step.Name+": "+c.Text)
+				}
+			}
+			for _, r := range step.Requests {
+				if r.Use.Need == usage.Required && r.Verdict != route.Proven {
+					list = append(list, step.Name+": "+r.Use.Action)
+				}
+			}
+		}
+		return list
+	}
+	if got := missing(); !slices.Equal(got, []string{"recover: the source servers are extended into the target account"}) {
+		t.Errorf("before the server is extended, check misses %q", got)
+	}
+	p.server = p.staging.add("web")
+	p.staging.synced(p.server)
+	id := p.extend()
+	if got := missing(); len(got) > 0 {
+		t.Errorf("check misses %q", got)
+	}
+	job := p.target.recover(drs.NewFromConfig(w.session(consumer, operator.arn, "day", "")), id, true)
+	if log := jobEvents(p.target.ended(job)); p.target.launches(job)[0] != "LAUNCHED" {
+		t.Errorf("the log is %q", log)
+	}
+}
+
+func TestAnExtendedServerIsEndedInTheTargetAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.pair()
+	id := p.extend()
+	_, err := p.target.drs.StopReplication(t.Context(), &drs.StopReplicationInput{SourceServerID: &id})
+	w.begins("stopping it", err, "ConflictException: ")
+	need(p.target.drs.DisconnectSourceServer(t.Context(), &drs.DisconnectSourceServerInput{SourceServerID: &id}))(t)
+	if is := p.target.show(id).DataReplicationInfo.DataReplicationState; is != "DISCONNECTED" {
+		t.Errorf("disconnected, it is %s", is)
+	}
+	need(p.target.drs.DeleteSourceServer(t.Context(), &drs.DeleteSourceServerInput{SourceServerID: &id}))(t)
+	if is := p.staging.show(p.server).DataReplicationInfo.DataReplicationState; is != "CONTINUOUS" {
+		t.Errorf("in the staging account it is %s", is)
+	}
+	p.extend() // again
 }

@@ -203,6 +203,13 @@ func TestLaunchSettingsBeginWithTheTemplateAndAreTheServersOwn(t *testing.T) {
 	if !*up.CopyTags || up.LaunchDisposition != "STARTED" {
 		t.Errorf("the server has %+v", up)
 	}
+	list := need(s.drs.DescribeLaunchConfigurationTemplates(t.Context(), &drs.DescribeLaunchConfigurationTemplatesInput{}))(t).Items
+	if len(list) != 1 || *list[0].CopyTags || list[0].LaunchDisposition != "STOPPED" || *list[0].Arn != *made.Arn {
+		t.Errorf("the templates are %+v", list)
+	}
+	need(s.drs.DeleteLaunchConfigurationTemplate(t.Context(), &drs.DeleteLaunchConfigurationTemplateInput{LaunchConfigurationTemplateID: made.LaunchConfigurationTemplateID}))(t)
+	_, err := s.drs.UpdateLaunchConfigurationTemplate(t.Context(), &drs.UpdateLaunchConfigurationTemplateInput{LaunchConfigurationTemplateID: made.LaunchConfigurationTemplateID})
+	w.begins("deleted", err, "ResourceNotFoundException: ")
 }
 
 // staging lets the service-linked role of an account make and read volumes under a key of
@@ -248,6 +255,7 @@ func TestAReplicationStallsUntilTheKeyLetsTheServiceLinkedRoleIn(t *testing.T) {
 		t.Errorf("CloudTrail has %v", events)
 	}
 	w.setPolicy(key, stagingPolicy(owner))
+	//lint:ignore SA1019 AWS advises against it, and still offers it
 	need(s.drs.RetryDataReplication(t.Context(), &drs.RetryDataReplicationInput{SourceServerID: &id}))(t)
 	s.synced(id)
 	// DRS tries again by itself too.
@@ -439,4 +447,24 @@ func TestWhatDRSDoesNotOfferSaysSo(t *testing.T) {
 	w.begins("launch actions", err, "NotImplemented")
 	_, err = s.drs.DescribeSourceNetworks(t.Context(), &drs.DescribeSourceNetworksInput{})
 	w.begins("source networks", err, "NotImplemented")
+}
+
+func TestPointsThinOutAsThePolicySays(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := &site{w, owner, drs.NewFromConfig(w.root(owner))}
+	need(s.drs.InitializeService(t.Context(), &drs.InitializeServiceInput{}))(t)
+	id := s.add("web") // without a template: each ten minutes for an hour, hourly for a day, daily for a week
+	s.synced(id)
+	for range 60 { // a clock that is moved further at once leaves points out
+		w.pass(time.Hour)
+	}
+	var points []drstypes.RecoverySnapshot
+	pages := drs.NewDescribeRecoverySnapshotsPaginator(s.drs, &drs.DescribeRecoverySnapshotsInput{SourceServerID: &id, MaxResults: aws.Int32(7)})
+	for pages.HasMorePages() {
+		points = append(points, need(pages.NextPage(t.Context()))(t).Items...)
+	}
+	if n := len(points); n < 6+23+2 || n > 7+24+4 {
+		t.Errorf("after 60 hours there are %d points", n)
+	}
 }

@@ -120,6 +120,8 @@ func TestACopyIsRefusedAtOnceForWhatIsWrongInTheRequest(t *testing.T) {
 		_, err := c.CopySnapshot(t.Context(), &r.in)
 		w.ends(r.want, err, r.want)
 	}
+	_, err := invoke(w.root(owner), "ec2.CopySnapshot", map[string]any{"SourceRegion": home})
+	w.ends("no snapshot", err, "MissingParameter: The request must contain the parameter sourceSnapshotId")
 	for source, want := range map[string]string{"snap-0123456789abcdef0": "Source snapshot is not found", id: "Source snapshot is not found"} {
 		out := need(ec2.NewFromConfig(w.root(consumer)).CopySnapshot(t.Context(), &ec2.CopySnapshotInput{SourceRegion: new(home), SourceSnapshotId: &source}))(t)
 		w.pass(3 * time.Second)
@@ -348,5 +350,37 @@ func TestManyCopiesAtOnceLoseNothing(t *testing.T) {
 	}
 	if left := need(w.kmsOf(w.root(owner)).ListGrants(t.Context(), &kms.ListGrantsInput{KeyId: &key}))(t).Grants; len(left) != 0 {
 		t.Errorf("%d grants are left", len(left))
+	}
+}
+
+// Recorded: who owns what, as conditions see it, and that the source and what is made are
+// asked about apart.
+func TestACopyIsAskedAboutOnBothSides(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.written(w.root(owner), &ebs.StartSnapshotInput{}, nil)
+	w.share(id, consumer)
+	const source, made = `"arn:aws:ec2:us-east-1::snapshot/SOURCE"`, `"arn:aws:ec2:us-east-1::snapshot/*"`
+	on := func(resource, condition string) string {
+		return `{"Effect":"Allow","Action":"ec2:CopySnapshot","Resource":` + strings.ReplaceAll(resource, "SOURCE", id) + condition + `}`
+	}
+	when := func(key, value string) string {
+		return fmt.Sprintf(`,"Condition":{"StringEquals":{%q:%q}}`, key, value)
+	}
+	rows := []struct{ name, statements, refused string }{
+		{"source-only", on(source, ""), "snapshot/*"},
+		{"owner-of-both", on(made, when("aws:ResourceAccount", owner)), "snapshot/*"},
+		{"mine-only", on(made, when("aws:ResourceAccount", consumer)), "snapshot/" + id},
+		{"each-its-own", on(made, when("aws:ResourceAccount", consumer)) + "," + on(source, when("aws:ResourceAccount", owner)), ""},
+		{"owner-key", on(made, when("ec2:Owner", owner)), "snapshot/*"},
+		{"owner-key-on-source", on(made, when("aws:ResourceAccount", consumer)) + "," + on(source, when("ec2:Owner", owner)), ""},
+	}
+	for _, r := range rows {
+		_, as := w.user(consumer, r.name, `{"Version":"2012-10-17","Statement":[`+r.statements+`]}`)
+		_, err := ec2.NewFromConfig(as).CopySnapshot(t.Context(), &ec2.CopySnapshotInput{SourceRegion: new(home), SourceSnapshotId: &id})
+		got := refusal(err)
+		if r.refused == "" && err != nil || r.refused != "" && !strings.Contains(got, "ec2:CopySnapshot on resource: arn:aws:ec2:us-east-1::"+r.refused+" because") {
+			t.Errorf("%s: %q", r.name, got)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -259,12 +260,40 @@ func TestEventsAreSentToThisMachineOnly(t *testing.T) {
 			t.Errorf("%s: %q", url, got)
 		}
 	}
+	need(eventsOf(c).UpdateConnection(t.Context(), &eventbridge.UpdateConnectionInput{
+		Name: new("k"), AuthParameters: &ebtypes.UpdateConnectionAuthRequestParameters{BasicAuthParameters: &ebtypes.UpdateConnectionBasicAuthRequestParameters{Password: new("hidden")}},
+	}))(t)
+	_, err := eventsOf(c).UpdateConnection(t.Context(), &eventbridge.UpdateConnectionInput{Name: new("k"), AuthorizationType: ebtypes.ConnectionAuthorizationTypeApiKey})
+	b.ends("another type without its parameters", err, "The authorization parameters are not those of the authorization type.")
 	shown := need(eventsOf(c).DescribeConnection(t.Context(), &eventbridge.DescribeConnectionInput{Name: new("k")}))(t)
 	if text := fmt.Sprintf("%+v", *shown.AuthParameters.BasicAuthParameters); strings.Contains(text, "hidden") || shown.SecretArn == nil {
 		t.Errorf("the connection shows %s", text)
 	}
 	if records := b.records(owner); strings.Contains(records, `"hidden"`) || !strings.Contains(records, "CreateConnection") {
 		t.Errorf("CloudTrail has %s", records)
+	}
+}
+
+// remote makes requests to a sandbox that come from elsewhere.
+type remote struct{ to http.Handler }
+
+func (r remote) Do(q *http.Request) (*http.Response, error) {
+	q.RemoteAddr, q.RequestURI = "192.0.2.7:4711", q.URL.RequestURI()
+	w := httptest.NewRecorder()
+	r.to.ServeHTTP(w, q)
+	return w.Result(), nil
+}
+
+func TestOnlyThisMachineSetsWhereEventsAreSent(t *testing.T) {
+	t.Parallel()
+	b := newBridge(t)
+	c := b.root(owner)
+	b.destination(c, "hook", "http://127.0.0.1:1/")
+	c.HTTPClient = remote{b.Sandbox}
+	_, err := eventsOf(c).UpdateApiDestination(t.Context(), &eventbridge.UpdateApiDestinationInput{Name: new("hook"), InvocationEndpoint: new("http://127.0.0.1:2/")})
+	b.ends("from elsewhere", err, "AccessDeniedException: The sandbox lets callers of its own machine set an endpoint.")
+	if _, err := eventsOf(c).DescribeApiDestination(t.Context(), &eventbridge.DescribeApiDestinationInput{Name: new("hook")}); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -332,7 +361,29 @@ func TestARuleSendsToTheBusOfAnotherAccountThatLetsItIn(t *testing.T) {
 	}
 }
 
-func TestARateFiresOnTheClock(t *testing.T) {
+func TestARuleSendsToABusAsTheRoleOfItsTarget(t *testing.T) {
+	t.Parallel()
+	b := newBridge(t)
+	mine, theirs := b.root(owner), b.root(consumer)
+	bus := "arn:aws:events:us-east-1:" + consumer + ":event-bus/default"
+	role := b.role(owner, "sender", allow("events:PutEvents"), "")
+	policy := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":%q},"Action":"events:PutEvents","Resource":%q}]}`, role.arn, bus)
+	need(eventsOf(theirs).PutPermission(t.Context(), &eventbridge.PutPermissionInput{Policy: &policy}))(t)
+	b.rule(mine, "default", "over", `{"source":["my.app"]}`, ebtypes.Target{Arn: &bus, RoleArn: &role.arn})
+	b.rule(theirs, "default", "r", `{"source":["my.app"]}`, ebtypes.Target{})
+	b.put(mine, "default", "my.app", "{}")
+	if why := b.attempts(1)[0]["error"].(string); !strings.Contains(why, "not authorized to perform: sts:AssumeRole") {
+		t.Errorf("a role that does not trust EventBridge: %s", why)
+	}
+	trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
+	need(iam.NewFromConfig(mine).UpdateAssumeRolePolicy(t.Context(), &iam.UpdateAssumeRolePolicyInput{RoleName: &role.name, PolicyDocument: &trust}))(t)
+	b.put(mine, "default", "my.app", "{}")
+	if d := b.next(); !strings.Contains(d.RuleARN, consumer) {
+		t.Errorf("delivered %+v", d)
+	}
+}
+
+func TestSchedulesFireOnTheClock(t *testing.T) {
 	t.Parallel()
 	b := newBridge(t)
 	c := b.root(owner)
@@ -355,7 +406,15 @@ func TestARateFiresOnTheClock(t *testing.T) {
 		_, err := e.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: new("bad"), ScheduleExpression: &bad})
 		b.ends(bad, err, "Parameter ScheduleExpression is not valid.")
 	}
-	need(e.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: new("cron"), ScheduleExpression: new("cron(0 12 * * ? *)")}))(t)
+	need(e.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: new("noon"), ScheduleExpression: new("cron(0 12 * * ? *)")}))(t)
+	need(e.PutTargets(t.Context(), &eventbridge.PutTargetsInput{Rule: new("noon"), Targets: []ebtypes.Target{{Id: new("a"), Arn: new(queue)}}}))(t)
+	b.pass(3 * day)
+	for range 3 {
+		if d := b.next(); !strings.HasSuffix(d.RuleARN, "rule/noon") || !strings.HasSuffix(d.Event.Time, "T12:00:00Z") {
+			t.Errorf("delivered %+v", d.Event)
+		}
+	}
+	b.none("after three days")
 }
 
 func TestCallsAreTheEventsOfAnAccountThatHasATrail(t *testing.T) {
@@ -505,4 +564,51 @@ func TestPuttingEventsAndTargetsIsAskedWithTheirConditionKeys(t *testing.T) {
 	w.ends("with a role", target(queue, &role.arn), "because no identity-based policy allows the iam:PassRole action")
 	need(iam.NewFromConfig(w.root(owner)).PutUserPolicy(t.Context(), &iam.PutUserPolicyInput{UserName: new("limited"), PolicyName: new("pass"), PolicyDocument: new(allow("iam:PassRole"))}))(t)
 	w.ends("with the right to pass it", target(queue, &role.arn), "")
+}
+
+func TestAnEventForABusThatThereIsNotIsTakenAndLost(t *testing.T) {
+	t.Parallel()
+	b := newBridge(t)
+	r := b.put(b.root(owner), "nowhere", "my.app", "{}")
+	if r.EventId == nil || r.ErrorCode != nil {
+		t.Errorf("answered %+v", r)
+	}
+	if a := b.attempts(1)[0]; a["error"] != "event bus nowhere does not exist" || a["event_id"] != *r.EventId {
+		t.Errorf("told as %v", a)
+	}
+}
+
+func TestRulesSecretsAndParametersAreKeptInTheStateFile(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "state")
+	start := func(t *testing.T) *bridge {
+		b := &bridge{newWorldWith(t, sandbox.Options{State: file}), make(chan sandbox.Delivery, 10)}
+		t.Cleanup(b.Subscribe(func(d sandbox.Delivery) { b.got <- d }))
+		return b
+	}
+	t.Run("before", func(t *testing.T) {
+		b := start(t)
+		c := b.root(owner)
+		b.rule(c, "default", "r", `{"source":["my.app"]}`, ebtypes.Target{})
+		need(eventsOf(c).PutRule(t.Context(), &eventbridge.PutRuleInput{Name: new("tick"), ScheduleExpression: new("rate(1 hour)")}))(t)
+		need(eventsOf(c).PutTargets(t.Context(), &eventbridge.PutTargetsInput{Rule: new("tick"), Targets: []ebtypes.Target{{Id: new("a"), Arn: new(queue)}}}))(t)
+		b.secret(c, "s", nil)
+		b.parameter(c, "p", "", nil)
+	})
+	t.Run("after", func(t *testing.T) {
+		b := start(t)
+		c := b.root(owner)
+		b.put(c, "default", "my.app", "{}")
+		b.next()
+		b.pass(time.Hour)
+		if d := b.next(); d.Event.DetailType != "Scheduled Event" {
+			t.Errorf("delivered %+v", d.Event)
+		}
+		if got, err := b.readSecret(c, "s"); got != hidden {
+			t.Errorf("the secret is %q, %v", got, err)
+		}
+		if got, err := b.readParameter(c, "p"); got != hidden {
+			t.Errorf("the parameter is %q, %v", got, err)
+		}
+	})
 }

@@ -16,11 +16,11 @@ import (
 // account's copy under its own key, and a database of that.
 type rescue struct {
 	*world
-	cluster           bool
-	dba, keeper       *rds.Client
-	shared, own       string // keys
-	snapshot, restore string // the last snapshot and database, as answers have them
-	snapshotKey, key  string
+	cluster          bool
+	dba, keeper      *rds.Client
+	shared, own      string // keys
+	snapshot         string // the ARN of the last copy
+	snapshotKey, key string // of the last copy and of the restored database
 }
 
 // The steps of a rescue.
@@ -287,6 +287,7 @@ func TestASnapshotUnderTheDefaultKeyIsNotSharedAndASharedEncryptedOneIsNotRestor
 		}
 		refused(t, r.restoreOf(r.snapshot), code, "copy")
 		refused(t, r.copyBy(r.keeper, r.snapshot, "rescued", ""), "InvalidParameterValue", "KmsKeyId")
+		refused(t, r.copyBy(rds.NewFromConfig(r.root(consumer)), r.snapshot, "by-root", r.own), "KMSKeyNotAccessibleFault", "The source snapshot KMS key ["+r.shared)
 		if err := r.take(); err != nil {
 			t.Fatal(err)
 		}

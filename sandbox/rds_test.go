@@ -2,6 +2,7 @@ package sandbox_test
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/keyreach/keyreach/sandbox"
 )
 
 // databases is a sandbox with what tests ask of its RDS.
@@ -349,7 +354,9 @@ func TestASnapshotCopiedWithoutAKeyStaysAsItIsAndAPlainOneIsEncryptedByACopy(t *
 		}
 		return need(d.CopyDBSnapshot(t.Context(), in))(t).DBSnapshot
 	}
-	equal(t, "under the same key", *cp("encrypted", "c1", "").KmsKeyId, key)
+	same := cp("encrypted", "c1", "")
+	equal(t, "under the same key", *same.KmsKeyId, key)
+	equal(t, "where it comes from", *same.SourceDBSnapshotIdentifier, "arn:aws:rds:us-east-1:"+owner+":snapshot:encrypted")
 	equal(t, "still plain", *cp("open", "c2", "").Encrypted, false)
 	equal(t, "encrypted by the copy", *cp("open", "c3", key).KmsKeyId, key)
 	_, err := d.CopyDBSnapshot(t.Context(), &rds.CopyDBSnapshotInput{SourceDBSnapshotIdentifier: new("open"), TargetDBSnapshotIdentifier: new("c3")})
@@ -559,4 +566,27 @@ func TestWhatTheSandboxHasNotOfRDSIsRefusedAsSuch(t *testing.T) {
 	in.EngineVersion = new("9.1")
 	_, err = d.CreateDBInstance(t.Context(), in)
 	refused(t, err, "InvalidParameterCombination", "Cannot find version 9.1 for postgres")
+}
+
+func TestDatabasesAndTheirSnapshotsSurviveARestart(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "state")
+	w := newWorldWith(t, sandbox.Options{State: file})
+	d := &databases{w, rds.NewFromConfig(w.root(owner))}
+	before := d.create("orders", d.key(owner, ""))
+	d.snap("orders", "first")
+	d.share("first", consumer)
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again := newWorldWith(t, sandbox.Options{State: file})
+	d = &databases{again, rds.NewFromConfig(again.root(owner))}
+	after := d.get("orders")
+	before.LatestRestorableTime, after.LatestRestorableTime = nil, nil
+	if diff := cmp.Diff(before, after, cmpopts.IgnoreUnexported(types.DBInstance{}, types.Endpoint{}, types.DBSubnetGroup{}, types.PendingModifiedValues{}, types.DBParameterGroupStatus{}, types.OptionGroupMembership{})); diff != "" {
+		t.Errorf("-before +after\n%s", diff)
+	}
+	equal(t, "shared snapshots", len(d.snapshots(d.of(consumer), &rds.DescribeDBSnapshotsInput{SnapshotType: new("shared")})), 1)
+	d.pass(day)
+	equal(t, "what was on the agenda is done", len(d.snapshots(d.Client, &rds.DescribeDBSnapshotsInput{SnapshotType: new("automated")})), 2)
 }

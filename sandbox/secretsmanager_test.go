@@ -168,7 +168,7 @@ func TestVersionsGoFromCurrentToPrevious(t *testing.T) {
 		}
 	}
 	_, err = s.UpdateSecretVersionStage(ctx, &secretsmanager.UpdateSecretVersionStageInput{SecretId: new("x"), VersionStage: new("AWSCURRENT"), MoveToVersionId: token(1)})
-	if !strings.HasPrefix(refusal(err), "InvalidParameterException: The parameter RemoveFromVersionId can't be empty.") {
+	if !strings.HasPrefix(refusal(err), "InvalidParameterException: RemoveFromVersionId has to be ") {
 		t.Errorf("moving without from: %v", err)
 	}
 	need(s.UpdateSecretVersionStage(ctx, &secretsmanager.UpdateSecretVersionStageInput{SecretId: new("x"), VersionStage: new("AWSCURRENT"), MoveToVersionId: token(1), RemoveFromVersionId: token(2)}))(t)

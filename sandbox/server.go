@@ -188,6 +188,7 @@ func (s *Sandbox) remember(c *gate.Call, o gate.Operation, in, out any, err erro
 	if o.Data {
 		in, out = nil, nil
 	}
+	c.Prepared = nil // what was prepared is done with
 	s.record(cloudtrail.Entry{Call: c, In: in, Out: out, Err: err, ReadOnly: o.Mode == gate.Reads, Data: o.Data, Size: size})
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/keyreach/keyreach/sandbox/cloudtrail"
 	"github.com/keyreach/keyreach/sandbox/events"
@@ -24,22 +25,28 @@ func (s *Sandbox) Subscribe(f func(Delivery)) (cancel func()) { return s.events.
 // recent is the calls of which EventBridge is to be told when the state is free: a call
 // that is made within another is remembered while the state is locked.
 type recent struct {
+	some atomic.Bool // there are some, so that calls that nobody waits for take no lock
 	mu   sync.Mutex
 	list []cloudtrail.Entry
 }
 
 // record remembers a call. Whether some rule may wait for its record is asked first,
-// without a lock: mostly none does.
+// without a lock: mostly none does. That events are put is no event: assumed, and else
+// who answers one by another would never end.
 func (s *Sandbox) record(e cloudtrail.Entry) {
 	s.log.Add(e)
-	accounts := []string{e.Call.Caller.Account}
-	for _, r := range e.Call.Resources {
-		accounts = append(accounts, r.Account)
+	if e.Call.Service == "events" && e.Call.Operation == "PutEvents" {
+		return
 	}
 	region := cloudtrail.RegionOf(e.Call)
-	if slices.ContainsFunc(accounts, func(a string) bool { return s.events.Listens(a, region) }) {
+	waited := s.events.Listens(e.Call.Caller.Account, region)
+	for i := range e.Call.Resources {
+		waited = waited || s.events.Listens(e.Call.Resources[i].Account, region)
+	}
+	if waited {
 		s.recent.mu.Lock()
 		s.recent.list = append(s.recent.list, e)
+		s.recent.some.Store(true)
 		s.recent.mu.Unlock()
 	}
 }
@@ -48,13 +55,14 @@ func (s *Sandbox) record(e cloudtrail.Entry) {
 // have a trail.
 // See https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html.
 func (s *Sandbox) tellEvents() {
+	if !s.recent.some.Load() {
+		return
+	}
 	s.recent.mu.Lock()
 	list := s.recent.list
 	s.recent.list = nil
+	s.recent.some.Store(false)
 	s.recent.mu.Unlock()
-	if len(list) == 0 {
-		return
-	}
 	err := s.db.Update(func() error {
 		for i := range list {
 			s.tellOne(&list[i])

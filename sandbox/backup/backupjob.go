@@ -27,14 +27,11 @@ type BackupJob struct {
 	Size                  int64
 	KeyARN                string `json:",omitempty"`
 	Created               time.Time
-	Began, Completed      *time.Time                  `json:",omitempty"`
-	Lifecycle             *types.Lifecycle            `json:",omitempty"`
-	Options               map[string]string           `json:",omitempty"`
-	Tags                  map[string]string           `json:",omitempty"`
-	Creator               *types.RecoveryPointCreator `json:",omitempty"`
+	Began, Completed      *time.Time        `json:",omitempty"`
+	Lifecycle             *types.Lifecycle  `json:",omitempty"`
+	Options               map[string]string `json:",omitempty"`
+	Tags                  map[string]string `json:",omitempty"`
 	StartWindow           time.Duration
-	// Then are the copies that a plan has made of the recovery point.
-	Then []types.CopyAction `json:",omitempty"`
 }
 
 func (j *BackupJob) key() string { return state.Key(j.Account, j.Region, j.ID) }
@@ -46,24 +43,23 @@ func (s *Service) putBackup(j *BackupJob, at time.Time) {
 	s.backups.Put(j.key(), j)
 	done := j.State == types.BackupJobStateCompleted
 	detail := struct {
-		ID        string     `json:"backupJobId"`
-		Size      int64      `json:"backupSizeInBytes,omitempty"`
-		VaultARN  string     `json:"backupVaultArn"`
-		Vault     string     `json:"backupVaultName"`
-		Bytes     string     `json:"bytesTransferred"`
-		Created   string     `json:"creationDate"`
-		Role      string     `json:"iamRoleArn"`
-		Resource  string     `json:"resourceArn"`
-		Kind      string     `json:"resourceType"`
-		State     string     `json:"state"`
-		Message   string     `json:"statusMessage,omitempty"`
-		Completed string     `json:"completionDate,omitempty"`
-		StartBy   string     `json:"startBy"`
-		Percent   float64    `json:"percentDone"`
-		By        *createdBy `json:"createdBy,omitempty"`
+		ID        string  `json:"backupJobId"`
+		Size      int64   `json:"backupSizeInBytes,omitempty"`
+		VaultARN  string  `json:"backupVaultArn"`
+		Vault     string  `json:"backupVaultName"`
+		Bytes     string  `json:"bytesTransferred"`
+		Created   string  `json:"creationDate"`
+		Role      string  `json:"iamRoleArn"`
+		Resource  string  `json:"resourceArn"`
+		Kind      string  `json:"resourceType"`
+		State     string  `json:"state"`
+		Message   string  `json:"statusMessage,omitempty"`
+		Completed string  `json:"completionDate,omitempty"`
+		StartBy   string  `json:"startBy"`
+		Percent   float64 `json:"percentDone"`
 	}{
 		j.ID, j.Size, j.vaultARN(), j.Vault, "0", timestamp(&j.Created), j.Role, j.Resource, j.Kind, string(j.State), j.Message,
-		timestamp(j.Completed), timestamp(new(j.Created.Add(j.StartWindow))), 0, planOf(j.Creator),
+		timestamp(j.Completed), timestamp(new(j.Created.Add(j.StartWindow))), 0,
 	}
 	if done {
 		detail.Percent = 100
@@ -191,7 +187,7 @@ func (s *Service) backupStart(ctx context.Context, id string) error {
 	}
 	p := &Point{
 		Account: j.Account, Region: j.Region, Vault: j.Vault, ARN: j.Point, Resource: j.Resource, Kind: j.Kind, Status: types.RecoveryPointStatusCreating,
-		Created: j.Created, Role: j.Role, Lifecycle: j.Lifecycle, Creator: j.Creator, Tags: j.Tags, Metadata: metadata,
+		Created: j.Created, Role: j.Role, Lifecycle: j.Lifecycle, Tags: j.Tags, Metadata: metadata,
 	}
 	s.points.Put(p.key(), p)
 	s.putBackup(&j, c.At)
@@ -223,7 +219,7 @@ func (s *Service) backupLook(ctx context.Context, id string) error {
 	j.State, j.Completed, j.Size, j.KeyARN = types.BackupJobStateCompleted, &c.At, made.size, made.key
 	s.finish(&p, made, c.At)
 	s.putBackup(&j, c.At)
-	return s.thenCopy(ctx, &j)
+	return nil
 }
 
 // look asks a kind how far something is, as a role. What goes wrong is why it fails.
@@ -261,12 +257,10 @@ func (j *BackupJob) shown(at time.Time) types.BackupJob {
 	done := j.State == types.BackupJobStateCompleted
 	b := types.BackupJob{
 		AccountId: &j.Account, BackupJobId: &j.ID, BackupOptions: j.Options, BackupSizeInBytes: &j.Size, BackupVaultArn: new(j.vaultARN()), BackupVaultName: &j.Vault,
-		CompletionDate: j.Completed, CreatedBy: j.Creator, CreationDate: &j.Created, EncryptionKeyArn: unless(j.KeyARN), IamRoleArn: &j.Role, InitiationDate: j.Began,
+		CompletionDate: j.Completed, CreationDate: &j.Created, EncryptionKeyArn: unless(j.KeyARN), IamRoleArn: &j.Role, InitiationDate: j.Began,
 		IsEncrypted: j.KeyARN != "", PercentDone: percent(done), RecoveryPointArn: unless(j.Point), RecoveryPointLifecycle: j.Lifecycle, ResourceArn: &j.Resource,
 		ResourceType: &j.Kind, StartBy: new(j.Created.Add(j.StartWindow)), State: j.State, StatusMessage: unless(j.Message), VaultType: new(string(types.VaultTypeBackupVault)),
-	}
-	if done {
-		b.MessageCategory = new("SUCCESS")
+		MessageCategory: category(done),
 	}
 	return b
 }
@@ -282,7 +276,7 @@ func (s *Service) DescribeBackupJob(ctx context.Context, in *backup.DescribeBack
 	b := j.shown(c.At)
 	return &backup.DescribeBackupJobOutput{
 		AccountId: b.AccountId, BackupJobId: b.BackupJobId, BackupOptions: b.BackupOptions, BackupSizeInBytes: b.BackupSizeInBytes, BackupVaultArn: b.BackupVaultArn,
-		BackupVaultName: b.BackupVaultName, CompletionDate: b.CompletionDate, CreatedBy: b.CreatedBy, CreationDate: b.CreationDate, EncryptionKeyArn: b.EncryptionKeyArn,
+		BackupVaultName: b.BackupVaultName, CompletionDate: b.CompletionDate, CreationDate: b.CreationDate, EncryptionKeyArn: b.EncryptionKeyArn,
 		IamRoleArn: b.IamRoleArn, InitiationDate: b.InitiationDate, IsEncrypted: b.IsEncrypted, MessageCategory: b.MessageCategory, PercentDone: b.PercentDone,
 		RecoveryPointArn: b.RecoveryPointArn, RecoveryPointLifecycle: b.RecoveryPointLifecycle, ResourceArn: b.ResourceArn, ResourceType: b.ResourceType, StartBy: b.StartBy,
 		State: b.State, StatusMessage: b.StatusMessage, VaultType: b.VaultType,
@@ -297,7 +291,7 @@ func (s *Service) ListBackupJobs(ctx context.Context, in *backup.ListBackupJobsI
 	for _, j := range s.backups.All(row(c, "")) {
 		state := in.ByState == "" || in.ByState == j.State
 		if state && fits(in.ByAccountId, j.Account) && fits(in.ByBackupVaultName, j.Vault) && fits(in.ByResourceArn, j.Resource) && fits(in.ByResourceType, j.Kind) &&
-			fits(in.ByParentJobId, "") && within(j.Created, in.ByCreatedAfter, in.ByCreatedBefore) && ended(j.Completed, in.ByCompleteAfter, in.ByCompleteBefore) {
+			fits(in.ByParentJobId, "") && fits(in.ByMessageCategory, text(category(j.State == types.BackupJobStateCompleted))) && within(j.Created, in.ByCreatedAfter, in.ByCreatedBefore) && ended(j.Completed, in.ByCompleteAfter, in.ByCompleteBefore) {
 			list = append(list, j.shown(c.At))
 		}
 	}

@@ -27,16 +27,15 @@ type CopyJob struct {
 	Role                string
 	Actor               string `json:",omitempty"` // the role that copies
 	Resource, Kind      string
+	Plain               bool `json:",omitempty"` // what is copied is not encrypted
 	State               types.CopyJobState
 	Message             string `json:",omitempty"`
 	Made                string `json:",omitempty"` // the copy's ARN, when it is begun
 	Shared              bool   `json:",omitempty"` // with the other account, while it copies
 	Size                int64
 	Created             time.Time
-	Completed           *time.Time                  `json:",omitempty"`
-	Lifecycle           *types.Lifecycle            `json:",omitempty"`
-	Creator             *types.RecoveryPointCreator `json:",omitempty"`
-	BackupJob           string                      `json:",omitempty"`
+	Completed           *time.Time       `json:",omitempty"`
+	Lifecycle           *types.Lifecycle `json:",omitempty"`
 }
 
 func (j *CopyJob) key() string { return state.Key(j.Account, j.Region, j.ID) }
@@ -51,22 +50,21 @@ func (j *CopyJob) target() (account, region, name string) {
 func (s *Service) putCopy(j *CopyJob, at time.Time) {
 	s.copies.Put(j.key(), j)
 	s.tell(at, j.Account, j.Region, "Copy Job State Change", j.Point, struct {
-		ID        string     `json:"copyJobId"`
-		Size      int64      `json:"backupSizeInBytes"`
-		Created   string     `json:"creationDate"`
-		Role      string     `json:"iamRoleArn"`
-		Resource  string     `json:"resourceArn"`
-		Kind      string     `json:"resourceType"`
-		Source    string     `json:"sourceBackupVaultArn"`
-		State     string     `json:"state"`
-		Message   string     `json:"statusMessage,omitempty"`
-		Completed string     `json:"completionDate,omitempty"`
-		Target    string     `json:"destinationBackupVaultArn"`
-		Made      string     `json:"destinationRecoveryPointArn,omitempty"`
-		By        *createdBy `json:"createdBy,omitempty"`
+		ID        string `json:"copyJobId"`
+		Size      int64  `json:"backupSizeInBytes"`
+		Created   string `json:"creationDate"`
+		Role      string `json:"iamRoleArn"`
+		Resource  string `json:"resourceArn"`
+		Kind      string `json:"resourceType"`
+		Source    string `json:"sourceBackupVaultArn"`
+		State     string `json:"state"`
+		Message   string `json:"statusMessage,omitempty"`
+		Completed string `json:"completionDate,omitempty"`
+		Target    string `json:"destinationBackupVaultArn"`
+		Made      string `json:"destinationRecoveryPointArn,omitempty"`
 	}{
 		j.ID, j.Size, timestamp(&j.Created), j.Role, j.Resource, j.Kind, vaultARN(j.Region, j.Account, j.Vault), string(j.State), j.Message,
-		timestamp(j.Completed), j.Target, j.Made, planOf(j.Creator),
+		timestamp(j.Completed), j.Target, j.Made,
 	})
 }
 
@@ -116,7 +114,7 @@ func (s *Service) StartCopyJob(ctx context.Context, in *backup.StartCopyJobInput
 // beginCopy stores a job that is to be done.
 func (s *Service) beginCopy(c *gate.Call, j *CopyJob, p *Point) *CopyJob {
 	j.Account, j.Region, j.ID = p.Account, p.Region, strings.ToUpper(s.IDs.UUID())
-	j.Vault, j.Point, j.Resource, j.Kind, j.Size = p.Vault, p.ARN, p.Resource, p.Kind, p.Size
+	j.Vault, j.Point, j.Resource, j.Kind, j.Size, j.Plain = p.Vault, p.ARN, p.Resource, p.Kind, p.Size, p.KeyARN == ""
 	j.State, j.Created = types.CopyJobStateCreated, c.At
 	s.putCopy(j, c.At)
 	s.later(j.Account, j.Region, "copy-start", j.ID, c.At.Add(untilStart))
@@ -125,17 +123,6 @@ func (s *Service) beginCopy(c *gate.Call, j *CopyJob, p *Point) *CopyJob {
 
 func (j *CopyJob) begun() *backup.StartCopyJobOutput {
 	return &backup.StartCopyJobOutput{CopyJobId: &j.ID, CreationDate: &j.Created}
-}
-
-// thenCopy begins the copies that a plan has made of what a job made.
-func (s *Service) thenCopy(ctx context.Context, j *BackupJob) error {
-	p := s.points.Get(state.Key(j.Account, j.Region, j.Point))
-	for _, a := range j.Then {
-		if p != nil && a.DestinationBackupVaultArn != nil {
-			s.beginCopy(gate.From(ctx), &CopyJob{Target: *a.DestinationBackupVaultArn, Role: j.Role, Lifecycle: a.Lifecycle, Creator: j.Creator, BackupJob: j.ID}, p)
-		}
-	}
-	return nil
 }
 
 // Messages of copies that AWS Backup does not make. Documented.
@@ -293,7 +280,7 @@ func (s *Service) copyStart(ctx context.Context, id string) error {
 	}
 	n := &Point{
 		Account: v.Account, Region: v.Region, Vault: v.Name, ARN: j.Made, Resource: j.Resource, Kind: j.Kind, SourceVault: p.vaultARN(),
-		Status: types.RecoveryPointStatusCreating, Created: c.At, Role: j.Actor, Lifecycle: j.Lifecycle, Creator: j.Creator, Tags: maps.Clone(p.Tags), Metadata: maps.Clone(p.Metadata),
+		Status: types.RecoveryPointStatusCreating, Created: c.At, Role: j.Actor, Lifecycle: j.Lifecycle, Tags: maps.Clone(p.Tags), Metadata: maps.Clone(p.Metadata),
 	}
 	s.points.Put(n.key(), n)
 	s.putCopy(&j, c.At)
@@ -350,16 +337,14 @@ func (s *Service) copyLook(ctx context.Context, id string) error {
 func (s *Service) shownCopy(j *CopyJob) *types.CopyJob {
 	account, region, name := j.target()
 	out := &types.CopyJob{
-		AccountId: &j.Account, BackupSizeInBytes: &j.Size, CompletionDate: j.Completed, CopyJobId: &j.ID, CreatedBy: j.Creator, CreatedByBackupJobId: unless(j.BackupJob),
+		AccountId: &j.Account, BackupSizeInBytes: &j.Size, CompletionDate: j.Completed, CopyJobId: &j.ID,
 		CreationDate: &j.Created, DestinationBackupVaultArn: &j.Target, DestinationRecoveryPointArn: unless(j.Made), DestinationRecoveryPointLifecycle: j.Lifecycle,
 		IamRoleArn: &j.Role, ResourceArn: &j.Resource, ResourceType: &j.Kind, SourceBackupVaultArn: new(vaultARN(j.Region, j.Account, j.Vault)),
 		SourceRecoveryPointArn: &j.Point, State: j.State, StatusMessage: unless(j.Message), DestinationVaultType: new(string(types.VaultTypeBackupVault)),
+		MessageCategory: category(j.State == types.CopyJobStateCompleted),
 	}
 	if p := s.points.Get(state.Key(account, region, j.Made)); p != nil && p.Vault == name {
 		out.DestinationEncryptionKeyArn = unless(p.KeyARN)
-	}
-	if j.State == types.CopyJobStateCompleted {
-		out.MessageCategory = new("SUCCESS")
 	}
 	return out
 }
@@ -381,7 +366,7 @@ func (s *Service) ListCopyJobs(ctx context.Context, in *backup.ListCopyJobsInput
 	for _, j := range s.copies.All(row(gate.From(ctx), "")) {
 		state := in.ByState == "" || in.ByState == j.State
 		if state && fits(in.ByAccountId, j.Account) && fits(in.ByDestinationVaultArn, j.Target) && fits(in.ByResourceArn, j.Resource) && fits(in.ByResourceType, j.Kind) &&
-			fits(in.BySourceRecoveryPointArn, j.Point) && fits(in.ByParentJobId, "") && within(j.Created, in.ByCreatedAfter, in.ByCreatedBefore) &&
+			fits(in.BySourceRecoveryPointArn, j.Point) && fits(in.ByParentJobId, "") && fits(in.ByMessageCategory, text(category(j.State == types.CopyJobStateCompleted))) && within(j.Created, in.ByCreatedAfter, in.ByCreatedBefore) &&
 			ended(j.Completed, in.ByCompleteAfter, in.ByCompleteBefore) {
 			list = append(list, *s.shownCopy(j))
 		}

@@ -33,15 +33,6 @@ const managedTag = "AWSBackupManagedResource"
 
 const gibibyte = 1 << 30
 
-// ec2Do calls EC2 as a role.
-func ec2Do[O any](ctx context.Context, a *behalf.Agent, operation string, in any, f gate.Forward) (*O, error) {
-	out, err := a.Client.Do(ctx, "ec2", operation, in, f)
-	if err != nil {
-		return nil, err
-	}
-	return out.(*O), nil
-}
-
 // idOf is the id in the ARN of a volume, a snapshot or an image.
 func idOf(resource string) string {
 	a, err := arn.Parse(resource)
@@ -70,7 +61,7 @@ func specification(kind types.ResourceType, tags map[string]string) []types.TagS
 
 func (k volumes) backup(ctx context.Context, j *BackupJob) (string, map[string]string, error) {
 	id := idOf(j.Resource)
-	out, err := ec2Do[ec2.DescribeVolumesOutput](ctx, k.agent, "DescribeVolumes", &ec2.DescribeVolumesInput{VolumeIds: []string{id}}, asRole)
+	out, err := do[ec2.DescribeVolumesOutput](ctx, k.agent, "ec2", "DescribeVolumes", &ec2.DescribeVolumesInput{VolumeIds: []string{id}}, asRole)
 	if err != nil {
 		return "", nil, err
 	}
@@ -83,7 +74,7 @@ func (k volumes) backup(ctx context.Context, j *BackupJob) (string, map[string]s
 		tags[text(t.Key)] = text(t.Value)
 	}
 	maps.Copy(tags, j.Tags)
-	n, err := ec2Do[ec2.CreateSnapshotOutput](ctx, k.agent, "CreateSnapshot", &ec2.CreateSnapshotInput{
+	n, err := do[ec2.CreateSnapshotOutput](ctx, k.agent, "ec2", "CreateSnapshot", &ec2.CreateSnapshotInput{
 		VolumeId: &id, Description: new("This snapshot is created by the AWS Backup service."), TagSpecifications: specification(types.ResourceTypeSnapshot, tags),
 	}, asRole)
 	if err != nil {
@@ -119,7 +110,7 @@ func volumeMetadata(v *types.Volume) map[string]string {
 }
 
 func (k volumes) made(ctx context.Context, point string) (progress, error) {
-	out, err := ec2Do[ec2.DescribeSnapshotsOutput](ctx, k.agent, "DescribeSnapshots", &ec2.DescribeSnapshotsInput{SnapshotIds: []string{idOf(point)}}, asRole)
+	out, err := do[ec2.DescribeSnapshotsOutput](ctx, k.agent, "ec2", "DescribeSnapshots", &ec2.DescribeSnapshotsInput{SnapshotIds: []string{idOf(point)}}, asRole)
 	if err != nil {
 		return progress{}, err
 	}
@@ -147,7 +138,7 @@ func (k volumes) share(ctx context.Context, point, account string, on bool) erro
 	if !on {
 		in.OperationType = types.OperationTypeRemove
 	}
-	_, err := ec2Do[ec2.ModifySnapshotAttributeOutput](ctx, k.agent, "ModifySnapshotAttribute", in, asRole)
+	_, err := do[ec2.ModifySnapshotAttributeOutput](ctx, k.agent, "ec2", "ModifySnapshotAttribute", in, asRole)
 	return err
 }
 
@@ -156,7 +147,7 @@ func (k volumes) share(ctx context.Context, point, account string, on bool) erro
 func (k volumes) copy(ctx context.Context, j *CopyJob, keyARN string, tags map[string]string) (string, error) {
 	all := map[string]string{sourceTag: j.Resource, managedTag: "true"}
 	maps.Copy(all, tags)
-	out, err := ec2Do[ec2.CopySnapshotOutput](ctx, k.agent, "CopySnapshot", &ec2.CopySnapshotInput{
+	out, err := do[ec2.CopySnapshotOutput](ctx, k.agent, "ec2", "CopySnapshot", &ec2.CopySnapshotInput{
 		SourceRegion: &j.Region, SourceSnapshotId: new(idOf(j.Point)), Encrypted: new(true), KmsKeyId: unless(keyARN),
 		Description: new("This snapshot is created by the AWS Backup service."), TagSpecifications: specification(types.ResourceTypeSnapshot, all),
 	}, asRole)
@@ -174,15 +165,21 @@ func (k volumes) remove(ctx context.Context, point string, f gate.Forward) error
 	return err
 }
 
-// restore makes a volume.
+// restore makes a volume. What it is told of the speed of a volume of a type that does not
+// take it is left out, so that a point's own metadata restores it.
 // See https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-ebs.html.
 func (k volumes) restore(ctx context.Context, j *RestoreJob, p *Point) (string, error) {
 	in := &ec2.CreateVolumeInput{SnapshotId: new(idOf(p.ARN)), AvailabilityZone: unless(j.Metadata["availabilityZone"]), VolumeType: types.VolumeType(j.Metadata["volumeType"])}
 	for _, n := range []struct {
-		name string
-		to   **int32
-	}{{"volumeSize", &in.Size}, {"iops", &in.Iops}, {"throughput", &in.Throughput}} {
-		if v := j.Metadata[n.name]; v != "" {
+		name  string
+		to    **int32
+		takes bool
+	}{
+		{"volumeSize", &in.Size, true},
+		{"iops", &in.Iops, slices.Contains([]types.VolumeType{types.VolumeTypeGp3, types.VolumeTypeIo1, types.VolumeTypeIo2}, in.VolumeType)},
+		{"throughput", &in.Throughput, in.VolumeType == types.VolumeTypeGp3},
+	} {
+		if v := j.Metadata[n.name]; v != "" && n.takes {
 			number, err := strconv.ParseInt(v, 10, 32)
 			if err != nil {
 				return "", invalidValue(n.name + " is invalid: " + v) // assumed text
@@ -194,7 +191,7 @@ func (k volumes) restore(ctx context.Context, j *RestoreJob, p *Point) (string, 
 		in.Encrypted, in.KmsKeyId = new(true), unless(j.Metadata["kmsKeyId"])
 	}
 	in.TagSpecifications = specification(types.ResourceTypeVolume, j.Tags)
-	out, err := ec2Do[ec2.CreateVolumeOutput](ctx, k.agent, "CreateVolume", in, asRole)
+	out, err := do[ec2.CreateVolumeOutput](ctx, k.agent, "ec2", "CreateVolume", in, asRole)
 	if err != nil {
 		return "", err
 	}
@@ -207,7 +204,7 @@ func (k volumes) restore(ctx context.Context, j *RestoreJob, p *Point) (string, 
 const noKey = "KMS key is either disabled or pending deletion or access to KMS key is denied"
 
 func (k volumes) restored(ctx context.Context, created string) (progress, error) {
-	out, err := ec2Do[ec2.DescribeVolumesOutput](ctx, k.agent, "DescribeVolumes", &ec2.DescribeVolumesInput{VolumeIds: []string{idOf(created)}}, asRole)
+	out, err := do[ec2.DescribeVolumesOutput](ctx, k.agent, "ec2", "DescribeVolumes", &ec2.DescribeVolumesInput{VolumeIds: []string{idOf(created)}}, asRole)
 	if refused := (*wire.Error)(nil); errors.As(err, &refused) && refused.Code == "InvalidVolume.NotFound" {
 		return progress{failed: noKey}, nil
 	}

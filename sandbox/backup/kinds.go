@@ -41,23 +41,28 @@ type progress struct {
 	key    string // the ARN of the key it is under
 }
 
+// kinds are all that are backed up, by the service and the type in the ARN of a resource.
+func (s *Service) kinds() map[string]kind {
+	return map[string]kind{"ec2 volume": volumes{s.Agent}, "rds db": databases{s.Agent}, "rds cluster": clusters{s.Agent}}
+}
+
 // kindOf is the kind of a resource.
 func (s *Service) kindOf(resource string) (kind, bool) {
 	a, err := arn.Parse(resource)
 	if err != nil {
 		return nil, false
 	}
-	what, _, _ := strings.Cut(a.Resource, "/")
-	if a.Service == "ec2" && what == "volume" {
-		return volumes{s.Agent}, true
-	}
-	return nil, false
+	what := a.Resource[:max(0, strings.IndexAny(a.Resource, "/:"))]
+	k, ok := s.kinds()[a.Service+" "+what]
+	return k, ok
 }
 
 // kindNamed is a kind by its name, as EBS.
 func (s *Service) kindNamed(name string) (kind, bool) {
-	if name == "EBS" {
-		return volumes{s.Agent}, true
+	for _, k := range s.kinds() {
+		if k.name() == name {
+			return k, true
+		}
 	}
 	return nil, false
 }

@@ -31,9 +31,8 @@ type Point struct {
 	Size                   int64
 	KeyARN                 string `json:",omitempty"` // empty when it is not encrypted
 	Role                   string
-	Lifecycle              *types.Lifecycle            `json:",omitempty"`
-	Creator                *types.RecoveryPointCreator `json:",omitempty"`
-	Tags                   map[string]string           `json:",omitempty"`
+	Lifecycle              *types.Lifecycle  `json:",omitempty"`
+	Tags                   map[string]string `json:",omitempty"`
 	// Metadata is what a restore may be told, as it was of the resource.
 	Metadata map[string]string `json:",omitempty"`
 }
@@ -126,7 +125,7 @@ func (s *Service) DescribeRecoveryPoint(ctx context.Context, in *backup.Describe
 	}
 	return &backup.DescribeRecoveryPointOutput{
 		BackupSizeInBytes: &p.Size, BackupVaultArn: new(p.vaultARN()), BackupVaultName: &p.Vault, CalculatedLifecycle: p.calculated(),
-		CompletionDate: p.Completed, CreatedBy: p.Creator, CreationDate: &p.Created, EncryptionKeyArn: unless(p.KeyARN), EncryptionKeyType: p.keyType(),
+		CompletionDate: p.Completed, CreationDate: &p.Created, EncryptionKeyArn: unless(p.KeyARN), EncryptionKeyType: p.keyType(),
 		IamRoleArn: &p.Role, InitiationDate: &p.Created, IsEncrypted: p.KeyARN != "", LastRestoreTime: p.Restored, Lifecycle: p.Lifecycle,
 		RecoveryPointArn: &p.ARN, ResourceArn: &p.Resource, ResourceType: &p.Kind, SourceBackupVaultArn: unless(p.SourceVault), Status: p.Status,
 		StatusMessage: unless(p.Message), StorageClass: types.StorageClassWarm, VaultType: types.VaultTypeBackupVault,
@@ -239,17 +238,13 @@ func (s *Service) ListRecoveryPointsByBackupVault(ctx context.Context, in *backu
 	}
 	list := []types.RecoveryPointByBackupVault{}
 	for _, p := range slices.SortedFunc(s.pointsIn(v), newest) {
-		plan := ""
-		if p.Creator != nil {
-			plan = text(p.Creator.BackupPlanId)
-		}
-		if !fits(in.ByResourceArn, p.Resource) || !fits(in.ByResourceType, p.Kind) || !fits(in.ByBackupPlanId, plan) || !fits(in.ByParentRecoveryPointArn, "") ||
+		if !fits(in.ByResourceArn, p.Resource) || !fits(in.ByResourceType, p.Kind) || !fits(in.ByBackupPlanId, "") || !fits(in.ByParentRecoveryPointArn, "") ||
 			!within(p.Created, in.ByCreatedAfter, in.ByCreatedBefore) {
 			continue
 		}
 		list = append(list, types.RecoveryPointByBackupVault{
 			BackupSizeInBytes: &p.Size, BackupVaultArn: new(p.vaultARN()), BackupVaultName: &p.Vault, CalculatedLifecycle: p.calculated(),
-			CompletionDate: p.Completed, CreatedBy: p.Creator, CreationDate: &p.Created, EncryptionKeyArn: unless(p.KeyARN), EncryptionKeyType: p.keyType(),
+			CompletionDate: p.Completed, CreationDate: &p.Created, EncryptionKeyArn: unless(p.KeyARN), EncryptionKeyType: p.keyType(),
 			IamRoleArn: &p.Role, InitiationDate: &p.Created, IsEncrypted: p.KeyARN != "", LastRestoreTime: p.Restored, Lifecycle: p.Lifecycle,
 			RecoveryPointArn: &p.ARN, ResourceArn: &p.Resource, ResourceType: &p.Kind, SourceBackupVaultArn: unless(p.SourceVault), Status: p.Status,
 			StatusMessage: unless(p.Message), VaultType: types.VaultTypeBackupVault,

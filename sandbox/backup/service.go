@@ -1,7 +1,7 @@
 // Package backup is AWS Backup in a sandbox: vaults with their keys and access policies,
 // backup, copy and restore jobs that take their time, recovery points, plans and
 // settings. What is backed up it has the resource's own service do: recovery points of
-// volumes are snapshots of the sandbox's EC2.
+// volumes and databases are snapshots of the sandbox's EC2 and RDS.
 package backup
 
 import (

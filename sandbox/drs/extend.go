@@ -73,7 +73,7 @@ func (s *Service) extended(c *gate.Call, source *Server) *Server {
 
 // extending is what CreateExtendedSourceServer needs: the right on the server of the
 // staging account, in the caller's account.
-func extending(_ *gate.Call, in *drs.CreateExtendedSourceServerInput) ([]gate.Ask, error) {
+func extending(c *gate.Call, in *drs.CreateExtendedSourceServerInput) ([]gate.Ask, error) {
 	a, err := arn.Parse(*in.SourceServerArn)
 	if err != nil || a.Service != "drs" || !strings.HasPrefix(a.Resource, serverKind+"/") {
 		return nil, invalid("The ARN " + *in.SourceServerArn + " is not that of a source server.")
@@ -81,10 +81,7 @@ func extending(_ *gate.Call, in *drs.CreateExtendedSourceServerInput) ([]gate.As
 	// Asked as of the caller's own: DRS has no resource policies, and the staging account
 	// says yes by its role.
 	list := []gate.Ask{{Action: "drs:CreateExtendedSourceServer", Resource: *in.SourceServerArn, Target: a, Context: requestTags(in.Tags)}}
-	if len(in.Tags) > 0 {
-		list = append(list, gate.Ask{Action: "drs:TagResource", Resource: *in.SourceServerArn, Target: a, Context: requestTags(in.Tags)})
-	}
-	return list, nil
+	return append(list, askTags("CreateExtendedSourceServer", resourceARN(c, serverKind, "*"), in.Tags)...), nil
 }
 
 // CreateExtendedSourceServer extends a server of a staging account into the caller's. It
@@ -149,8 +146,9 @@ func (s *Service) look(ctx context.Context, old *Server) *Server {
 	case source == nil:
 		fail("The source server " + behalf.ARN("drs", v.Region, x.Account, serverKind, "/", x.Server) + " does not exist.") // assumed text
 	default:
-		v.State = source.State
-		v.Synced = source.Synced
+		if v.replicates() {
+			v.State, v.Synced = source.State, source.Synced
+		}
 		for _, d := range source.Disks {
 			if managed, ok := s.Keys.Managed(gate.From(ctx), d.Key); ok && managed {
 				fail(defaultKeyText)

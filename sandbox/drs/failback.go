@@ -19,7 +19,7 @@ func (s *Service) failbackOperations() []gate.Operation {
 		op(s, gate.Reads, on(s, "GetFailbackReplicationConfiguration", instanceKind, func(in *drs.GetFailbackReplicationConfigurationInput) *string { return in.RecoveryInstanceID }), s.GetFailbackReplicationConfiguration),
 		op(s, gate.Writes, on(s, "UpdateFailbackReplicationConfiguration", instanceKind, func(in *drs.UpdateFailbackReplicationConfigurationInput) *string { return in.RecoveryInstanceID }), s.UpdateFailbackReplicationConfiguration),
 		op(s, gate.Writes, on(s, "ReverseReplication", instanceKind, func(in *drs.ReverseReplicationInput) *string { return in.RecoveryInstanceID }), s.ReverseReplication),
-		op(s, gate.Writes, onEach(s, "StartFailbackLaunch", instanceKind, func(in *drs.StartFailbackLaunchInput) []string { return in.RecoveryInstanceIDs }), s.StartFailbackLaunch),
+		op(s, gate.Writes, s.launchingBack, s.StartFailbackLaunch),
 		op(s, gate.Writes, on(s, "StopFailback", instanceKind, func(in *drs.StopFailbackInput) *string { return in.RecoveryInstanceID }), s.StopFailback),
 	}
 }
@@ -178,6 +178,12 @@ func (s *Service) setFailback(c *gate.Call, old *Instance, to types.FailbackStat
 	r.Failback = to
 	s.putInstance(&r)
 	s.emit(c, instanceKind, "DRS Recovery Instance Failback State Change", r.ID, map[string]string{"state": string(to)})
+}
+
+// launchingBack is what StartFailbackLaunch needs.
+func (s *Service) launchingBack(c *gate.Call, in *drs.StartFailbackLaunchInput) ([]gate.Ask, error) {
+	list, err := onEach(s, "StartFailbackLaunch", instanceKind, func(in *drs.StartFailbackLaunchInput) []string { return in.RecoveryInstanceIDs })(c, in)
+	return append(list, askTags("StartFailbackLaunch", resourceARN(c, jobKind, "*"), in.Tags)...), err
 }
 
 // StartFailbackLaunch starts a job that starts the original machines from what was

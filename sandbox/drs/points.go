@@ -86,15 +86,29 @@ func unit(u types.PITPolicyRuleUnits) time.Duration {
 	return 24 * time.Hour
 }
 
-// kept is how long points are kept: the longest retention of the policy.
-func kept(rules []types.PITPolicyRule) time.Duration {
-	var most time.Duration
+// kept are the points that a policy keeps at a time: for each of its rules the first of
+// each interval, as far back as the rule says. Those that jobs may use stay too.
+// See https://docs.aws.amazon.com/drs/latest/userguide/point-in-time-policy.html.
+func kept(rules []types.PITPolicyRule, points []*Point, now time.Time) map[string]bool {
+	const jobs = 15 * time.Minute
+	keep := map[string]bool{}
 	for _, r := range rules {
-		if r.Enabled == nil || *r.Enabled {
-			most = max(most, time.Duration(aws.ToInt32(r.RetentionDuration))*unit(r.Units))
+		if r.Enabled != nil && !*r.Enabled {
+			continue
+		}
+		every := max(time.Minute, time.Duration(aws.ToInt32(r.Interval))*unit(r.Units))
+		since := now.Add(-time.Duration(aws.ToInt32(r.RetentionDuration)) * unit(r.Units))
+		var slot time.Time
+		for _, p := range points {
+			if at := p.Expected.Truncate(every); !p.Failed && !p.Expected.Before(since) && !at.Equal(slot) {
+				keep[p.ID], slot = true, at
+			}
 		}
 	}
-	return most
+	for _, p := range points {
+		keep[p.ID] = keep[p.ID] || p.Expected.After(now.Add(-jobs))
+	}
+	return keep
 }
 
 // pointDue takes a point in time and has the next one taken.
@@ -178,13 +192,12 @@ func (s *Service) pointTaken(ctx context.Context, subject string) error {
 	return nil
 }
 
-// expire ends the points that the policy keeps no longer. The latest stays. That DRS
-// thins them out in between, as the policy says, is left out.
+// expire ends the points that the policy keeps no longer. The latest stays.
 func (s *Service) expire(ctx context.Context, v *Server) {
-	limit := gate.From(ctx).At.Add(-kept(v.Replication.PitPolicy))
-	last := s.latest(v)
-	for _, p := range s.pointsOf(v) {
-		if p.Expected.Before(limit) && p != last {
+	points, last := s.pointsOf(v), s.latest(v)
+	keep := kept(v.Replication.PitPolicy, points, gate.From(ctx).At)
+	for _, p := range points {
+		if !keep[p.ID] && p != last {
 			s.dropPoint(ctx, p)
 		}
 	}

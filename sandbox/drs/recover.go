@@ -34,10 +34,7 @@ func (s *Service) recovering(c *gate.Call, in *drs.StartRecoveryInput) ([]gate.A
 		}
 		return ids
 	})(c, in)
-	if len(in.Tags) > 0 {
-		list = append(list, gate.Ask{Action: "drs:TagResource", Resource: resourceARN(c, jobKind, "*"), Context: requestTags(in.Tags)})
-	}
-	return list, err
+	return append(list, askTags("StartRecovery", resourceARN(c, jobKind, "*"), in.Tags)...), err
 }
 
 // StartRecovery starts a job that launches recovery instances. Whatever goes wrong with

@@ -241,7 +241,10 @@ func (s *Service) end(ctx context.Context, id string, to types.DataReplicationSt
 	if err != nil {
 		return nil, err
 	}
-	if old.State == to || old.State == types.DataReplicationStateDisconnected {
+	switch {
+	case old.Staging != nil && to == types.DataReplicationStateStopped:
+		return nil, conflict("SourceServer", id, "The source server "+id+" is extended: it replicates in the staging account.")
+	case old.State == to || old.State == types.DataReplicationStateDisconnected:
 		return nil, conflict("SourceServer", id, "The replication of the source server "+id+" is "+string(old.State)+" already.")
 	}
 	v := *old

@@ -11,6 +11,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/drs"
 
+	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/policy"
 	"github.com/keyreach/keyreach/sandbox/behalf"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/state"
@@ -102,13 +104,18 @@ func onAll[I any](operation string) func(*gate.Call, *I) ([]gate.Ask, error) {
 // stands for what is made.
 func creating[I any](operation, kind string, tags func(*I) map[string]string) func(*gate.Call, *I) ([]gate.Ask, error) {
 	return func(c *gate.Call, in *I) ([]gate.Ask, error) {
-		given := requestTags(tags(in))
-		list := []gate.Ask{{Action: "drs:" + operation, Resource: "*", Context: given}}
-		if len(tags(in)) > 0 {
-			list = append(list, gate.Ask{Action: "drs:TagResource", Resource: resourceARN(c, kind, "*"), Context: given})
-		}
-		return list, nil
+		list := []gate.Ask{{Action: "drs:" + operation, Resource: "*", Context: requestTags(tags(in))}}
+		return append(list, askTags(operation, resourceARN(c, kind, "*"), tags(in))...), nil
 	}
+}
+
+// askTags asks for the right to tag what an operation makes.
+func askTags(operation, resource string, tags map[string]string) []gate.Ask {
+	if len(tags) == 0 {
+		return nil
+	}
+	given := append(requestTags(tags), estate.NewEntry("drs:createaction", policy.One(operation)))
+	return []gate.Ask{{Action: "drs:TagResource", Resource: resource, Context: given}}
 }
 
 // on is what an operation needs that is about one resource of a kind.

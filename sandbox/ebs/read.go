@@ -55,10 +55,14 @@ func (s *Service) ListSnapshotBlocks(ctx context.Context, in *ebs.ListSnapshotBl
 	return out, nil
 }
 
-// pageOf cuts a page from a list of indexes.
+// pageOf cuts a page from a list of indexes, of at least 100 where there are so many.
+// See https://docs.aws.amazon.com/ebs/latest/userguide/ebsapi-faq.html.
 func pageOf(list []int32, from *int32, marker *string, limit *int32) ([]int32, *string, error) {
 	if from != nil {
 		list = slices.DeleteFunc(list, func(index int32) bool { return index < *from })
+	}
+	if limit != nil {
+		limit = new(min(max(*limit, 100), 10000))
 	}
 	page, next, ok := gate.Page(list, marker, limit, 10000)
 	if !ok {

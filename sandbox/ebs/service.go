@@ -56,12 +56,20 @@ func (s *Service) Name() string { return "ebs" }
 func (s *Service) Operations() []gate.Operation {
 	return []gate.Operation{
 		gate.Op(gate.Writes, s.asksStartSnapshot, s.StartSnapshot),
-		gate.Preparing(gate.Op(gate.Writes, s.asksPutSnapshotBlock, s.PutSnapshotBlock), prepareBlock),
+		onData(gate.Preparing(gate.Op(gate.Writes, s.asksPutSnapshotBlock, s.PutSnapshotBlock), prepareBlock)),
 		gate.Op(gate.Writes, s.asksCompleteSnapshot, s.CompleteSnapshot),
-		gate.Op(gate.Reads, s.asksListSnapshotBlocks, s.ListSnapshotBlocks),
-		gate.Op(gate.Reads, s.asksGetSnapshotBlock, s.GetSnapshotBlock),
-		gate.Op(gate.Reads, s.asksListChangedBlocks, s.ListChangedBlocks),
+		onData(gate.Op(gate.Reads, s.asksListSnapshotBlocks, s.ListSnapshotBlocks)),
+		onData(gate.Op(gate.Reads, s.asksGetSnapshotBlock, s.GetSnapshotBlock)),
+		onData(gate.Op(gate.Reads, s.asksListChangedBlocks, s.ListChangedBlocks)),
 	}
+}
+
+// onData marks an operation as one whose record is a data event: all but the start and
+// the completion of a snapshot.
+// See https://docs.aws.amazon.com/ebs/latest/userguide/logging-ebs-apis-using-cloudtrail.html.
+func onData(op gate.Operation) gate.Operation {
+	op.Data = true
+	return op
 }
 
 // ask asks for an action on a snapshot. Recorded: its ARN has no account, and its tags

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -44,8 +43,8 @@ type setup struct {
 }
 
 // launch starts instances for the caller. Instances whose keys refuse are launched
-// too, and end by themselves: recorded. Refused tells such ones. It is called in
-// Update, and when it fails the caller takes back what it changed (state.DB's Try).
+// too, and end by themselves: recorded. It is called in Update, and when it fails the
+// caller takes back what it changed (state.DB's Try).
 func (s *Service) launch(ctx context.Context, spec launchSpec) ([]*Instance, error) {
 	c := gate.From(ctx)
 	l, err := s.setUp(c, spec)
@@ -67,12 +66,6 @@ func (s *Service) launch(ctx context.Context, spec launchSpec) ([]*Instance, err
 		s.images.Put(m.row(), m)
 	}
 	return list, nil
-}
-
-// refusedKey reports whether a launch ends because a key could not be used.
-func (i *Instance) refusedKey() bool {
-	last := i.Steps[len(i.Steps)-1]
-	return strings.HasPrefix(last.Code, "Client.")
 }
 
 // setUp checks a launch and works out what its instances have in common.

@@ -2,7 +2,6 @@ package events
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math/big"
 	"net/netip"
@@ -35,13 +34,13 @@ func newTest(kind string, operand any) (test, error) {
 	case "equals-ignore-case":
 		text, ok := operand.(string)
 		if !ok {
-			return nil, errors.New("equals-ignore-case match pattern must be a string")
+			return nil, reason("equals-ignore-case match pattern must be a string")
 		}
 		return onText(func(value string) bool { return strings.EqualFold(value, text) }), nil
 	case "wildcard":
 		text, ok := operand.(string)
 		if !ok {
-			return nil, errors.New("wildcard match pattern must be a string")
+			return nil, reason("wildcard match pattern must be a string")
 		}
 		return newWildcard(text)
 	case "cidr":
@@ -51,7 +50,7 @@ func newTest(kind string, operand any) (test, error) {
 	case "anything-but":
 		return newAnythingBut(operand)
 	}
-	return nil, errors.New("Unrecognized match type " + kind)
+	return nil, reason("Unrecognized match type " + kind)
 }
 
 // newAffix is a prefix or suffix, of which case may not count.
@@ -66,7 +65,7 @@ func newAffix(kind string, operand any, has func(text, part string) bool) (test,
 			return onText(func(value string) bool { return has(strings.ToLower(value), folded) }), nil
 		}
 	}
-	return nil, errors.New(kind + " match pattern must be a string")
+	return nil, reason(kind + " match pattern must be a string")
 }
 
 // newWildcard is a text in which * stands for any characters; \* and \\ are
@@ -77,14 +76,14 @@ func newWildcard(text string) (test, error) {
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {
 		case c == '*' && i > 0 && text[i-1] == '*' && part.Len() == 0 && len(parts) > 0:
-			return nil, errors.New("Consecutive wildcard characters at pos " + fmt.Sprint(i-1))
+			return nil, reason("Consecutive wildcard characters at pos " + fmt.Sprint(i-1))
 		case c == '*':
 			parts = append(parts, part.String())
 			part.Reset()
 		case c == '\\':
 			i++
 			if i == len(text) || text[i] != '*' && text[i] != '\\' {
-				return nil, errors.New("Invalid escape character at pos " + fmt.Sprint(i-1))
+				return nil, reason("Invalid escape character at pos " + fmt.Sprint(i-1))
 			}
 			part.WriteByte(text[i])
 		default:
@@ -119,11 +118,11 @@ func like(text string, parts []string) bool {
 func newCIDR(operand any) (test, error) {
 	text, ok := operand.(string)
 	if !ok {
-		return nil, errors.New("prefix match pattern must be a string")
+		return nil, reason("prefix match pattern must be a string")
 	}
 	network, err := netip.ParsePrefix(text)
 	if err != nil {
-		return nil, errors.New("Malformed CIDR, one '/' required")
+		return nil, reason("Malformed CIDR, one '/' required")
 	}
 	return onText(func(value string) bool {
 		address, err := netip.ParseAddr(value)
@@ -137,21 +136,21 @@ const maxNumber = 5_000_000_000
 func newNumeric(operand any) (test, error) {
 	list, ok := operand.([]any)
 	if !ok || len(list) == 0 || len(list) > 4 || len(list)%2 != 0 {
-		return nil, errors.New("Invalid numeric match: it is one comparison or a range")
+		return nil, reason("Invalid numeric match: it is one comparison or a range")
 	}
 	var holds []func(*big.Rat) bool
 	for i := 0; i < len(list); i += 2 {
 		sign, _ := list[i].(string)
 		bound, ok := number(list[i+1])
 		if !ok {
-			return nil, errors.New("Value of " + sign + " must be numeric")
+			return nil, reason("Value of " + sign + " must be numeric")
 		}
 		if new(big.Rat).Abs(bound).Cmp(big.NewRat(maxNumber, 1)) > 0 {
-			return nil, errors.New("Value must be between -5.0E9 and 5.0E9, inclusive")
+			return nil, reason("Value must be between -5.0E9 and 5.0E9, inclusive")
 		}
 		outcomes := map[string][]int{"=": {0}, "<": {-1}, "<=": {-1, 0}, ">": {1}, ">=": {0, 1}}[sign]
 		if outcomes == nil || sign == "=" && len(list) > 2 {
-			return nil, errors.New("Unrecognized numeric range operator: " + sign)
+			return nil, reason("Unrecognized numeric range operator: " + sign)
 		}
 		holds = append(holds, func(value *big.Rat) bool { return slices.Contains(outcomes, value.Cmp(bound)) })
 	}
@@ -185,13 +184,13 @@ func newAnythingBut(operand any) (test, error) {
 			list = []any{operands}
 		}
 		if len(list) == 0 {
-			return errors.New("Empty arrays are not allowed")
+			return reason("Empty arrays are not allowed")
 		}
 		for _, one := range list {
 			switch one.(type) {
 			case string, json.Number:
 			default:
-				return errors.New("Inside anything but list, only strings and numbers are supported")
+				return reason("Inside anything but list, only strings and numbers are supported")
 			}
 			t, err := same(one), error(nil)
 			if kind != "" {
@@ -207,11 +206,11 @@ func newAnythingBut(operand any) (test, error) {
 	var err error
 	if object, ok := operand.(map[string]any); ok {
 		if len(object) != 1 {
-			return nil, errors.New("Only one key allowed in match expression")
+			return nil, reason("Only one key allowed in match expression")
 		}
 		for kind, operands := range object {
 			if !slices.Contains([]string{"prefix", "suffix", "equals-ignore-case", "wildcard"}, kind) {
-				return nil, errors.New("Unsupported anything-but pattern: " + kind)
+				return nil, reason("Unsupported anything-but pattern: " + kind)
 			}
 			err = add(kind, operands)
 		}

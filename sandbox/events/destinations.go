@@ -2,6 +2,7 @@ package events
 
 import (
 	"context"
+	"net/netip"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
@@ -17,6 +18,7 @@ func (s *Service) destinationOperations() []gate.Operation {
 	const reads, writes = gate.Reads, gate.Writes
 	return []gate.Operation{
 		gate.Op(writes, onNamed(s, "CreateConnection", "connection", func(in *eventbridge.CreateConnectionInput) *string { return in.Name }), s.CreateConnection),
+		gate.Op(writes, onNamed(s, "UpdateConnection", "connection", func(in *eventbridge.UpdateConnectionInput) *string { return in.Name }), s.UpdateConnection),
 		gate.Op(reads, onNamed(s, "DescribeConnection", "connection", func(in *eventbridge.DescribeConnectionInput) *string { return in.Name }), s.DescribeConnection),
 		gate.Op(writes, onNamed(s, "DeauthorizeConnection", "connection", func(in *eventbridge.DeauthorizeConnectionInput) *string { return in.Name }), s.DeauthorizeConnection),
 		gate.Op(writes, onNamed(s, "DeleteConnection", "connection", func(in *eventbridge.DeleteConnectionInput) *string { return in.Name }), s.DeleteConnection),
@@ -67,24 +69,95 @@ func (s *Service) CreateConnection(ctx context.Context, in *eventbridge.CreateCo
 	}
 	k := &Connection{
 		Account: c.Caller.Account, Region: c.Region, Name: *in.Name, ID: s.IDs.UUID(), Description: in.Description, Key: in.KmsKeyIdentifier,
-		Kind: in.AuthorizationType, State: types.ConnectionStateAuthorized, HTTP: in.AuthParameters.InvocationHttpParameters,
-		Created: c.At, Modified: c.At, Authorized: &c.At,
+		Kind: in.AuthorizationType, Created: c.At,
 	}
-	key, basic := in.AuthParameters.ApiKeyAuthParameters, in.AuthParameters.BasicAuthParameters
-	switch {
-	case in.InvocationConnectivityParameters != nil || in.AuthParameters.ConnectivityParameters != nil || in.AuthorizationType == types.ConnectionAuthorizationTypeOauthClientCredentials:
-		return nil, invalid("The sandbox has connections with an API key or a name and password only, and none to private APIs.") // our own text
-	case k.HTTP != nil && len(k.HTTP.BodyParameters) > 0:
-		return nil, invalid("The sandbox adds nothing to the bodies of events.") // our own text
-	case in.AuthorizationType == types.ConnectionAuthorizationTypeApiKey && key != nil:
-		k.User, k.Secret = value(key.ApiKeyName), value(key.ApiKeyValue)
-	case in.AuthorizationType == types.ConnectionAuthorizationTypeBasic && basic != nil:
-		k.User, k.Secret = value(basic.Username), value(basic.Password)
-	default:
-		return nil, invalid("The authorization parameters are not those of the authorization type.") // assumed text
+	if in.InvocationConnectivityParameters != nil || in.AuthParameters.ConnectivityParameters != nil || in.AuthParameters.OAuthParameters != nil {
+		return nil, notConnected()
 	}
-	s.connections.Put(row, k)
+	if v := in.AuthParameters.ApiKeyAuthParameters; v != nil {
+		k.User, k.Secret = value(v.ApiKeyName), value(v.ApiKeyValue)
+	}
+	if v := in.AuthParameters.BasicAuthParameters; v != nil {
+		k.User, k.Secret = value(v.Username), value(v.Password)
+	}
+	if err := s.authorized(c, k, in.AuthParameters.InvocationHttpParameters); err != nil {
+		return nil, err
+	}
 	return &eventbridge.CreateConnectionOutput{ConnectionArn: new(k.arn()), ConnectionState: k.State, CreationTime: &k.Created, LastModifiedTime: &k.Modified}, nil
+}
+
+func notConnected() error {
+	return invalid("The sandbox has connections with an API key or a name and password only, and none to private APIs.") // our own text
+}
+
+// authorized stores a connection whose parameters are as they are to be.
+func (s *Service) authorized(c *gate.Call, k *Connection, more *types.ConnectionHttpParameters) error {
+	switch {
+	case k.Kind == types.ConnectionAuthorizationTypeOauthClientCredentials:
+		return notConnected()
+	case more != nil && len(more.BodyParameters) > 0:
+		return invalid("The sandbox adds nothing to the bodies of events.") // our own text
+	case k.User == "" || k.Secret == "":
+		return invalid("The authorization parameters are not those of the authorization type.") // assumed text
+	}
+	if more != nil {
+		k.HTTP = more
+	}
+	k.State, k.Modified, k.Authorized = types.ConnectionStateAuthorized, c.At, &c.At
+	s.connections.Put(state.Key(k.Account, k.Region, k.Name), k)
+	return nil
+}
+
+// UpdateConnection changes a connection.
+// See https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_UpdateConnection.html.
+func (s *Service) UpdateConnection(ctx context.Context, in *eventbridge.UpdateConnectionInput) (*eventbridge.UpdateConnectionOutput, error) {
+	c := gate.From(ctx)
+	old, err := s.connection(c, *in.Name)
+	if err != nil {
+		return nil, err
+	}
+	k := *old
+	if in.AuthorizationType != "" && in.AuthorizationType != k.Kind {
+		k.Kind, k.User, k.Secret = in.AuthorizationType, "", ""
+	}
+	if in.Description != nil {
+		k.Description = in.Description
+	}
+	if in.KmsKeyIdentifier != nil {
+		k.Key = text(*in.KmsKeyIdentifier)
+	}
+	more := k.HTTP
+	if v := in.AuthParameters; v != nil {
+		if v.OAuthParameters != nil {
+			return nil, notConnected()
+		}
+		if x := v.ApiKeyAuthParameters; x != nil {
+			replace(&k.User, x.ApiKeyName)
+			replace(&k.Secret, x.ApiKeyValue)
+		}
+		if x := v.BasicAuthParameters; x != nil {
+			replace(&k.User, x.Username)
+			replace(&k.Secret, x.Password)
+		}
+		if v.InvocationHttpParameters != nil {
+			more = v.InvocationHttpParameters
+		}
+	}
+	if in.InvocationConnectivityParameters != nil {
+		return nil, notConnected()
+	}
+	if err := s.authorized(c, &k, more); err != nil {
+		return nil, err
+	}
+	return &eventbridge.UpdateConnectionOutput{
+		ConnectionArn: new(k.arn()), ConnectionState: k.State, CreationTime: &k.Created, LastModifiedTime: &k.Modified, LastAuthorizedTime: k.Authorized,
+	}, nil
+}
+
+func replace(to, from *string) {
+	if from != nil {
+		*to = *from
+	}
 }
 
 // DescribeConnection tells about a connection, but no secrets.
@@ -201,6 +274,10 @@ func (s *Service) set(c *gate.Call, d *Destination, connection, endpoint, descri
 	row, ok := named("connection", d.Connection)
 	if k := s.connections.Get(row); !ok || k == nil || k.Account != c.Caller.Account || k.arn() != d.Connection {
 		return refuse("ResourceNotFoundException", "Connection "+d.Connection+" does not exist.") // assumed text
+	}
+	// Else somebody elsewhere could have this machine call what only it may.
+	if from, err := netip.ParseAddr(c.SourceIP); err == nil && !from.Unmap().IsLoopback() {
+		return refuse("AccessDeniedException", "The sandbox lets callers of its own machine set an endpoint.") // our own text
 	}
 	if err := checkEndpoint(strings.ReplaceAll(d.Endpoint, "*", "x")); err != nil {
 		return invalid("Parameter InvocationEndpoint is not valid: " + err.Error() + ".") // our own text

@@ -47,6 +47,9 @@ func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
 // on and waits for events. It needs no lock, so that calls that nobody waits for pay
 // nothing.
 func (s *Service) Listens(account, region string) bool {
+	if s.listeners.Load() == 0 {
+		return false
+	}
 	_, ok := s.listening.Load(state.Key(account, region))
 	return ok
 }
@@ -60,11 +63,15 @@ func (s *Service) listen(row string) {
 	place := state.Key(parts[0], parts[1])
 	for _, r := range s.rules.All(state.Key(parts[0], parts[1], defaultBus, "")) {
 		if r.on() && r.pattern != nil && len(r.Targets) > 0 {
-			s.listening.Store(place, true)
+			if _, there := s.listening.LoadOrStore(place, true); !there {
+				s.listeners.Add(1)
+			}
 			return
 		}
 	}
-	s.listening.Delete(place)
+	if _, there := s.listening.LoadAndDelete(place); there {
+		s.listeners.Add(-1)
+	}
 }
 
 // publish gives an event a new id and has the rules of a bus look at it.

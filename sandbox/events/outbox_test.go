@@ -2,6 +2,7 @@ package events
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -87,5 +88,19 @@ func TestNobodyListensWhenNoRuleIsOn(t *testing.T) {
 	})
 	if s.Listens("111122223333", "us-east-1") {
 		t.Error("a rule that is off is noted")
+	}
+}
+
+func TestTheClientOfDeliveriesReachesNobodyElsewhere(t *testing.T) {
+	t.Parallel()
+	client := loopback()
+	for _, url := range []string{"http://192.0.2.1/", "http://[2001:db8::1]/", "http://0.0.0.0:1/"} {
+		res, err := client.Get(url)
+		if err == nil {
+			_ = res.Body.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), "loopback addresses only") {
+			t.Errorf("%s: %v", url, err)
+		}
 	}
 }

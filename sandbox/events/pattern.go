@@ -3,7 +3,6 @@ package events
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -30,6 +29,12 @@ type field struct {
 	present, absent bool
 }
 
+// reason says why a text is no event pattern, in the words that the caller gets.
+type reason string
+
+// Error returns the words.
+func (r reason) Error() string { return string(r) }
+
 // readPattern reads an event pattern. The reasons of its refusals are those of AWS's
 // own matcher, as users report them, without the place in the text
 // (https://github.com/cloud-custodian/cloud-custodian/issues/6507,
@@ -42,7 +47,7 @@ func readPattern(text string) (*pattern, error) {
 	}
 	top, ok := tree.(map[string]any)
 	if !ok {
-		return nil, errors.New("Filter is not an object")
+		return nil, reason("Filter is not an object")
 	}
 	return newPattern(top)
 }
@@ -56,14 +61,14 @@ func readJSON(text string) (any, error) {
 		return nil, fmt.Errorf("not valid JSON: %w", err)
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return nil, errors.New("not valid JSON: something follows its end")
+		return nil, reason("not valid JSON: something follows its end")
 	}
 	return tree, nil
 }
 
 func newPattern(from map[string]any) (*pattern, error) {
 	if len(from) == 0 {
-		return nil, errors.New("Empty objects are not allowed")
+		return nil, reason("Empty objects are not allowed")
 	}
 	p := &pattern{}
 	for _, name := range slices.Sorted(maps.Keys(from)) {
@@ -95,18 +100,18 @@ func (p *pattern) add(name string, value any) error {
 		p.fields = append(p.fields, f)
 		return nil
 	}
-	return fmt.Errorf("%q must be an object or an array", name)
+	return reason(fmt.Sprintf("%q must be an object or an array", name))
 }
 
 func (p *pattern) addEither(list []any) error {
 	if len(list) < 2 {
-		return errors.New("There must have at least 2 Objects in $or relationship.")
+		return reason("There must have at least 2 Objects in $or relationship.")
 	}
 	var all []*pattern
 	for _, one := range list {
 		object, ok := one.(map[string]any)
 		if !ok {
-			return errors.New("Only objects are allowed in $or relationship.")
+			return reason("Only objects are allowed in $or relationship.")
 		}
 		alternative, err := newPattern(object)
 		if err != nil {
@@ -121,25 +126,25 @@ func (p *pattern) addEither(list []any) error {
 func newLeaf(name string, list []any) (field, error) {
 	f := field{name: name}
 	if len(list) == 0 {
-		return f, errors.New("Empty arrays are not allowed")
+		return f, reason("Empty arrays are not allowed")
 	}
 	for _, one := range list {
 		object, ok := one.(map[string]any)
 		if !ok {
 			if _, nested := one.([]any); nested {
-				return f, errors.New("Match value must be String, number, true, false, or null")
+				return f, reason("Match value must be String, number, true, false, or null")
 			}
 			f.tests = append(f.tests, same(one))
 			continue
 		}
 		if len(object) != 1 {
-			return f, errors.New("Only one key allowed in match expression")
+			return f, reason("Only one key allowed in match expression")
 		}
 		for kind, operand := range object {
 			if kind == "exists" {
 				wanted, ok := operand.(bool)
 				if !ok {
-					return f, errors.New("exists match pattern must be either true or false.")
+					return f, reason("exists match pattern must be either true or false.")
 				}
 				f.present, f.absent = f.present || wanted, f.absent || !wanted
 				continue

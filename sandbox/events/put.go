@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
@@ -59,7 +60,7 @@ func (s *Service) PutEvents(ctx context.Context, in *eventbridge.PutEventsInput)
 		size += sizeOf(&in.Entries[i])
 	}
 	if size > maxEntries {
-		return nil, invalid("Total size of the entries in the request is over the limit.")
+		return nil, invalid("Total size of the entries in the request is over the limit.") // assumed text
 	}
 	out := &eventbridge.PutEventsOutput{}
 	for i := range in.Entries {
@@ -87,8 +88,9 @@ func sizeOf(e *types.PutEventsRequestEntry) int {
 	return size
 }
 
-// putOne puts one event. The codes of entries are documented, the texts assumed but for
-// the source of AWS's own events; so is that a bus that there is not fails the entry.
+// putOne puts one event. The codes of entries are documented, the texts assumed. An event
+// for a bus that there is not is taken and lost, as users report
+// (https://github.com/aws/aws-cli/issues/9186); the sandbox tells it among its deliveries.
 // See https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html.
 func (s *Service) putOne(c *gate.Call, e *types.PutEventsRequestEntry) (types.PutEventsResultEntry, error) {
 	bad := func(code, text string) (types.PutEventsResultEntry, error) {
@@ -113,9 +115,6 @@ func (s *Service) putOne(c *gate.Call, e *types.PutEventsRequestEntry) (types.Pu
 	if err != nil {
 		return types.PutEventsResultEntry{}, err
 	}
-	if s.bus(p.account, p.region, p.name) == nil {
-		return bad("InvalidArgument", "Event bus "+p.name+" does not exist.")
-	}
 	at := c.At
 	if e.Time != nil {
 		at = *e.Time
@@ -124,6 +123,9 @@ func (s *Service) putOne(c *gate.Call, e *types.PutEventsRequestEntry) (types.Pu
 		DetailType: *e.DetailType, Source: *e.Source, Account: c.Caller.Account, Time: stamp(at), Region: p.region, Resources: e.Resources,
 		Detail: json.RawMessage(*e.Detail),
 	})
+	if s.bus(p.account, p.region, p.name) == nil {
+		s.outbox.failed(&Delivery{TargetARN: p.arn(), Event: Event{ID: id, DetailType: *e.DetailType}}, 0, 0, errors.New("event bus "+p.name+" does not exist"))
+	}
 	return types.PutEventsResultEntry{EventId: &id}, nil
 }
 

@@ -112,9 +112,9 @@ func checkRule(b *Bus, in *eventbridge.PutRuleInput) error {
 	case schedule == "":
 		return nil
 	case b.Name != defaultBus:
-		return invalid("ScheduleExpression is supported only on the default event bus.")
-	case !isSchedule(schedule):
-		return invalid("Parameter ScheduleExpression is not valid.")
+		return invalid("ScheduleExpression is supported only on the default event bus.") // assumed text
+	case readSchedule(schedule) == nil:
+		return invalid("Parameter ScheduleExpression is not valid.") // assumed text
 	}
 	return nil
 }

@@ -2,56 +2,35 @@ package events
 
 import (
 	"context"
-	"regexp"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/state"
 )
 
-// rate and cron are the forms of schedules.
-// See https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html.
-var (
-	rate = regexp.MustCompile(`^rate\((?:(1) (minute|hour|day)|([2-9]|[1-9]\d{1,5}) (minutes|hours|days))\)$`)
-	cron = regexp.MustCompile(`^cron\([0-9*,/-]+ [0-9*,/-]+ [0-9*?,/LW-]+ [0-9A-Z*,/-]+ [0-9A-Z*?,/#L-]+ [0-9*,/-]+\)$`)
-)
-
-func isSchedule(text string) bool { return rate.MatchString(text) || cron.MatchString(text) }
-
-// period is that of a rate; a cron schedule is kept and shown, and does not fire.
-func period(schedule string) (time.Duration, bool) {
-	m := rate.FindStringSubmatch(schedule)
-	if m == nil {
-		return 0, false
-	}
-	n, err := strconv.Atoi(m[1] + m[3])
-	if err != nil {
-		return 0, false
-	}
-	units := map[string]time.Duration{"minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour}
-	return time.Duration(n) * units[strings.TrimSuffix(m[2]+m[4], "s")], true
-}
-
 // What stands on the agenda.
 const fires = "schedule fires"
 
-// schedule has a rule fire after the period of its rate.
+// schedule puts the first firing of a rule on the agenda.
 func (s *Service) schedule(c *gate.Call, r *Rule) {
 	r.Due = time.Time{}
-	if every, ok := period(value(r.Schedule)); ok {
-		r.Due = c.At.Add(every)
-		s.plan(r)
+	if p := readSchedule(value(r.Schedule)); p != nil {
+		s.await(r, p, c.At, c.At)
 	}
 }
 
-func (s *Service) plan(r *Rule) {
-	s.Agenda.Add(state.Task{At: r.Due, Service: s.Name(), Account: r.Account, Region: r.Region, What: fires, Subject: r.row()})
+// await has a rule fire next after a time.
+func (s *Service) await(r *Rule, p plan, anchor, after time.Time) {
+	due, ok := p.next(anchor, after)
+	if !ok {
+		return // its years are over
+	}
+	r.Due = due
+	s.Agenda.Add(state.Task{At: due, Service: s.Name(), Account: r.Account, Region: r.Region, What: fires, Subject: r.row()})
 }
 
-// maxMissed is how many firings are made up for when the clock moves far: of those
-// before them none is.
+// maxMissed is about how many firings are made up for when the clock moves far: those
+// before them are left out.
 const maxMissed = 100
 
 // Due fires a schedule. A rule that is off goes on counting.
@@ -60,19 +39,31 @@ func (s *Service) Due(_ context.Context, t state.Task) error {
 	if old == nil || !old.Due.Equal(t.At) {
 		return nil // ended, or its schedule is another
 	}
-	every, ok := period(value(old.Schedule))
-	if !ok {
-		return nil
-	}
 	r := *old
-	r.Due = t.At.Add(every)
-	if missed := s.Clock.Now().Sub(r.Due) / every; missed > maxMissed {
-		r.Due = r.Due.Add((missed - maxMissed) * every)
+	r.Due = time.Time{}
+	if p := readSchedule(value(r.Schedule)); p != nil {
+		s.await(&r, p, t.At, resume(p, t.At, s.Clock.Now()))
 	}
 	s.rules.Put(r.row(), &r)
-	s.plan(&r)
 	if r.on() {
 		s.fire(&r, t.At)
 	}
 	return nil
+}
+
+// resume is the time after which a schedule goes on that fired and is to catch up: that
+// time, unless too many firings are between it and now.
+func resume(p plan, fired, now time.Time) time.Time {
+	at := fired
+	for range maxMissed {
+		next, ok := p.next(fired, at)
+		if !ok || next.After(now) {
+			return fired
+		}
+		at = next
+	}
+	if skipped := now.Add(-at.Sub(fired)); skipped.After(fired) {
+		return skipped
+	}
+	return fired
 }

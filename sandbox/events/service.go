@@ -6,6 +6,7 @@ package events
 import (
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
@@ -37,8 +38,10 @@ type Service struct {
 	connections  *state.Table[Connection]  // account, Region, name
 	destinations *state.Table[Destination] // account, Region, name
 
-	// listening are the accounts and Regions whose default bus has rules that wait.
+	// listening are the accounts and Regions whose default bus has rules that wait, and
+	// how many they are.
 	listening sync.Map
+	listeners atomic.Int32
 	// waiting is what the running update, or one that is just done, has queued.
 	waiting []parcel
 	outbox  *outbox

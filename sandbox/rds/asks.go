@@ -64,7 +64,6 @@ type question struct {
 	action  string
 	asks    []gate.Ask
 	context estate.Given
-	request []types.Tag
 	err     error
 }
 

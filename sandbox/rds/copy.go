@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 
+	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/sandbox/behalf"
 	"github.com/keyreach/keyreach/sandbox/gate"
 )
@@ -66,16 +67,15 @@ func (s *Service) copy(ctx context.Context, k *snapshotKind, r copying) (*Snapsh
 	return &n, s.keep(c, &n, tags)
 }
 
-// from says in a copy where it comes from, when that is another account or Region.
+// from says in a copy where it comes from. AWS documents that of copies from another
+// account or Region; that every copy has it is what Terraform relies on, which would
+// make a copy anew otherwise.
+// See https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DBSnapshot.html.
 func (n *Snapshot) from(source *Snapshot, c *gate.Call) {
-	away := source.Account != c.Caller.Account || source.Region != c.Region
 	if n.Instance != nil {
 		v := *n.Instance
-		v.SourceDBSnapshotIdentifier, v.SourceRegion = nil, nil
-		if away {
-			v.SourceDBSnapshotIdentifier, v.SourceRegion = new(source.arn()), new(source.Region)
-			v.AvailabilityZone, v.VpcId = new(c.Region+"a"), new(vpcOf(c.Caller.Account, c.Region))
-		}
+		v.SourceDBSnapshotIdentifier, v.SourceRegion = new(source.arn()), new(source.Region)
+		v.AvailabilityZone, v.VpcId = new(c.Region+"a"), new(vpcOf(c.Caller.Account, c.Region))
 		n.Instance = &v
 		return
 	}
@@ -107,6 +107,11 @@ func (s *Service) copied(ctx context.Context, k *snapshotKind, source *Snapshot,
 	}
 	scenario, others := "own", map[string]behalf.Key{}
 	if encrypted && shared {
+		if c.Caller.Kind == arn.AccountRoot {
+			// AWS documents that the root user cannot do it; how it says so is assumed.
+			// See https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/share-encrypted-snapshot.html.
+			return Encryption{}, inaccessible(sourceKey, source.Encryption.ARN)
+		}
 		scenario = "shared"
 		others["source"] = behalf.Key{ARN: source.Encryption.ARN, Context: contextOf(source.Resource)}
 	}

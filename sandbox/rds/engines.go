@@ -162,7 +162,7 @@ func (s *Service) DescribeOrderableDBInstanceOptions(ctx context.Context, in *rd
 			}
 		}
 	}
-	part, next, err := page(list, in.Marker, in.MaxRecords)
+	part, next, err := pageOf(list, in.Marker, in.MaxRecords, 1000)
 	return &rds.DescribeOrderableDBInstanceOptionsOutput{OrderableDBInstanceOptions: part, Marker: next}, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/keyreach/keyreach/sandbox/gate"
@@ -49,8 +50,13 @@ func (s *Service) linked(ctx context.Context) error {
 // page cuts a page from a list.
 // See https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeDBInstances.html.
 func page[T any](list []T, marker *string, most *int32) ([]T, *string, error) {
-	if most != nil && (*most < 20 || *most > 100) {
-		return nil, nil, invalid("Invalid value for max records. Must be between 20 and 100")
+	return pageOf(list, marker, most, 100)
+}
+
+// pageOf is page for a list of which a page may be longer.
+func pageOf[T any](list []T, marker *string, most *int32, longest int32) ([]T, *string, error) {
+	if most != nil && (*most < 20 || *most > longest) {
+		return nil, nil, invalid("Invalid value for max records. Must be between 20 and " + strconv.Itoa(int(longest)))
 	}
 	part, next, ok := gate.Page(list, marker, most, 100)
 	if !ok {

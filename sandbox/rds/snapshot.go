@@ -57,6 +57,8 @@ func (n *Snapshot) engine() string {
 // open reports whether an account may use a snapshot, and how it is then listed.
 func (n *Snapshot) open(account string) (string, bool) {
 	switch {
+	case n.Account == account && strings.HasPrefix(n.ID, ofBackup):
+		return "awsbackup", true
 	case n.Account == account:
 		return n.Type, true
 	case slices.Contains(n.Shared, account):
@@ -69,11 +71,11 @@ func (n *Snapshot) open(account string) (string, bool) {
 
 // snapshotKind is what differs between snapshots of instances and of clusters.
 type snapshotKind struct {
-	kind, database, word, parameter, copies   string
-	notFound, alreadyExists, invalidState     string
-	target                                    string // how the key of a copy is called
-	eventStarts, eventDone, autoStarts, auto  string
-	category, what, databaseWord, snapshotAPI string
+	kind, database, word, parameter, copies  string
+	notFound, alreadyExists, invalidState    string
+	target                                   string // how the key of a copy is called
+	eventStarts, eventDone, autoStarts, auto string
+	category, what                           string
 }
 
 var kinds = map[string]*snapshotKind{
@@ -125,6 +127,16 @@ func (s *Service) own(c *gate.Call, k *snapshotKind, id string) (*Snapshot, erro
 	return n, err
 }
 
+// ofBackup begins the identifiers of snapshots that AWS Backup makes, which nobody else
+// may use; RDS lists them as a type of their own.
+// See https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeDBSnapshots.html.
+const ofBackup = "awsbackup:"
+
+// byBackup reports whether AWS Backup makes a snapshot of that identifier.
+func byBackup(c *gate.Call, id string) bool {
+	return c.Forward != nil && c.Forward.Service == "backup" && strings.HasPrefix(id, ofBackup)
+}
+
 // maxManual is how many manual snapshots an account may have in a Region.
 // See https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html.
 const maxManual = 100
@@ -132,7 +144,10 @@ const maxManual = 100
 // place checks that a manual snapshot of that identifier can be made, and returns the
 // identifier as RDS writes it.
 func (s *Service) place(c *gate.Call, k *snapshotKind, parameter, id string) (string, error) {
-	name, err := identifier(parameter, id, 255)
+	name, err := id, error(nil)
+	if !byBackup(c, id) {
+		name, err = identifier(parameter, id, 255)
+	}
 	if err != nil {
 		return "", err
 	}

@@ -2,9 +2,6 @@ package secretsmanager
 
 import (
 	"context"
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"strings"
@@ -77,15 +74,13 @@ func (s *Service) seal(ctx context.Context, operation string, x *Secret, id stri
 	if err != nil {
 		return nil, keyRefused(err, "EncryptionFailure", "encrypt")
 	}
-	aead, err := newAEAD(made.Plain["secret"])
+	sealed, err := behalf.Seal(made.Plain["secret"], v.bytes, x.arn()+"\x00"+id)
 	if err != nil {
 		return nil, err
 	}
-	nonce := make([]byte, aead.NonceSize())
-	_, _ = rand.Read(nonce) // never fails since Go 1.24
 	return &Version{
 		ID: id, Created: c.At, Key: made.Keys["secret"], Blob: made.Blobs["secret"], Binary: v.binary, Print: v.print(x, id),
-		Sealed: aead.Seal(nonce, nonce, v.bytes, []byte(x.arn()+"\x00"+id)),
+		Sealed: sealed,
 	}, nil
 }
 
@@ -97,24 +92,11 @@ func (s *Service) open(ctx context.Context, x *Secret, v *Version) (*content, er
 	if err != nil {
 		return nil, keyRefused(err, "DecryptionFailure", "decrypt")
 	}
-	aead, err := newAEAD(made.Plain["secret"])
-	if err != nil {
-		return nil, err
-	}
-	n := aead.NonceSize()
-	plain, err := aead.Open(nil, v.Sealed[:n], v.Sealed[n:], []byte(x.arn()+"\x00"+v.ID))
+	plain, err := behalf.Open(made.Plain["secret"], v.Sealed, x.arn()+"\x00"+v.ID)
 	if err != nil {
 		return nil, err
 	}
 	return &content{plain, v.Binary}, nil
-}
-
-func newAEAD(key []byte) (cipher.AEAD, error) {
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCM(block)
 }
 
 // keyRefused is the refusal for a key that could not be used. That nobody lets the caller

@@ -174,4 +174,3 @@ func text(s string) *string {
 	}
 	return &s
 }
-

@@ -182,7 +182,7 @@ func (s *Service) UpdateSecretVersionStage(ctx context.Context, in *secretsmanag
 	case to != "" && x.version(to) == nil, from != "" && x.version(from) == nil:
 		return nil, refuse("ResourceNotFoundException", "Secrets Manager can't find the specified secret version.") // assumed text
 	case holder != nil && holder.ID != to && from != holder.ID:
-		return nil, badParameter("The parameter RemoveFromVersionId can't be empty. Staging label " + stage + " is currently attached to version " + holder.ID + ", so you must explicitly reference that version in RemoveFromVersionId.")
+		return nil, badParameter("RemoveFromVersionId has to be " + holder.ID + ", the version that has the staging label " + stage + ".") // assumed text
 	case from != "" && holder == nil:
 		return nil, badParameter("Staging label " + stage + " is not attached to version " + from + ".") // assumed text
 	case to == "" && stage == current:
@@ -211,9 +211,9 @@ func (s *Service) DeleteSecret(ctx context.Context, in *secretsmanager.DeleteSec
 	}
 	switch {
 	case force && in.RecoveryWindowInDays != nil:
-		return nil, badParameter("You can't use ForceDeleteWithoutRecovery in conjunction with RecoveryWindowInDays.")
+		return nil, badParameter("You can't use ForceDeleteWithoutRecovery in conjunction with RecoveryWindowInDays.") // assumed text
 	case days < 7 || days > 30:
-		return nil, badParameter("The RecoveryWindowInDays value must be between 7 and 30 days (inclusive).")
+		return nil, badParameter("The RecoveryWindowInDays value must be between 7 and 30 days (inclusive).") // assumed text
 	}
 	if force && s.find(c, *in.SecretId) == nil {
 		return &secretsmanager.DeleteSecretOutput{ARN: in.SecretId, Name: in.SecretId, DeletionDate: &c.At}, nil

@@ -66,7 +66,7 @@ func (s *Service) Operations() []gate.Operation {
 		gate.Op(reads, on(s, "GetSecretValue", func(in *secretsmanager.GetSecretValueInput, g *given) *string {
 			g.one("secretsmanager:VersionId", value(in.VersionId))
 			g.one("secretsmanager:VersionStage", value(in.VersionStage))
-			if in.VersionId == nil && in.VersionStage == nil {
+			if in.VersionId == nil && in.VersionStage == nil { // what is read then: assumed to be told so
 				g.one("secretsmanager:VersionStage", current)
 			}
 			return in.SecretId
@@ -216,7 +216,8 @@ func (s *Service) find(c *gate.Call, id string) *Secret {
 }
 
 // secret finds the secret of a request; one that is to be deleted only where that does
-// not matter.
+// not matter. The texts are those that users report
+// (https://github.com/aws/copilot-cli/pull/4871, https://github.com/ibm-mas/cli/pull/937).
 func (s *Service) secret(c *gate.Call, id string, deleted bool) (*Secret, error) {
 	x := s.find(c, id)
 	if x == nil {

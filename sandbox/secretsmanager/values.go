@@ -42,7 +42,7 @@ func (s *Service) CreateSecret(ctx context.Context, in *secretsmanager.CreateSec
 		if old.Deleted != nil {
 			return nil, badRequest("You can't create this secret because a secret with this name is already scheduled for deletion.")
 		}
-		return nil, refuse("ResourceExistsException", "The operation failed because the secret "+*in.Name+" already exists.")
+		return nil, refuse("ResourceExistsException", "The operation failed because the secret "+*in.Name+" already exists.") // assumed text
 	}
 	tags, err := addTags(nil, in.Tags)
 	if err != nil {
@@ -89,7 +89,7 @@ func (s *Service) add(ctx context.Context, operation string, x *Secret, token *s
 		if bytes.Equal(same.Print, v.print(x, id)) {
 			return same, nil
 		}
-		return nil, refuse("ResourceExistsException", "You can't use ClientRequestToken "+id+" because that value is already in use for a version of secret "+x.arn()+".")
+		return nil, refuse("ResourceExistsException", "You can't use ClientRequestToken "+id+" because that value is already in use for a version of secret "+x.arn()+".") // assumed text
 	}
 	made, err := s.seal(ctx, operation, x, id, v)
 	if err != nil {
@@ -120,7 +120,7 @@ func (s *Service) PutSecretValue(ctx context.Context, in *secretsmanager.PutSecr
 		return nil, err
 	}
 	if v == nil {
-		return nil, badRequest("You must provide either SecretString or SecretBinary.")
+		return nil, badRequest("You must provide either SecretString or SecretBinary.") // assumed text
 	}
 	stages := in.VersionStages
 	if len(stages) == 0 {
@@ -193,14 +193,14 @@ func (s *Service) rewrite(ctx context.Context, x *Secret) {
 
 // chosen is the version that a request asks for.
 func (x *Secret) chosen(id, stage *string) (*Version, error) {
-	const none = "Secrets Manager can't find the specified secret value for "
+	const none = "Secrets Manager can't find the specified secret value for " // assumed text
 	if id != nil {
 		v := x.version(*id)
 		if v == nil {
 			return nil, refuse("ResourceNotFoundException", none+"VersionId: "+*id)
 		}
 		if stage != nil && !slices.Contains(v.Stages, *stage) {
-			return nil, badRequest("You provided a VersionStage that is not associated to the provided VersionId.")
+			return nil, badRequest("You provided a VersionStage that is not associated to the provided VersionId.") // assumed text
 		}
 		return v, nil
 	}

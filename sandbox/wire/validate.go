@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +21,9 @@ func (c *Codec) validate(s *awsfacts.Shape, tree map[string]any) error {
 	if len(v) == 0 {
 		return nil
 	}
+	if name, ok := v.missing(); ok && c.api.Protocol == "ec2" {
+		return &Error{Code: "MissingParameter", Message: "The request must contain the parameter " + name, Status: http.StatusBadRequest}
+	}
 	noun := "errors"
 	if len(v) == 1 {
 		noun = "error"
@@ -29,6 +33,19 @@ func (c *Codec) validate(s *awsfacts.Shape, tree map[string]any) error {
 
 // violations are the texts of the constraints that failed.
 type violations []string
+
+// missing is the first member that is not there: EC2 tells of no more than one, and has a
+// code of its own for it.
+// See https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html.
+func (v violations) missing() (name string, ok bool) {
+	for _, text := range v {
+		if rest, null := strings.CutPrefix(text, "Value null at '"); null {
+			name, _, _ = strings.Cut(rest, "'")
+			return name, true
+		}
+	}
+	return "", false
+}
 
 // maxShown is the length to which a value is repeated in a text, so that a huge
 // field does not come back whole. AWS repeats tag values of hundreds of
