@@ -14,7 +14,8 @@ func kmsOperation(name string) types.GrantOperation { return types.GrantOperatio
 // chains are the route kinds, some with several consumers.
 func chains() []chain {
 	return slices.Concat([]chain{
-		envelopeChain(), ebsChain(), amiChain(), autoScalingChain(), rdsChain(), auroraChain(), backupChain(), replicationChain(), secretChain(), vaultChain(),
+		envelopeChain(), ebsChain(), amiChain(), autoScalingChain(), karpenterChain(), fleetChain(), spotChain(), rdsChain(), auroraChain(),
+		backupChain(), replicationChain(), secretChain(), vaultChain(),
 	}, drsChains())
 }
 

@@ -177,7 +177,7 @@ func (j *journey) halves(caller, key string) []string {
 	}
 	foreign := k.Account != p.Account
 	switch {
-	case p.IsServiceLinked() && foreign && p.Name == "AWSServiceRoleForAutoScaling":
+	case p.IsServiceLinked() && foreign && slices.Contains([]string{"AWSServiceRoleForAutoScaling", "AWSServiceRoleForEC2Fleet", "AWSServiceRoleForEC2Spot"}, p.Name):
 		return []string{"grant"}
 	case p.IsServiceLinked() && !foreign && p.Name == "AWSServiceRoleForBackup":
 		return nil // AWS's policy for the role has them, and the key's lets the account decide

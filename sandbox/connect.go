@@ -70,7 +70,7 @@ func (s *Sandbox) agent(service string) *behalf.Agent {
 // Scaling, which hears what becomes of instances.
 func (s *Sandbox) connectEC2() {
 	snapshots := blocks.NewStore(s.db)
-	scaling := autoscaling.New(autoscaling.Config{DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("autoscaling"), Events: s.events})
+	scaling := autoscaling.New(autoscaling.Config{DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("autoscaling"), Events: s.events, Profiles: s.iam})
 	s.ec2 = ec2.New(ec2.Config{
 		DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("ec2"), Keys: keys{s.kms}, Events: heard{s.events, scaling}, Snapshots: snapshots, Organizations: s.orgs,
 		Profiles: s.iam,

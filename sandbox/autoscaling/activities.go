@@ -38,16 +38,13 @@ func fullStop(text string) string {
 
 // details is where an activity happens, as AWS's examples have it.
 func details(at place) string {
-	v := map[string]string{}
-	if at.subnet != "" {
-		v["Subnet ID"] = at.subnet
-	}
-	if at.zone != "" {
-		v["Availability Zone"] = at.zone
-	}
+	v := struct {
+		Subnet string `json:"Subnet ID,omitempty"`
+		Zone   string `json:"Availability Zone,omitempty"`
+	}{at.subnet, at.zone}
 	text, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // a map of texts can be JSON
+		panic(err) // texts can be JSON
 	}
 	return string(text)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
 
+	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/policy"
 	"github.com/keyreach/keyreach/sandbox/gate"
@@ -23,6 +24,13 @@ func onAll[I any](operation string) asks[I] {
 	}
 }
 
+// ask asks for an operation on a resource of the caller's account.
+func ask(c *gate.Call, operation, resource, kind string, given estate.Given) gate.Ask {
+	target, _ := arn.Parse(resource) // the zero ARN names no service, and no policy
+	c.Resources = append(c.Resources, gate.Resource{ARN: resource, Account: c.Caller.Account, Type: kind})
+	return gate.Ask{Action: "autoscaling:" + operation, Resource: resource, Target: target, Context: given}
+}
+
 // onGroup is what an operation needs that is about one group.
 // See https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2autoscaling.html.
 func onGroup[I any](s *Service, operation string, name func(*I) *string) asks[I] {
@@ -33,12 +41,11 @@ func onGroup[I any](s *Service, operation string, name func(*I) *string) asks[I]
 
 // askGroup asks for an operation on a group.
 func (s *Service) askGroup(c *gate.Call, operation, name string, more estate.Given) gate.Ask {
-	a := gate.Ask{Action: "autoscaling:" + operation, Resource: groupARN(c.Caller.Account, c.Region, "*", name), Context: more}
 	g := s.groups.Get(state.Key(c.Caller.Account, c.Region, name))
 	if g == nil {
-		return a
+		return ask(c, operation, groupARN(c.Caller.Account, c.Region, "*", name), "AWS::AutoScaling::AutoScalingGroup", more)
 	}
-	a.Resource = *g.Shown.AutoScalingGroupARN
+	a := ask(c, operation, *g.Shown.AutoScalingGroupARN, "AWS::AutoScaling::AutoScalingGroup", more)
 	for _, t := range g.Shown.Tags {
 		v := policy.One(aws.ToString(t.Value))
 		a.Context = append(a.Context, estate.NewEntry("aws:resourcetag/"+*t.Key, v), estate.NewEntry("autoscaling:resourcetag/"+*t.Key, v))
@@ -51,19 +58,19 @@ func onInstance[I any](s *Service, operation string, id func(*I) *string) asks[I
 	return func(c *gate.Call, in *I) ([]gate.Ask, error) {
 		m := s.members.Get(state.Key(c.Caller.Account, c.Region, aws.ToString(id(in))))
 		if m == nil {
-			return []gate.Ask{{Action: "autoscaling:" + operation, Resource: groupARN(c.Caller.Account, c.Region, "*", "*")}}, nil
+			return []gate.Ask{s.askGroup(c, operation, "*", nil)}, nil
 		}
 		return []gate.Ask{s.askGroup(c, operation, m.Group, nil)}, nil
 	}
 }
 
 // askConfiguration asks for an operation on a launch configuration.
-func (s *Service) askConfiguration(c *gate.Call, operation, name string, more estate.Given) []gate.Ask {
-	a := gate.Ask{Action: "autoscaling:" + operation, Resource: configurationARN(c.Caller.Account, c.Region, "*", name), Context: more}
+func (s *Service) askConfiguration(c *gate.Call, operation, name string, more estate.Given) gate.Ask {
+	resource := configurationARN(c.Caller.Account, c.Region, "*", name)
 	if k := s.configs.Get(state.Key(c.Caller.Account, c.Region, name)); k != nil {
-		a.Resource = *k.Shown.LaunchConfigurationARN
+		resource = *k.Shown.LaunchConfigurationARN
 	}
-	return []gate.Ask{a}
+	return ask(c, operation, resource, "AWS::AutoScaling::LaunchConfiguration", more)
 }
 
 // askCreate is what CreateAutoScalingGroup needs: beside the operation the right to pass
@@ -79,20 +86,22 @@ func (s *Service) askCreate(c *gate.Call, in *autoscaling.CreateAutoScalingGroup
 	}
 	g = append(g, tagContext(in.Tags)...)
 	list := []gate.Ask{s.askGroup(c, "CreateAutoScalingGroup", *in.AutoScalingGroupName, g)}
-	return append(list, askPass(in.ServiceLinkedRoleARN)...), nil
+	return append(list, askPass(in.ServiceLinkedRoleARN, "autoscaling.amazonaws.com")...), nil
 }
 
 func (s *Service) askUpdate(c *gate.Call, in *autoscaling.UpdateAutoScalingGroupInput) ([]gate.Ask, error) {
 	g := settingsContext(in.MinSize, in.MaxSize, in.LaunchConfigurationName, in.LaunchTemplate, in.MixedInstancesPolicy, in.VPCZoneIdentifier)
 	list := []gate.Ask{s.askGroup(c, "UpdateAutoScalingGroup", *in.AutoScalingGroupName, g)}
-	return append(list, askPass(in.ServiceLinkedRoleARN)...), nil
+	return append(list, askPass(in.ServiceLinkedRoleARN, "autoscaling.amazonaws.com")...), nil
 }
 
-func askPass(role *string) []gate.Ask {
-	if role == nil || !strings.HasPrefix(*role, "arn:") {
+// askPass asks for the right to pass a role that is named to a service.
+func askPass(role *string, to string) []gate.Ask {
+	target, err := arn.Parse(aws.ToString(role))
+	if err != nil {
 		return nil
 	}
-	return []gate.Ask{{Action: "iam:PassRole", Resource: *role, Context: estate.Given{estate.NewEntry("iam:passedtoservice", policy.One("autoscaling.amazonaws.com"))}}}
+	return []gate.Ask{{Action: "iam:PassRole", Resource: *role, Target: target, Context: estate.Given{estate.NewEntry("iam:passedtoservice", policy.One(to))}}}
 }
 
 // settingsContext is the condition keys of a group's settings.

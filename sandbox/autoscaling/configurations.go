@@ -3,6 +3,7 @@ package autoscaling
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -18,20 +19,33 @@ import (
 
 func (s *Service) configurationOperations() []gate.Operation {
 	return []gate.Operation{
-		gate.Op(gate.Writes, func(c *gate.Call, in *autoscaling.CreateLaunchConfigurationInput) ([]gate.Ask, error) {
-			var g estate.Given
-			for name, v := range map[string]*string{"imageid": in.ImageId, "instancetype": in.InstanceType, "spotprice": in.SpotPrice} {
-				if v != nil {
-					g = append(g, estate.NewEntry("autoscaling:"+name, policy.One(*v)))
-				}
-			}
-			return s.askConfiguration(c, "CreateLaunchConfiguration", *in.LaunchConfigurationName, g), nil
-		}, s.CreateLaunchConfiguration),
+		gate.Op(gate.Writes, s.askNew, s.CreateLaunchConfiguration),
 		gate.Op(gate.Reads, onAll[autoscaling.DescribeLaunchConfigurationsInput]("DescribeLaunchConfigurations"), s.DescribeLaunchConfigurations),
 		gate.Op(gate.Writes, func(c *gate.Call, in *autoscaling.DeleteLaunchConfigurationInput) ([]gate.Ask, error) {
-			return s.askConfiguration(c, "DeleteLaunchConfiguration", *in.LaunchConfigurationName, nil), nil
+			return []gate.Ask{s.askConfiguration(c, "DeleteLaunchConfiguration", *in.LaunchConfigurationName, nil)}, nil
 		}, s.DeleteLaunchConfiguration),
 	}
+}
+
+// askNew is what CreateLaunchConfiguration needs: beside the operation the right to pass
+// the role of an instance profile.
+// See https://docs.aws.amazon.com/autoscaling/ec2/userguide/us-iam-role.html.
+func (s *Service) askNew(c *gate.Call, in *autoscaling.CreateLaunchConfigurationInput) ([]gate.Ask, error) {
+	var g estate.Given
+	for _, v := range []struct {
+		name  string
+		value *string
+	}{{"imageid", in.ImageId}, {"instancetype", in.InstanceType}, {"spotprice", in.SpotPrice}} {
+		if v.value != nil {
+			g = append(g, estate.NewEntry("autoscaling:"+v.name, policy.One(*v.value)))
+		}
+	}
+	list := []gate.Ask{s.askConfiguration(c, "CreateLaunchConfiguration", *in.LaunchConfigurationName, g)}
+	profile := aws.ToString(in.IamInstanceProfile)
+	if _, _, role, ok := s.Profiles.InstanceProfile(c.Caller.Account, profile[strings.LastIndexByte(profile, '/')+1:]); ok {
+		list = append(list, askPass(&role, "ec2.amazonaws.com")...)
+	}
+	return list, nil
 }
 
 func noConfiguration(name string) error {
@@ -62,6 +76,9 @@ func (s *Service) CreateLaunchConfiguration(ctx context.Context, in *autoscaling
 		MetadataOptions: in.MetadataOptions, PlacementTenancy: in.PlacementTenancy, RamdiskId: or(in.RamdiskId, ""), SecurityGroups: in.SecurityGroups,
 		SpotPrice: in.SpotPrice, UserData: or(in.UserData, ""),
 	}
+	there(&v.BlockDeviceMappings)
+	there(&v.ClassicLinkVPCSecurityGroups)
+	there(&v.SecurityGroups)
 	s.configs.Put(state.Key(c.Caller.Account, c.Region, name), &Configuration{Account: c.Caller.Account, Region: c.Region, Shown: v})
 	return &autoscaling.CreateLaunchConfigurationOutput{}, nil
 }

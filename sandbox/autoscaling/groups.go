@@ -375,14 +375,34 @@ func (s *Service) DescribeAutoScalingGroups(ctx context.Context, in *autoscaling
 		if !fits {
 			continue
 		}
-		v := g.Shown
-		for _, m := range s.membersOf(g) {
-			v.Instances = append(v.Instances, m.Shown)
-		}
-		list = append(list, v)
+		list = append(list, s.shown(g))
 	}
 	out, next, err := page(list, in.NextToken, in.MaxRecords, 50)
 	return &autoscaling.DescribeAutoScalingGroupsOutput{AutoScalingGroups: out, NextToken: next}, err
+}
+
+// shown is a group as it is described: lists that are empty are there, as on AWS.
+func (s *Service) shown(g *Group) types.AutoScalingGroup {
+	v := g.Shown
+	v.Instances = []types.Instance{}
+	for _, m := range s.membersOf(g) {
+		v.Instances = append(v.Instances, m.Shown)
+	}
+	there(&v.AvailabilityZones)
+	there(&v.LoadBalancerNames)
+	there(&v.TargetGroupARNs)
+	there(&v.SuspendedProcesses)
+	there(&v.EnabledMetrics)
+	there(&v.Tags)
+	there(&v.TrafficSources)
+	return v
+}
+
+// there makes a list that is nothing an empty one.
+func there[T any](list *[]T) {
+	if *list == nil {
+		*list = []T{}
+	}
 }
 
 // DescribeAccountLimits tells AWS's default quotas.

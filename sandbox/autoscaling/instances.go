@@ -174,7 +174,7 @@ func (s *Service) DetachInstances(ctx context.Context, in *autoscaling.DetachIns
 	if smaller && g.desired()-len(in.InstanceIds) < int(*g.Shown.MinSize) {
 		return nil, invalid(fmt.Sprintf("Detaching %d instance(s) would leave the AutoScalingGroup %s below its min size %d.", len(in.InstanceIds), g.name(), *g.Shown.MinSize)) // assumed text
 	}
-	out := &autoscaling.DetachInstancesOutput{}
+	out := &autoscaling.DetachInstancesOutput{Activities: []types.Activity{}}
 	for _, id := range in.InstanceIds {
 		_, m, err := s.held(c, id)
 		if err != nil || m.Group != g.name() {

@@ -223,7 +223,7 @@ func (s *Service) DescribeLifecycleHooks(ctx context.Context, in *autoscaling.De
 	if _, err := s.group(gate.From(ctx), in.AutoScalingGroupName); err != nil {
 		return nil, err
 	}
-	out := &autoscaling.DescribeLifecycleHooksOutput{}
+	out := &autoscaling.DescribeLifecycleHooksOutput{LifecycleHooks: []types.LifecycleHook{}}
 	for _, h := range s.hooks.All(within(ctx, in.AutoScalingGroupName)) {
 		if len(in.LifecycleHookNames) == 0 || slices.Contains(in.LifecycleHookNames, *h.Shown.LifecycleHookName) {
 			out.LifecycleHooks = append(out.LifecycleHooks, h.Shown)
@@ -250,7 +250,7 @@ func (s *Service) DescribeLoadBalancers(ctx context.Context, in *autoscaling.Des
 	if err != nil {
 		return nil, err
 	}
-	out := &autoscaling.DescribeLoadBalancersOutput{}
+	out := &autoscaling.DescribeLoadBalancersOutput{LoadBalancers: []types.LoadBalancerState{}}
 	for _, name := range g.Shown.LoadBalancerNames {
 		out.LoadBalancers = append(out.LoadBalancers, types.LoadBalancerState{LoadBalancerName: &name, State: new("Added")})
 	}
@@ -264,7 +264,7 @@ func (s *Service) DescribeLoadBalancerTargetGroups(ctx context.Context, in *auto
 	if err != nil {
 		return nil, err
 	}
-	out := &autoscaling.DescribeLoadBalancerTargetGroupsOutput{}
+	out := &autoscaling.DescribeLoadBalancerTargetGroupsOutput{LoadBalancerTargetGroups: []types.LoadBalancerTargetGroupState{}}
 	for _, name := range g.Shown.TargetGroupARNs {
 		out.LoadBalancerTargetGroups = append(out.LoadBalancerTargetGroups, types.LoadBalancerTargetGroupState{LoadBalancerTargetGroupARN: &name, State: new("Added")})
 	}

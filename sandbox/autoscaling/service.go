@@ -18,6 +18,15 @@ type Config struct {
 	Agenda *state.Agenda
 	Agent  *behalf.Agent
 	Events gate.Events // nil for none
+	// Profiles are IAM's instance profiles.
+	Profiles Profiles
+}
+
+// Profiles tells which instance profiles there are.
+type Profiles interface {
+	// InstanceProfile returns the ARN and id of an instance profile of an account and
+	// the ARN of its role, empty when it has none.
+	InstanceProfile(account, name string) (profileARN, id, role string, ok bool)
 }
 
 // Service is Auto Scaling.

@@ -294,8 +294,11 @@ func (s *Service) watch(ctx context.Context, g *Group, m *Member) {
 	now := gate.From(ctx).At
 	i, err := s.instance(ctx, g, m.id())
 	state := ec2types.InstanceStateNameTerminated
-	if err == nil && i != nil {
+	switch {
+	case err == nil && i != nil:
 		state = i.State.Name
+	case err != nil && codeOf(err) != "InvalidInstanceID.NotFound":
+		state = ec2types.InstanceStateNamePending // the role may not look
 	}
 	switch {
 	case state == ec2types.InstanceStateNameRunning:

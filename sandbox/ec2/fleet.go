@@ -63,7 +63,7 @@ func onFleet[I any](operation string, ids func(*I) []string) func(*gate.Call, *I
 	return func(c *gate.Call, in *I) ([]gate.Ask, error) {
 		var list []gate.Ask
 		for _, id := range ids(in) {
-			list = append(list, gate.Ask{Action: "ec2:" + operation, Resource: fleetARN(c.Caller.Account, c.Region, id)})
+			list = append(list, askOn(c, operation, fleetARN(c.Caller.Account, c.Region, id), "", "AWS::EC2::EC2Fleet", nil))
 		}
 		return list, nil
 	}
@@ -80,13 +80,13 @@ func (s *Service) askFleet(c *gate.Call, in *ec2.CreateFleetInput) ([]gate.Ask, 
 	if tags == nil {
 		given = requestTags(tagsFor(in.TagSpecifications, types.ResourceTypeInstance))
 	}
-	list := []gate.Ask{{Action: "ec2:CreateFleet", Resource: all, Context: given}}
+	list := []gate.Ask{askOn(c, "CreateFleet", all, "", "AWS::EC2::EC2Fleet", given)}
 	for _, k := range in.LaunchTemplateConfigs {
 		t, err := s.fleetTemplate(c, k.LaunchTemplateSpecification)
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, gate.Ask{Action: "ec2:CreateFleet", Resource: t.arn(), Context: resourceTags(t.Tags)})
+		list = append(list, askOn(c, "CreateFleet", t.arn(), "", "AWS::EC2::LaunchTemplate", resourceTags(t.Tags)))
 	}
 	return append(list, askTags("CreateFleet", all, tags)...), nil
 }
