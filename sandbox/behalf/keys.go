@@ -26,6 +26,10 @@ type Key struct {
 	Grantee string
 	// Secret is what Encrypt encrypts; 32 zeros when it is nil.
 	Secret []byte
+	// Unnamed leaves it to the data key to say under which key Decrypt opens it, as S3
+	// does: refusals across accounts then speak of a ciphertext
+	// (https://github.com/aws/amazon-genomics-cli/issues/545).
+	Unnamed bool
 	// Plain has GenerateDataKey return the data key in the clear too, in Made.
 	Plain bool
 }
@@ -190,6 +194,9 @@ func (a *Agent) decrypt(ctx context.Context, u *usage.Use, k Key, m *Made) error
 	in := &kms.DecryptInput{CiphertextBlob: k.Blob, EncryptionContext: k.Context, KeyId: &k.ARN}
 	if k.Blob == nil {
 		in.DryRun, in.DryRunModifiers = new(true), []types.DryRunModifierType{types.DryRunModifierTypeIgnoreCiphertext}
+	}
+	if k.Unnamed && k.Blob != nil {
+		in.KeyId = nil
 	}
 	out, err := a.kms(ctx, u, k, "Decrypt", in)
 	if k.Blob == nil {
