@@ -129,7 +129,7 @@ func (s *Sandbox) answerS3(w http.ResponseWriter, r *http.Request, q *routed, c 
 		s.remember(c, o, nil, nil, err, 0)
 		return nil, err
 	}
-	return s.performAndRemember(r, c, o, in, 0)
+	return s.performAndRemember(r, c, o, in, int(body.got))
 }
 
 // decodeS3 reads a request, all of it unless its body is a stream.
