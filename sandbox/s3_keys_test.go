@@ -2,6 +2,8 @@ package sandbox_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/keyreach/keyreach/sandbox"
 )
 
 // byDefault has a bucket encrypt under a key.
@@ -279,5 +283,53 @@ func TestReplicasAreMadeByARoleWithItsKeys(t *testing.T) {
 	w.pass(time.Minute)
 	if got := w.get(d, "replicas", "good"); got != "NoSuchKey: The specified key does not exist." {
 		t.Errorf("after the delete marker: %q", got)
+	}
+}
+
+// A copy opens the source for who copies, and makes a data key for what it becomes.
+func TestACopyNeedsTheKeysOfBothSides(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	from, to := w.key(owner, ""), w.key(owner, "")
+	c := w.bucket(owner, "both-sides")
+	w.byDefault(c, "both-sides", from, false)
+	w.put(c, "both-sides", "source", strings.Repeat("copied", 1_000_000))
+	w.byDefault(c, "both-sides", to, false)
+	rights := func(source, destination string) string {
+		return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"},{"Effect":"Allow","Action":[` + source + `],"Resource":"` + from + `"},{"Effect":"Allow","Action":[` + destination + `],"Resource":"` + to + `"}]}`
+	}
+	for i, x := range []struct{ name, source, destination, copied, part string }{
+		{"all", `"kms:Decrypt"`, `"kms:GenerateDataKey","kms:Decrypt"`, "", ""},
+		{"no opening of the source", `"kms:DescribeKey"`, `"kms:GenerateDataKey","kms:Decrypt"`, "because no identity-based policy allows the kms:Decrypt action", "because no identity-based policy allows the kms:Decrypt action"},
+		{"no key for the copy", `"kms:Decrypt"`, `"kms:Decrypt"`, "because no identity-based policy allows the kms:GenerateDataKey action", ""},
+		{"no opening of the upload", `"kms:Decrypt"`, `"kms:GenerateDataKey"`, "", "because no identity-based policy allows the kms:Decrypt action"},
+	} {
+		_, config := w.user(owner, fmt.Sprint("copier", i), rights(x.source, x.destination))
+		mine := s3Of(config)
+		w.ends(x.name+", copied", just(mine.CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: new("both-sides"), Key: new("copy"), CopySource: new("both-sides/source")})), x.copied)
+		u := need(c.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: new("both-sides"), Key: new("parts")}))(t).UploadId
+		w.ends(x.name+", as a part", just(mine.UploadPartCopy(t.Context(), &s3.UploadPartCopyInput{Bucket: new("both-sides"), Key: new("parts"), UploadId: u, PartNumber: new(int32(1)), CopySource: new("both-sides/source")})), x.part)
+	}
+	if got := w.get(c, "both-sides", "copy"); got != strings.Repeat("copied", 1_000_000) {
+		t.Errorf("the copy has %d bytes", len(got))
+	}
+}
+
+// Whoever reads the files of an object under a key finds nothing of it there.
+func TestTheFilesOfAnObjectUnderAKeyAreEncrypted(t *testing.T) {
+	t.Parallel()
+	state := t.TempDir() + "/state.db"
+	w := newWorldWith(t, sandbox.Options{State: state})
+	c := w.bucket(owner, "on-disk")
+	secret := strings.Repeat("a secret ", 1000)
+	need(c.PutObject(t.Context(), &s3.PutObjectInput{Bucket: new("on-disk"), Key: new("k"), Body: strings.NewReader(secret), ServerSideEncryption: s3types.ServerSideEncryptionAwsKms}))(t)
+	for _, e := range need(os.ReadDir(state + ".objects"))(t) {
+		text := need(os.ReadFile(filepath.Join(state+".objects", e.Name())))(t)
+		if strings.Contains(string(text), "secret") || len(text) != len(secret) {
+			t.Errorf("%s holds %.50q", e.Name(), text)
+		}
+		if info := need(e.Info())(t); info.Mode().Perm() != 0o600 {
+			t.Errorf("%s is open to %v", e.Name(), info.Mode())
+		}
 	}
 }

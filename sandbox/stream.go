@@ -2,6 +2,8 @@ package sandbox
 
 import (
 	"bytes"
+	"crypto/md5"
+	"encoding/base64"
 	"errors"
 	"io"
 	"net/http"
@@ -129,7 +131,7 @@ func (s *Sandbox) answerS3(w http.ResponseWriter, r *http.Request, q *routed, c 
 		s.remember(c, o, nil, nil, err, 0)
 		return nil, err
 	}
-	return s.performAndRemember(r, c, o, in, 0)
+	return s.performAndRemember(r, c, o, in, int(body.got))
 }
 
 // decodeS3 reads a request, all of it unless its body is a stream.
@@ -153,6 +155,22 @@ func (s *Sandbox) decodeS3(w http.ResponseWriter, r *http.Request, q *routed, bo
 		return err
 	}
 	return q.codec().Decode(q.op, r, text, in)
+}
+
+// contentMD5 checks the digest that a request states of a document.
+func contentMD5(r *http.Request, text []byte) error {
+	stated := r.Header.Get("Content-Md5")
+	if stated == "" {
+		return nil
+	}
+	sum, err := base64.StdEncoding.DecodeString(stated)
+	if err != nil || len(sum) != md5.Size {
+		return &wire.Error{Code: "InvalidDigest", Message: "The Content-MD5 you specified was invalid.", Status: http.StatusBadRequest}
+	}
+	if md5.Sum(text) != [md5.Size]byte(sum) {
+		return &wire.Error{Code: "BadDigest", Message: "The Content-MD5 you specified did not match what we received.", Status: http.StatusBadRequest}
+	}
+	return nil
 }
 
 // upload is a body as S3 takes it: without its framing, of a length that is known, and

@@ -122,11 +122,17 @@ func (s *Service) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput) 
 	for i := range in.Delete.Objects {
 		k := &in.Delete.Objects[i]
 		var gone *s3.DeleteObjectOutput
+		asked, about := len(c.Asked), len(c.Resources)
 		err := s.Gate.Authorize(c, s.askDelete(c, b, *k.Key, k.VersionId, bypass))
 		if err == nil {
 			gone, err = s.DeleteObject(ctx, &s3.DeleteObjectInput{
 				Bucket: in.Bucket, Key: k.Key, VersionId: k.VersionId, BypassGovernanceRetention: &bypass, IfMatch: k.ETag, IfMatchSize: k.Size, IfMatchLastModifiedTime: k.LastModifiedTime,
 			})
+		}
+		if err == nil && i > 0 {
+			// Of a thousand questions those that were answered with no are remembered, and the
+			// first.
+			c.Asked, c.Resources = c.Asked[:asked], c.Resources[:about]
 		}
 		if err != nil {
 			code, text := told(err)

@@ -297,7 +297,11 @@ func (s *Service) Due(ctx context.Context, t state.Task) error {
 		s.expires.Delete(b.Name)
 	}
 	s.expireAll(gate.From(ctx), b)
-	s.plan(b, s.earliest(b))
+	next := s.earliest(b)
+	if !next.IsZero() && !next.After(t.At) {
+		next = t.At.Add(24 * time.Hour) // of what could not be taken away
+	}
+	s.plan(b, next)
 	return nil
 }
 
