@@ -42,7 +42,7 @@ func (s *Sandbox) connect() {
 		s.serve(service)
 	}
 	s.connectEC2()
-	s.rds = rds.New(rds.Config{DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("rds")})
+	s.rds = rds.New(rds.Config{DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("rds"), Events: s.events})
 	s.serve(s.rds)
 	s.drs = drs.New(drs.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("drs"), Keys: keys{s.kms}, Events: s.events})
 	s.serve(s.drs)

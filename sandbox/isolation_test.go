@@ -22,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/keyreach/keyreach/awsfacts"
@@ -59,6 +60,7 @@ func (w *watched) settle(t *testing.T, account string) {
 	need(c.CreateGroup(ctx, &iam.CreateGroupInput{GroupName: new("group-of-" + account)}))(t)
 	need(c.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: new("policy-of-" + account), PolicyDocument: new(all)}))(t)
 	need(c.CreateInstanceProfile(ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: new("profile-of-" + account)}))(t)
+	need(s3Of(w.in(account, isleEast)).CreateBucket(ctx, &s3.CreateBucketInput{Bucket: new("bucket-of-" + account)}))(t)
 	need(c.CreateAccountAlias(ctx, &iam.CreateAccountAliasInput{AccountAlias: new("alias-of-" + account)}))(t)
 	for _, region := range []string{isleEast, isleWest} {
 		need(cloudtrail.NewFromConfig(w.in(account, region)).CreateTrail(ctx, &cloudtrail.CreateTrailInput{Name: new("trail-of-" + account + "-" + region), S3BucketName: new("bucket")}))(t)
@@ -96,6 +98,7 @@ func (w *watched) lists(t *testing.T, at isle) map[string]any {
 		"iam:ListAccessKeys":           need(i.ListAccessKeys(ctx, &iam.ListAccessKeysInput{UserName: &name}))(t).AccessKeyMetadata,
 		"iam:ListInstanceProfiles":     need(i.ListInstanceProfiles(ctx, &iam.ListInstanceProfilesInput{}))(t).InstanceProfiles,
 		"iam:ListAccountAliases":       need(i.ListAccountAliases(ctx, &iam.ListAccountAliasesInput{}))(t).AccountAliases,
+		"s3:ListBuckets":               need(s3Of(cfg).ListBuckets(ctx, &s3.ListBucketsInput{}))(t),
 		"cloudtrail:LookupEvents":      need(c.LookupEvents(ctx, &cloudtrail.LookupEventsInput{}))(t).Events,
 		"cloudtrail:DescribeTrails":    need(c.DescribeTrails(ctx, &cloudtrail.DescribeTrailsInput{}))(t).TrailList,
 		"iam:GetAccountAuthorization…": need(i.GetAccountAuthorizationDetails(ctx, &iam.GetAccountAuthorizationDetailsInput{Filter: []iamtypes.EntityType{iamtypes.EntityTypeUser, iamtypes.EntityTypeRole, iamtypes.EntityTypeGroup, iamtypes.EntityTypeLocalManagedPolicy}}))(t),

@@ -1,6 +1,7 @@
-// Package sandbox is an embedded AWS that refuses what AWS refuses: KMS, IAM, STS,
-// Organizations and CloudTrail on AWS's own wire, with several accounts and
-// Regions, every call authorized by package access.
+// Package sandbox is an embedded AWS that refuses what AWS refuses, on AWS's own wire:
+// KMS, IAM, STS, Organizations and CloudTrail, and the services that use keys for others,
+// from EC2 to the Parameter Store. It has several accounts and Regions, and every call is
+// authorized by package access.
 //
 // A Sandbox is an http.Handler:
 //

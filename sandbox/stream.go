@@ -31,25 +31,28 @@ const maxDocument = 4 << 20
 // isS3 reports whether a request is for S3: by the scope of its signature, or, when it
 // has none, because no other service takes such a request.
 func (s *Sandbox) isS3(r *http.Request) bool {
-	if s.services["s3"] == nil || r.Header.Get("X-Amz-Target") != "" {
+	form := r.Method == http.MethodPost && mediaType(r) == formType
+	action, _ := formAction(r.URL.RawQuery)
+	if r.Header.Get("X-Amz-Target") != "" || action != "" || form && r.URL.Path == "/" {
 		return false
 	}
 	sig, err := sigv4.Parse(r)
+	hosted := bucketHost.MatchString(hostOf(r))
 	switch {
 	case err == nil:
 		return sig.Service == "s3"
-	case strings.HasPrefix(r.Header.Get("Authorization"), "AWS "):
-		return true
 	case !errors.Is(err, sigv4.ErrMissing):
-		return bucketHost.MatchString(hostOf(r)) || strings.Contains(r.URL.RawQuery, "%2Fs3%2F")
+		return hosted || strings.Contains(r.URL.RawQuery, "%2Fs3%2F") || strings.HasPrefix(r.Header.Get("Authorization"), "AWS ")
 	}
-	action, _ := formAction(r.URL.RawQuery)
-	return action == "" && (r.Method != http.MethodPost || mediaType(r) != formType) && (r.URL.Path != "/" || bucketHost.MatchString(hostOf(r)))
+	return !form && (hosted || bucketPath.MatchString(r.URL.Path))
 }
+
+// bucketPath are the paths that name a bucket.
+var bucketPath = regexp.MustCompile(`^/[a-z0-9][a-z0-9.-]{2,62}(?:/|$)`)
 
 // bucketHost are the hosts that name a bucket.
 // See https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html.
-var bucketHost = regexp.MustCompile(`^(.+)\.(s3(?:[.-][a-z0-9-]+)*\.amazonaws\.com(?:\.cn)?|s3(?:\.[a-z0-9-]+)?\.localhost|localhost)$`)
+var bucketHost = regexp.MustCompile(`^(.+?)\.(s3(?:[.-][a-z0-9-]+)*\.amazonaws\.com(?:\.cn)?|s3(?:\.[a-z0-9-]+)?\.localhost|localhost)$`)
 
 func hostOf(r *http.Request) string {
 	host := r.Host

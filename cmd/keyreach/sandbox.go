@@ -35,8 +35,10 @@ func newSandbox(s *streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "sandbox",
 		Short: "Run an AWS of your own that refuses what AWS refuses",
-		Long: `sandbox runs KMS, IAM, STS, Organizations and CloudTrail on this machine, with as
-many accounts as you like, and decides every call by policies, grants and control
+		Long: `sandbox runs KMS, IAM, STS, Organizations and CloudTrail on this machine, and the
+services that use keys for others: EC2 with EBS, Auto Scaling, RDS, Elastic Disaster
+Recovery, S3, AWS Backup, EventBridge, Secrets Manager and the Parameter Store. It has
+as many accounts as you like, and decides every call by policies, grants and control
 policies as AWS does. It prints its URL when it is ready and runs until it is
 interrupted or terminated, which ends it well: with 0, not with 130.
 

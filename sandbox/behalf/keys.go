@@ -27,6 +27,10 @@ type Key struct {
 	// Grantee is whom a grant on the key is made for: an ARN, or the name of a service;
 	// the service that calls KMS when it is empty.
 	Grantee string
+	// Unnamed leaves it to the data key to say under which key Decrypt opens it, as S3
+	// does: refusals across accounts then speak of a ciphertext
+	// (https://github.com/aws/amazon-genomics-cli/issues/545).
+	Unnamed bool
 	// Plain has GenerateDataKey return the data key in the clear too, in Made.
 	Plain bool
 	// Text is what an Encrypt encrypts, in place of a data key.
@@ -197,6 +201,9 @@ func (a *Agent) decrypt(ctx context.Context, u *usage.Use, k Key, m *Made) error
 	in := &kms.DecryptInput{CiphertextBlob: k.Blob, EncryptionContext: k.Context, KeyId: &k.ARN}
 	if k.Blob == nil {
 		in.DryRun, in.DryRunModifiers = new(true), []types.DryRunModifierType{types.DryRunModifierTypeIgnoreCiphertext}
+	}
+	if k.Unnamed && k.Blob != nil {
+		in.KeyId = nil
 	}
 	out, err := a.kms(ctx, u, k, "Decrypt", in)
 	if k.Blob == nil {

@@ -1,6 +1,6 @@
 // Package cloudtrail is AWS CloudTrail in a sandbox: every call is remembered, and
-// LookupEvents tells of it as on AWS. Trails are kept with their state; they have
-// nowhere to deliver to as long as the sandbox has no S3.
+// LookupEvents tells of it as on AWS. Trails are kept with their state and deliver
+// nowhere.
 package cloudtrail
 
 import (

@@ -77,7 +77,22 @@ func (s *Service) askCopyObject(c *gate.Call, in *s3.CopyObjectInput) ([]gate.As
 	}
 	more := estate.Given{entry("s3:x-amz-copy-source", from.bucket+"/"+from.key), entry("s3:x-amz-metadata-directive", directive)}
 	puts, err := s.onPut(c, b, put, more...)
-	return append(asks, puts...), err
+	if err != nil {
+		return nil, err
+	}
+	return append(append(asks, puts...), s.askTagsToo(c, b, from, in)...), nil
+}
+
+// askTagsToo is what a copy needs that takes the tags along.
+// See https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html.
+func (s *Service) askTagsToo(c *gate.Call, b *Bucket, from source, in *s3.CopyObjectInput) []gate.Ask {
+	at := s.buckets.Get(from.bucket)
+	o := s.object(at, from.key, from.version)
+	if in.TaggingDirective == types.TaggingDirectiveReplace || o == nil || len(o.Tags) == 0 {
+		return nil
+	}
+	read := s.askObject(c, at, from.key, from.version, "GetObjectTagging", "GetObjectVersionTagging")
+	return append(read, s.ask(c, b, "PutObjectTagging", *in.Key, tagKeys(o.Tags)))
 }
 
 // copying is what is read for a copy.
@@ -182,7 +197,10 @@ func (s *Service) copyable(o *Object, in *s3.CopyObjectInput) error {
 // See https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html.
 func (s *Service) CopyObject(ctx context.Context, in *s3.CopyObjectInput) (*s3.CopyObjectOutput, error) {
 	c := gate.From(ctx)
-	w := c.Prepared.(*written)
+	w, ok := c.Prepared.(*written)
+	if !ok {
+		return nil, notImplemented("copies that services make")
+	}
 	b, put := s.buckets.Get(*in.Bucket), asPut(in)
 	if err := s.conditions(b, *in.Key, in.IfMatch, in.IfNoneMatch); err != nil {
 		return nil, err

@@ -97,7 +97,7 @@ func (s *Service) deleteVersion(c *gate.Call, b *Bucket, key, version string, by
 		if o.Marker {
 			out.DeleteMarker = new(true)
 		}
-		s.watchKey(b, key)
+		s.watch(b, key)
 	}
 	return out, nil
 }

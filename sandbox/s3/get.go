@@ -60,15 +60,23 @@ func (s *Service) GetObject(ctx context.Context, in *s3.GetObjectInput) (*s3.Get
 	return out, nil
 }
 
-// HeadObject tells of an object what GetObject does, without the bytes. No key is used
-// for it; that KMS is not asked is assumed.
+// HeadObject tells of an object what GetObject does, without the bytes. Its key is opened
+// only for who asks for the checksum.
 // See https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html.
-func (s *Service) HeadObject(_ context.Context, in *s3.HeadObjectInput) (*s3.HeadObjectOutput, error) {
+func (s *Service) HeadObject(ctx context.Context, in *s3.HeadObjectInput) (*s3.HeadObjectOutput, error) {
 	get := &s3.GetObjectInput{}
 	copyFields(get, in)
-	from, _, _, _, err := s.look(get)
+	from, b, o, _, err := s.look(get)
 	if err != nil {
 		return nil, err
+	}
+	if o.Sealing.kms() && in.ChecksumMode == types.ChecksumModeEnabled {
+		if !gate.From(ctx).Writing {
+			return nil, gate.ErrUpdate
+		}
+		if _, err := s.opened(ctx, b, "s3:HeadObject", &o.Sealing); err != nil {
+			return nil, err
+		}
 	}
 	out := &s3.HeadObjectOutput{}
 	copyFields(out, from)

@@ -116,7 +116,7 @@ func (s *Service) putLifecycle(c *gate.Call, b *Bucket, in *s3.PutBucketLifecycl
 func checkRule(r *types.LifecycleRule) error {
 	e := r.Expiration
 	switch {
-	case r.Status == "" || r.Filter == nil && r.Prefix == nil, r.Filter != nil && r.Prefix != nil:
+	case r.Status == "" || (r.Filter == nil) == (oldPrefix(r) == nil):
 		return malformed()
 	case e == nil && r.NoncurrentVersionExpiration == nil && r.AbortIncompleteMultipartUpload == nil && len(r.Transitions)+len(r.NoncurrentVersionTransitions) == 0:
 		return bad("InvalidRequest", "At least one action needs to be specified in a rule.")
@@ -128,13 +128,19 @@ func checkRule(r *types.LifecycleRule) error {
 	return nil
 }
 
+// oldPrefix is what rules had before they had filters.
+func oldPrefix(r *types.LifecycleRule) *string {
+	//lint:ignore SA1019 clients still send it
+	return r.Prefix
+}
+
 // covers reports whether a rule is about an object.
 func covers(r *types.LifecycleRule, o *Object) bool {
 	if r.Status != types.ExpirationStatusEnabled {
 		return false
 	}
 	if r.Filter == nil {
-		return strings.HasPrefix(o.Key, value(r.Prefix))
+		return strings.HasPrefix(o.Key, value(oldPrefix(r)))
 	}
 	f := r.Filter
 	prefix, more, less := f.Prefix, f.ObjectSizeGreaterThan, f.ObjectSizeLessThan
@@ -238,15 +244,8 @@ func (b *Bucket) abortOf(u *Upload) (*time.Time, *string) {
 	return nil, nil
 }
 
-// watch plans what a rule does to a version.
-func (s *Service) watch(b *Bucket, o *Object) {
-	if b.Lifecycle != nil {
-		s.watchKey(b, o.Key)
-	}
-}
-
-// watchKey plans what rules do to the versions of a key.
-func (s *Service) watchKey(b *Bucket, key string) {
+// watch plans what rules do to the versions of a key.
+func (s *Service) watch(b *Bucket, key string) {
 	if b.Lifecycle == nil {
 		return
 	}

@@ -207,7 +207,10 @@ func (s *Service) putPart(ctx context.Context, bucket, key, id *string, number i
 	if err != nil {
 		return nil, nil, err
 	}
-	w := c.Prepared.(*written)
+	w, ok := c.Prepared.(*written)
+	if !ok {
+		return nil, nil, notImplemented("uploads in parts that services make")
+	}
 	p := &Part{Number: number, Size: w.Size, ETag: `"` + hexOf(w.md5) + `"`, Modified: c.At.UTC().Truncate(time.Second), Sums: w.sums, Segment: w.Segment}
 	s.adopt(w)
 	if old := s.parts.Get(u.partRow(number)); old != nil {
@@ -301,13 +304,13 @@ func (s *Service) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMu
 func (s *Service) assemble(u *Upload, o *Object, list []types.CompletedPart) (map[int32]bool, error) {
 	used := map[int32]bool{}
 	var tags []byte
-	var last int32
 	for i := range list {
-		n := value32(list[i].PartNumber)
-		if n <= last {
+		if n := value32(list[i].PartNumber); n < 1 || i > 0 && n <= value32(list[i-1].PartNumber) {
 			return nil, bad("InvalidPartOrder", "The list of parts was not in ascending order. Parts must be ordered by part number.")
 		}
-		last = n
+	}
+	for i := range list {
+		n := value32(list[i].PartNumber)
 		p := s.parts.Get(u.partRow(n))
 		if p == nil || n > maxParts || !sameTag(value(list[i].ETag), p.ETag) {
 			e := bad("InvalidPart", "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.")

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/keyreach/keyreach/arn"
 )
 
 // A bucket policy is public when it lets in everybody, without a condition that holds
@@ -55,6 +57,15 @@ func texts(v any) (list []string) {
 	return list
 }
 
+// principals are the accounts, roles and users that an element names.
+func principals(raw json.RawMessage) []string {
+	var v struct{ AWS any }
+	if json.Unmarshal(raw, &v) != nil {
+		return nil // "*", or none
+	}
+	return texts(v.AWS)
+}
+
 func everybody(raw json.RawMessage) bool {
 	var v any
 	if json.Unmarshal(raw, &v) != nil {
@@ -103,10 +114,22 @@ func loose(key, v string) bool {
 
 // aboutBucket refuses a policy that is about other resources than the bucket and what is
 // in it.
-func aboutBucket(text string, b *Bucket) error {
+func (s *Service) aboutBucket(text string, b *Bucket) error {
 	for _, v := range statements(text) {
 		if v.Principal == nil && v.NotPrincipal == nil {
 			return bad("MalformedPolicy", "Missing required field Principal")
+		}
+		for _, who := range append(principals(v.Principal), principals(v.NotPrincipal)...) {
+			// Accounts and services are taken as they are; roles and users have to exist.
+			p, err := arn.ParsePrincipal(who)
+			if err != nil || p.Kind != arn.Role && p.Kind != arn.User {
+				continue
+			}
+			if _, there := s.Agent.Principals.UniqueID(p); !there {
+				e := bad("MalformedPolicy", "Invalid principal in policy")
+				e.Fields = map[string]string{"Detail": `"AWS" : "` + who + `"`}
+				return e
+			}
 		}
 		for _, r := range append(texts(v.Resource), texts(v.NotResource)...) {
 			if r == b.arn() || strings.HasPrefix(r, b.arn()+"/") || strings.HasPrefix(r, b.arn()+"*") || r == "*" || r == "arn:"+partition(b.Region)+":s3:::*" {

@@ -12,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/keyreach/keyreach/sandbox/gate"
-	"github.com/keyreach/keyreach/sandbox/state"
 )
 
 // The limits of objects.
@@ -64,13 +63,18 @@ func (s *Service) putable(c *gate.Call, b *Bucket, in *s3.PutObjectInput) error 
 
 // preparePut takes the body.
 func (s *Service) preparePut(c *gate.Call, in *s3.PutObjectInput) (*written, error) {
-	body := in.Body
-	in.Body = nil
 	var b *Bucket
 	_ = s.DB.View(func() error { b = s.buckets.Get(*in.Bucket); return nil }) // it cannot fail
 	if b == nil {
 		return nil, s.noBucket(*in.Bucket)
 	}
+	return s.take(c, b, in, func(v *Sealing) ([]byte, error) { return s.seal(c, b, "s3:PutObject", v) })
+}
+
+// take takes the body of an object; seal makes its key.
+func (s *Service) take(c *gate.Call, b *Bucket, in *s3.PutObjectInput, seal func(*Sealing) ([]byte, error)) (*written, error) {
+	body := in.Body
+	in.Body = nil // so that nothing holds on to it
 	want, err := wishOf(in, in.ContentMD5, string(in.ChecksumAlgorithm), body)
 	if err != nil {
 		return nil, err
@@ -84,7 +88,7 @@ func (s *Service) preparePut(c *gate.Call, in *s3.PutObjectInput) (*written, err
 	if err != nil {
 		return nil, err
 	}
-	key, err := s.seal(c, b, "s3:PutObject", &v)
+	key, err := seal(&v)
 	if err != nil {
 		return nil, err
 	}
@@ -96,13 +100,35 @@ func (s *Service) preparePut(c *gate.Call, in *s3.PutObjectInput) (*written, err
 	return w, nil
 }
 
+// taken is the body that was taken before the state was locked, or, for a service that
+// puts an object, is taken now.
+func (s *Service) taken(ctx context.Context, b *Bucket, in *s3.PutObjectInput) (*written, error) {
+	c := gate.From(ctx)
+	if w, ok := c.Prepared.(*written); ok {
+		return w, nil
+	}
+	w, err := s.take(c, b, in, func(v *Sealing) ([]byte, error) {
+		if !v.kms() {
+			return nil, nil
+		}
+		return s.sealed(ctx, b, "s3:PutObject", v)
+	})
+	if err == nil {
+		s.DB.OnUndo(func() { _ = w.Close() }) // what stays is swept when the sandbox starts
+	}
+	return w, err
+}
+
 // PutObject stores an object.
 // See https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html.
 func (s *Service) PutObject(ctx context.Context, in *s3.PutObjectInput) (*s3.PutObjectOutput, error) {
 	c := gate.From(ctx)
-	w := c.Prepared.(*written)
 	b := s.buckets.Get(*in.Bucket)
 	if err := s.conditions(b, *in.Key, in.IfMatch, in.IfNoneMatch); err != nil {
+		return nil, err
+	}
+	w, err := s.taken(ctx, b, in)
+	if err != nil {
 		return nil, err
 	}
 	o, err := s.newObject(c, b, in)
@@ -211,17 +237,13 @@ func (s *Service) place(c *gate.Call, b *Bucket, o *Object) {
 			was := *v
 			was.Superseded = new(c.At.UTC())
 			s.objects.Put(was.row(), &was)
-			s.watch(b, &was)
 		}
 	}
 	if o.Replica != types.ReplicationStatusReplica {
 		s.replicate(c, b, o)
 	}
 	s.objects.Put(o.row(), o)
-	s.watch(b, o)
-	if len(old) > 0 {
-		s.watchKey(b, o.Key)
-	}
+	s.watch(b, o.Key)
 	s.created(c, b, o)
 }
 
@@ -248,12 +270,4 @@ func (b *Bucket) shownVersion(o *Object) *string {
 		return nil
 	}
 	return &o.Version
-}
-
-// first is the row of the latest version of a key.
-func (s *Service) first(bucket, key string) *Object {
-	for _, o := range s.objects.All(state.Key(bucket, key, "")) {
-		return o
-	}
-	return nil
 }

@@ -108,6 +108,7 @@ func follows(r *types.ReplicationRule, o *Object) bool {
 	if r.Status != types.ReplicationRuleStatusEnabled {
 		return false
 	}
+	//lint:ignore SA1019 clients still send what rules had before they had filters
 	prefix := value(r.Prefix)
 	var tags []types.Tag
 	if f := r.Filter; f != nil {
@@ -267,7 +268,7 @@ func (s *Service) reseal(ctx context.Context, b, to *Bucket, o, replica *Object,
 	}
 	secret := random(keySize)
 	made, err := s.Agent.Use(ctx, "s3:ReplicateObject", "sse-kms", map[string]behalf.Key{
-		"source":      {ARN: o.Sealing.KeyARN, Context: o.Sealing.Context, Blob: o.Sealing.Blob, Plain: true},
+		"source":      {ARN: o.Sealing.KeyARN, Context: o.Sealing.Context, Blob: o.Sealing.Blob, Unnamed: true, Plain: true},
 		"destination": {ARN: v.KeyARN, Context: v.Context, Text: secret},
 	})
 	if err != nil {

@@ -171,7 +171,7 @@ func (s *Service) opened(ctx context.Context, b *Bucket, operation string, v *Se
 			return unwrap(known.plain, v.Wrapped)
 		}
 	}
-	made, err := s.Agent.Use(ctx, operation, "sse-kms", map[string]behalf.Key{"object": {ARN: v.KeyARN, Context: v.Context, Blob: v.Blob, Plain: true}})
+	made, err := s.Agent.Use(ctx, operation, "sse-kms", map[string]behalf.Key{"object": {ARN: v.KeyARN, Context: v.Context, Blob: v.Blob, Unnamed: true, Plain: true}})
 	if err != nil {
 		return nil, fromKMS(err)
 	}

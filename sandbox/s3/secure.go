@@ -97,7 +97,7 @@ func (s *Service) policies() []gate.Operation {
 			out.Policy = &b.Policy
 			return nil
 		})),
-		rootsOwn(s, "PutBucketPolicy", set[s3.PutBucketPolicyInput, s3.PutBucketPolicyOutput](s, "PutBucketPolicy", putPolicy)),
+		rootsOwn(s, "PutBucketPolicy", set[s3.PutBucketPolicyInput, s3.PutBucketPolicyOutput](s, "PutBucketPolicy", s.putPolicy)),
 		rootsOwn(s, "DeleteBucketPolicy", set[s3.DeleteBucketPolicyInput, s3.DeleteBucketPolicyOutput](s, "DeleteBucketPolicy", func(_ *gate.Call, b *Bucket, _ *s3.DeleteBucketPolicyInput) error {
 			b.Policy = ""
 			return nil
@@ -164,7 +164,7 @@ func rootsOwn(s *Service, action string, op gate.Operation) gate.Operation {
 // maxPolicy is the size of the largest bucket policy.
 const maxPolicy = 20 << 10
 
-func putPolicy(c *gate.Call, b *Bucket, in *s3.PutBucketPolicyInput) error {
+func (s *Service) putPolicy(c *gate.Call, b *Bucket, in *s3.PutBucketPolicyInput) error {
 	text := value(in.Policy)
 	if len(text) > maxPolicy {
 		return bad("PolicyTooLarge", "The policy is larger than 20 KB.") // assumed text
@@ -175,7 +175,7 @@ func putPolicy(c *gate.Call, b *Bucket, in *s3.PutBucketPolicyInput) error {
 	if _, err := gate.ReadPolicy("bucket policy", text, false); err != nil {
 		return bad("MalformedPolicy", err.Error()) // assumed text: AWS gives reasons of its own
 	}
-	if err := aboutBucket(text, b); err != nil {
+	if err := s.aboutBucket(text, b); err != nil {
 		return err
 	}
 	if b.Public != nil && yes(b.Public.BlockPublicPolicy) && isPublic(text) {

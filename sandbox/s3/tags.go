@@ -109,7 +109,7 @@ func (s *Service) retag(b *Bucket, key string, version *string, tags map[string]
 	o := *old
 	o.Tags = tags
 	s.objects.Put(o.row(), &o)
-	s.watch(b, &o)
+	s.watch(b, key)
 	return &o, nil
 }
 

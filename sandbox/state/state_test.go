@@ -314,3 +314,28 @@ func TestIDsAreTheSameFromTheSameSeedAndElseNot(t *testing.T) {
 		t.Errorf("two secrets are the same: %s", one)
 	}
 }
+
+func TestWhatIsToBeDoneWhenAnUpdateIsKeptIsDoneThen(t *testing.T) {
+	t.Parallel()
+	o := open(t, filepath.Join(t.TempDir(), "state"))
+	var done []string
+	later := func(what string) { o.OnKept(func() { done = append(done, what) }) }
+	failed := errors.New("failed")
+	_ = o.Update(func() error { later("of an update that failed"); return failed })
+	same(t, "after an update that failed", done, nil)
+	err := o.Update(func() error {
+		later("first")
+		_ = o.Try(func() error { later("of a part that failed"); return failed })
+		later("last")
+		if len(done) > 0 {
+			t.Error("it is done before the update is kept")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "after one that was kept", done, []string{"first", "last"})
+	o.put(t, "x")
+	same(t, "after the next", done, []string{"first", "last"})
+}
