@@ -111,7 +111,7 @@ func (s *Service) PutScalingPolicy(ctx context.Context, in *autoscaling.PutScali
 	s.policies.Put(key, &Policy{g.Account, g.Region, types.ScalingPolicy{
 		AutoScalingGroupName: in.AutoScalingGroupName, PolicyName: in.PolicyName, PolicyARN: &name, PolicyType: or(in.PolicyType, "SimpleScaling"),
 		AdjustmentType: in.AdjustmentType, Cooldown: in.Cooldown, Enabled: or(in.Enabled, true), EstimatedInstanceWarmup: in.EstimatedInstanceWarmup,
-		MetricAggregationType: in.MetricAggregationType, MinAdjustmentMagnitude: in.MinAdjustmentMagnitude, MinAdjustmentStep: in.MinAdjustmentStep,
+		MetricAggregationType: in.MetricAggregationType, MinAdjustmentMagnitude: in.MinAdjustmentMagnitude,
 		PredictiveScalingConfiguration: in.PredictiveScalingConfiguration, ScalingAdjustment: in.ScalingAdjustment, StepAdjustments: in.StepAdjustments,
 		TargetTrackingConfiguration: in.TargetTrackingConfiguration,
 	}})
