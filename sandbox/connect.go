@@ -46,7 +46,7 @@ func (s *Sandbox) connect() {
 	s.serve(s.rds)
 	s.drs = drs.New(drs.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("drs"), Keys: keys{s.kms}, Events: s.events})
 	s.serve(s.drs)
-	s.s3 = s3.New(s3.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Gate: s.gate, Agent: s.agent("s3"), Agenda: s.agenda, Dir: s.objectsDir()})
+	s.s3 = s3.New(s3.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Gate: s.gate, Agent: s.agent("s3"), Agenda: s.agenda, Dir: s.objectsDir(), Events: s.events})
 	s.serve(s.s3)
 	s.connectBackup()
 	s.serve(secretsmanager.New(secretsmanager.Config{DB: s.db, IDs: s.ids, Gate: s.gate, Agent: s.agent("secretsmanager"), Agenda: s.agenda}))
