@@ -258,7 +258,7 @@ func TestLargeObjectsDoNotGoThroughMemory(t *testing.T) {
 	if *out.ContentLength != p.total() {
 		t.Errorf("the object has %d bytes, want %d", *out.ContentLength, p.total())
 	}
-	if most := peak(pid); most > 150 {
+	if most := peak(pid); most > 150 && !raced {
 		t.Errorf("the sandbox had %.0f MB of memory", most)
 	} else {
 		t.Logf("the sandbox had at most %.0f MB of memory", most)
