@@ -18,7 +18,7 @@ func (k client) Do(ctx context.Context, service, operation string, in any, f gat
 	if v == nil {
 		return nil, errors.New("sandbox: no service " + service)
 	}
-	o, ok := v.ops[operation]
+	o, ok := v.ops()[operation]
 	if !ok {
 		return nil, errors.New("sandbox: no operation " + service + ":" + operation)
 	}

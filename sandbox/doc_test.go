@@ -22,7 +22,7 @@ func TestTheDocumentListsEveryOperation(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("\n| service | operations |\n|---|---|\n")
 	for _, name := range slices.Sorted(maps.Keys(s.services)) {
-		b.WriteString("| " + name + " | " + strings.Join(slices.Sorted(maps.Keys(s.services[name].ops)), ", ") + " |\n")
+		b.WriteString("| " + name + " | " + strings.Join(slices.Sorted(maps.Keys(s.services[name].ops())), ", ") + " |\n")
 	}
 	b.WriteString("\n")
 	const path = "../docs/sandbox.md"

@@ -59,10 +59,10 @@ func TestTheGoldenRequestsOfTheSDKDecodeAndEncodeBackToTheSame(t *testing.T) {
 		}
 		dir := filepath.Join(golden.ModuleDir(t, name), "request_snapshot")
 		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-			t.Logf("the SDK's module for %s has no golden requests: its %d operations are not compared here", name, len(v.ops))
+			t.Logf("the SDK's module for %s has no golden requests: its %d operations are not compared here", name, len(v.ops()))
 			continue
 		}
-		for operation, o := range v.ops {
+		for operation, o := range v.ops() {
 			path := filepath.Join(dir, operation+".request.snap")
 			if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("the SDK has no request for %s:%s", name, operation)

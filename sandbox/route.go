@@ -181,7 +181,7 @@ func (v *served) operation(name string) (*awsfacts.APIOperation, error) {
 		}
 		return nil, v.notFound(name, api.Version)
 	}
-	if _, ok := v.ops[name]; !ok {
+	if _, ok := v.ops()[name]; !ok {
 		return nil, notImplemented(api.Service + ":" + name)
 	}
 	return op, nil

@@ -115,10 +115,10 @@ type setting struct{ Value string }
 type served struct {
 	service gate.Service
 	head    awsfacts.APIHead
-	// codec is made, and its tables read, when it is first asked for: a sandbox is
-	// ready at once, and holds no tables of services that nobody calls.
+	// codec and ops are made, and the tables read, when they are first asked for: a
+	// sandbox is ready at once, and holds nothing of services that nobody calls.
 	codec func() *wire.Codec
-	ops   map[string]gate.Operation
+	ops   func() map[string]gate.Operation
 }
 
 // New makes a sandbox.
@@ -179,7 +179,7 @@ func (s *Sandbox) serve(service gate.Service) {
 	if !ok {
 		panic("sandbox: no table for " + name)
 	}
-	v := &served{service: service, head: head, ops: map[string]gate.Operation{}}
+	v := &served{service: service, head: head}
 	v.codec = sync.OnceValue(func() *wire.Codec {
 		api, _ := awsfacts.LookupAPI(name) // there is one where there is a head
 		var unions []any
@@ -188,9 +188,13 @@ func (s *Sandbox) serve(service gate.Service) {
 		}
 		return wire.New(api, unions...)
 	})
-	for _, op := range service.Operations() {
-		v.ops[op.Name] = op
-	}
+	v.ops = sync.OnceValue(func() map[string]gate.Operation {
+		ops := map[string]gate.Operation{}
+		for _, op := range service.Operations() {
+			ops[op.Name] = op
+		}
+		return ops
+	})
 	s.services[name] = v
 	switch head.Protocol {
 	case "json":

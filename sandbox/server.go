@@ -161,7 +161,7 @@ func (s *Sandbox) answer(r *http.Request, body []byte, q *routed, c *gate.Call) 
 		return nil, err
 	}
 	c.At = s.settle()
-	o := q.ops[q.op.Name]
+	o := q.ops()[q.op.Name]
 	in := o.New()
 	if err := shortened(q.decode(r, in)); err != nil {
 		s.remember(c, o, nil, nil, err, 0)

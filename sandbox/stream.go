@@ -125,7 +125,7 @@ func (s *Sandbox) answerS3(w http.ResponseWriter, r *http.Request, q *routed, c 
 		return nil, err
 	}
 	c.At = s.settle()
-	o := q.ops[op.Name]
+	o := q.ops()[op.Name]
 	in := o.New()
 	if err := shortened(s.decodeS3(w, path, q, body, in)); err != nil {
 		s.remember(c, o, nil, nil, err, 0)

@@ -79,15 +79,15 @@ func TestAPanicOfAHandlerEndsItsCallOnly(t *testing.T) {
 		s.settings.Put("left", &setting{"behind"})
 		panic("a defect")
 	}
-	plain := s.services["kms"].ops["ListAliases"]
+	plain := s.services["kms"].ops()["ListAliases"]
 	plain.Mode, plain.Asks, plain.Handle = gate.Writes, nil, burst
-	s.services["kms"].ops["ListAliases"] = plain
-	reading := s.services["iam"].ops["ListUsers"]
+	s.services["kms"].ops()["ListAliases"] = plain
+	reading := s.services["iam"].ops()["ListUsers"]
 	reading.Asks = func(*gate.Call, any) ([]gate.Ask, error) { var k *estate.Key; _ = k.ARN; return nil, nil }
-	s.services["iam"].ops["ListUsers"] = reading
-	preparing := s.services["kms"].ops["CreateKey"]
+	s.services["iam"].ops()["ListUsers"] = reading
+	preparing := s.services["kms"].ops()["CreateKey"]
 	preparing.Prepare = func(*gate.Call, any) (any, error) { panic(errors.New("another")) }
-	s.services["kms"].ops["CreateKey"] = preparing
+	s.services["kms"].ops()["CreateKey"] = preparing
 
 	logged := &said{}
 	web := httptest.NewUnstartedServer(s)
