@@ -395,7 +395,8 @@ func (s *Service) DeleteFleets(ctx context.Context, in *ec2.DeleteFleetsInput) (
 		if end {
 			is = types.FleetStateCodeDeletedTerminatingInstances
 			if err := s.endInstances(ctx, f); err != nil {
-				fail(id, types.DeleteFleetErrorCodeUnexpectedError, errorText(err))
+				_, text := behalf.EC2Refusal(err)
+				fail(id, types.DeleteFleetErrorCodeUnexpectedError, text)
 				continue
 			}
 		}

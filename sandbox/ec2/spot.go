@@ -126,8 +126,9 @@ func (s *Service) spotDue(ctx context.Context, t state.Task) error {
 	}
 	if err != nil {
 		r.Shown.State = types.SpotInstanceStateFailed
-		r.Shown.Status = spotStatus(t.At, "bad-parameters", errorText(err))
-		r.Shown.Fault = &types.SpotInstanceStateFault{Code: new(errorCode(err)), Message: new(errorText(err))}
+		code, text := behalf.EC2Refusal(err)
+		r.Shown.Status = spotStatus(t.At, "bad-parameters", text)
+		r.Shown.Fault = &types.SpotInstanceStateFault{Code: &code, Message: &text}
 	} else {
 		r.Shown.State, r.Shown.InstanceId = types.SpotInstanceStateActive, &ids[0]
 		r.Shown.Status = spotStatus(t.At, "fulfilled", "Your spot request is fulfilled.")
