@@ -53,7 +53,7 @@ func onTagged[I any](s *Service, action string, arn func(*I) *string, tags func(
 			a = asking(c, "backup:"+action, t.arn, t.tags)
 		}
 		if tags != nil {
-			a.Context = append(a.Context, requestTags(tags(in))...)
+			a.Context = append(a.Context, gate.RequestTags(tags(in))...)
 		}
 		return []gate.Ask{a}, nil
 	}

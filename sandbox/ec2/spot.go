@@ -32,7 +32,7 @@ func (s *Service) spotOperations() []gate.Operation {
 		gate.Op(gate.Writes, func(c *gate.Call, in *ec2.RequestSpotInstancesInput) ([]gate.Ask, error) {
 			all := behalf.ARN("ec2", c.Region, c.Caller.Account, "spot-instances-request/*")
 			tags := tagsFor(in.TagSpecifications, types.ResourceTypeSpotInstancesRequest)
-			return append([]gate.Ask{askOn(c, "RequestSpotInstances", all, "", "AWS::EC2::SpotInstanceRequest", requestTags(tags))}, askTags("RequestSpotInstances", all, tags)...), nil
+			return append([]gate.Ask{askOn(c, "RequestSpotInstances", all, "", "AWS::EC2::SpotInstanceRequest", gate.RequestTags(tags))}, askTags("RequestSpotInstances", all, tags)...), nil
 		}, s.RequestSpotInstances),
 		gate.Op(gate.Reads, onAll[ec2.DescribeSpotInstanceRequestsInput]("DescribeSpotInstanceRequests"), s.DescribeSpotInstanceRequests),
 		gate.Op(gate.Writes, func(c *gate.Call, in *ec2.CancelSpotInstanceRequestsInput) ([]gate.Ask, error) {
