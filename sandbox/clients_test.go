@@ -1,0 +1,45 @@
+package sandbox_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/backup"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/kms/types"
+)
+
+func TestTheAliasOfAnUnusedManagedKeyIsListedWithoutAKey(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c, ctx := w.kmsOf(w.root(owner)), t.Context()
+	ebs := func() types.AliasListEntry {
+		for p := kms.NewListAliasesPaginator(c, &kms.ListAliasesInput{Limit: new(int32(2))}); p.HasMorePages(); {
+			list := need(p.NextPage(ctx))(t).Aliases
+			if i := slices.IndexFunc(list, func(a types.AliasListEntry) bool { return *a.AliasName == "alias/aws/ebs" }); i >= 0 {
+				return list[i]
+			}
+		}
+		t.Fatal("alias/aws/ebs is not listed")
+		return types.AliasListEntry{}
+	}
+	if a := ebs(); a.TargetKeyId != nil || *a.AliasArn != "arn:aws:kms:us-east-1:"+owner+":alias/aws/ebs" {
+		t.Errorf("before its use: %s has the key %v", *a.AliasArn, a.TargetKeyId)
+	}
+	key := need(c.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: new("alias/aws/ebs")}))(t).KeyMetadata
+	if a := ebs(); a.TargetKeyId == nil || *a.TargetKeyId != *key.KeyId {
+		t.Errorf("after its use: the key is %v, want %s", a.TargetKeyId, *key.KeyId)
+	}
+}
+
+func TestTypesOfResourcesWithSpacesAreBackedUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c, ctx := backup.NewFromConfig(w.root(owner)), t.Context()
+	all := need(c.DescribeRegionSettings(ctx, &backup.DescribeRegionSettingsInput{}))(t).ResourceTypeOptInPreference
+	all["Storage Gateway"] = false
+	need(c.UpdateRegionSettings(ctx, &backup.UpdateRegionSettingsInput{ResourceTypeOptInPreference: all}))(t)
+	if need(c.DescribeRegionSettings(ctx, &backup.DescribeRegionSettingsInput{}))(t).ResourceTypeOptInPreference["Storage Gateway"] {
+		t.Error("Storage Gateway is still backed up")
+	}
+}
