@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/backup"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
 func TestTheAliasOfAnUnusedManagedKeyIsListedWithoutAKey(t *testing.T) {
@@ -42,4 +43,21 @@ func TestTypesOfResourcesWithSpacesAreBackedUp(t *testing.T) {
 	if need(c.DescribeRegionSettings(ctx, &backup.DescribeRegionSettingsInput{}))(t).ResourceTypeOptInPreference["Storage Gateway"] {
 		t.Error("Storage Gateway is still backed up")
 	}
+}
+
+func TestTheSourceOfACopyMayHaveItsSlashEncoded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.bucket(owner, "encoded")
+	w.put(c, "encoded", "a b", "text")
+	for _, from := range []string{"encoded%2Fa+b", "%2Fencoded%2Fa%20b", "/encoded/a%20b"} {
+		_, err := c.CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: new("encoded"), Key: new("copy"), CopySource: &from})
+		if from == "encoded%2Fa+b" {
+			w.ends(from, err, "NoSuchKey: The specified key does not exist.")
+			continue
+		}
+		w.ends(from, err, "")
+	}
+	_, err := c.CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: new("encoded"), Key: new("copy"), CopySource: new("encoded")})
+	w.ends("no key", err, "InvalidArgument: Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
 }
