@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
 func TestTheAliasOfAnUnusedManagedKeyIsListedWithoutAKey(t *testing.T) {
@@ -60,4 +61,31 @@ func TestTheSourceOfACopyMayHaveItsSlashEncoded(t *testing.T) {
 	}
 	_, err := c.CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: new("encoded"), Key: new("copy"), CopySource: new("encoded")})
 	w.ends("no key", err, "InvalidArgument: Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
+}
+
+func TestALegalHoldIsToldOnceItWasSet(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c, ctx := s3Of(w.root(owner)), t.Context()
+	b, k := new("holds"), new("k")
+	need(c.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: b, ObjectLockEnabledForBucket: new(true)}))(t)
+	status := func() string {
+		return string(need(c.HeadObject(ctx, &s3.HeadObjectInput{Bucket: b, Key: k}))(t).ObjectLockLegalHoldStatus)
+	}
+	w.put(c, *b, *k, "x")
+	_, err := c.GetObjectLegalHold(ctx, &s3.GetObjectLegalHoldInput{Bucket: b, Key: k})
+	w.ends("never held", err, "NoSuchObjectLockConfiguration: The specified object does not have a ObjectLock configuration")
+	if got := status(); got != "" {
+		t.Errorf("never held: %q", got)
+	}
+	for _, want := range []s3types.ObjectLockLegalHoldStatus{"ON", "OFF"} {
+		need(c.PutObjectLegalHold(ctx, &s3.PutObjectLegalHoldInput{Bucket: b, Key: k, LegalHold: &s3types.ObjectLockLegalHold{Status: want}}))(t)
+		if got := status(); got != string(want) {
+			t.Errorf("set %s: got %q", want, got)
+		}
+	}
+	need(c.PutObject(ctx, &s3.PutObjectInput{Bucket: b, Key: k, ObjectLockLegalHoldStatus: "OFF"}))(t)
+	if got := status(); got != "OFF" {
+		t.Errorf("put as not held: %q", got)
+	}
 }
