@@ -1,10 +1,14 @@
 package sandbox_test
 
 import (
+	"maps"
 	"slices"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/backup"
+	"github.com/aws/aws-sdk-go-v2/service/ebs"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -88,4 +92,30 @@ func TestALegalHoldIsToldOnceItWasSet(t *testing.T) {
 	if got := status(); got != "OFF" {
 		t.Errorf("put as not held: %q", got)
 	}
+}
+
+func TestTagsOfBackupComeInPages(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c, ctx := backup.NewFromConfig(w.root(owner)), t.Context()
+	tags := map[string]string{"a": "1", "b": "2", "c": "3"}
+	arn := need(c.CreateBackupVault(ctx, &backup.CreateBackupVaultInput{BackupVaultName: new("tagged"), BackupVaultTags: tags}))(t).BackupVaultArn
+	got, pages := map[string]string{}, 0
+	for p := backup.NewListTagsPaginator(c, &backup.ListTagsInput{ResourceArn: arn, MaxResults: new(int32(2))}); p.HasMorePages(); pages++ {
+		maps.Copy(got, need(p.NextPage(ctx))(t).Tags)
+	}
+	if pages != 2 || !maps.Equal(got, tags) {
+		t.Errorf("%d pages with %v, want 2 with %v", pages, got, tags)
+	}
+}
+
+func TestAnImageWithAnEmptyLocationIsOfSnapshots(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	as := w.root(owner)
+	snapshot := w.written(as, &ebs.StartSnapshotInput{}, nil)
+	need(ec2.NewFromConfig(as).RegisterImage(t.Context(), &ec2.RegisterImageInput{
+		Name: new("empty"), ImageLocation: new(""), RootDeviceName: new("/dev/xvda"),
+		BlockDeviceMappings: []ec2types.BlockDeviceMapping{{DeviceName: new("/dev/xvda"), Ebs: &ec2types.EbsBlockDevice{SnapshotId: &snapshot}}},
+	}))(t)
 }
