@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/backup"
+	backuptypes "github.com/aws/aws-sdk-go-v2/service/backup/types"
 	"github.com/aws/aws-sdk-go-v2/service/ebs"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
@@ -118,4 +119,43 @@ func TestAnImageWithAnEmptyLocationIsOfSnapshots(t *testing.T) {
 		Name: new("empty"), ImageLocation: new(""), RootDeviceName: new("/dev/xvda"),
 		BlockDeviceMappings: []ec2types.BlockDeviceMapping{{DeviceName: new("/dev/xvda"), Ebs: &ec2types.EbsBlockDevice{SnapshotId: &snapshot}}},
 	}))(t)
+}
+
+func TestARepeatedTokenMakesNothingTwice(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	as, ctx := w.root(owner), t.Context()
+	c := ec2.NewFromConfig(as)
+	const mismatch = "IdempotentParameterMismatch: The client token you have provided is associated with a resource that already exists but the request parameters are different."
+
+	spot := &ec2.RequestSpotInstancesInput{
+		ClientToken: new("spot"), InstanceCount: new(int32(2)), LaunchSpecification: &ec2types.RequestSpotLaunchSpecification{ImageId: new(w.image(as, "spot", ""))},
+	}
+	first, again := need(c.RequestSpotInstances(ctx, spot))(t).SpotInstanceRequests, need(c.RequestSpotInstances(ctx, spot))(t).SpotInstanceRequests
+	all := need(c.DescribeSpotInstanceRequests(ctx, &ec2.DescribeSpotInstanceRequestsInput{}))(t).SpotInstanceRequests
+	if len(first) != 2 || len(again) != 2 || len(all) != 2 || *first[0].SpotInstanceRequestId != *again[0].SpotInstanceRequestId {
+		t.Errorf("Spot requests: %d, then %d, %d in all, want the same 2", len(first), len(again), len(all))
+	}
+	spot.InstanceCount = new(int32(1))
+	w.ends("other Spot requests", just(c.RequestSpotInstances(ctx, spot)), mismatch)
+
+	data := &ec2types.RequestLaunchTemplateData{InstanceType: "t3.micro"}
+	template := need(c.CreateLaunchTemplate(ctx, &ec2.CreateLaunchTemplateInput{LaunchTemplateName: new("chosen"), LaunchTemplateData: data}))(t).LaunchTemplate.LaunchTemplateId
+	need(c.CreateLaunchTemplateVersion(ctx, &ec2.CreateLaunchTemplateVersionInput{LaunchTemplateId: template, LaunchTemplateData: data}))(t)
+	choose := &ec2.ModifyLaunchTemplateInput{ClientToken: new("choose"), LaunchTemplateId: template, DefaultVersion: new("2")}
+	need(c.ModifyLaunchTemplate(ctx, choose))(t)
+	need(c.ModifyLaunchTemplate(ctx, choose))(t)
+	choose.DefaultVersion = new("1")
+	w.ends("another version", just(c.ModifyLaunchTemplate(ctx, choose)), mismatch)
+
+	b := backup.NewFromConfig(as)
+	need(b.CreateBackupVault(ctx, &backup.CreateBackupVaultInput{BackupVaultName: new("vault")}))(t)
+	plan := func(name string) string {
+		return *need(b.CreateBackupPlan(ctx, &backup.CreateBackupPlanInput{CreatorRequestId: new("plan"), BackupPlan: &backuptypes.BackupPlanInput{
+			BackupPlanName: &name, Rules: []backuptypes.BackupRuleInput{{RuleName: new("r"), TargetBackupVaultName: new("vault")}},
+		}}))(t).BackupPlanId
+	}
+	if one, two := plan("one"), plan("two"); one != two {
+		t.Errorf("the same CreatorRequestId made the plans %s and %s", one, two)
+	}
 }
