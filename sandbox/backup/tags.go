@@ -3,6 +3,7 @@ package backup
 import (
 	"context"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/backup"
@@ -91,11 +92,15 @@ func (s *Service) ListTags(ctx context.Context, in *backup.ListTagsInput) (*back
 	if err != nil {
 		return nil, err
 	}
-	tags := maps.Clone(t.tags)
-	if tags == nil {
-		tags = map[string]string{}
+	keys, next, err := paged(slices.Sorted(maps.Keys(t.tags)), in.NextToken, in.MaxResults)
+	if err != nil {
+		return nil, err
 	}
-	return &backup.ListTagsOutput{Tags: tags}, nil
+	tags := map[string]string{}
+	for _, key := range keys {
+		tags[key] = t.tags[key]
+	}
+	return &backup.ListTagsOutput{Tags: tags, NextToken: next}, nil
 }
 
 // TagResource sets tags.

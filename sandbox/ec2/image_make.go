@@ -131,7 +131,7 @@ func (s *Service) imageDues() map[string]func(context.Context, state.Task) error
 // See https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RegisterImage.html.
 func (s *Service) RegisterImage(ctx context.Context, in *ec2.RegisterImageInput) (*ec2.RegisterImageOutput, error) {
 	c := gate.From(ctx)
-	if in.ImageLocation != nil {
+	if aws.ToString(in.ImageLocation) != "" {
 		return nil, notOffered("images that are backed by an instance store")
 	}
 	m, err := s.newImage(c, in.Name, in.Description, in.TagSpecifications, c.At)

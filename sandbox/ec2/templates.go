@@ -158,6 +158,12 @@ func (s *Service) ModifyLaunchTemplate(ctx context.Context, in *ec2.ModifyLaunch
 	if err != nil {
 		return nil, err
 	}
+	switch _, seen := s.tokens.Seen(c, in.ClientToken, in); seen {
+	case gate.Other:
+		return nil, otherToken()
+	case gate.Same:
+		return &ec2.ModifyLaunchTemplateOutput{LaunchTemplate: t.shown()}, nil
+	}
 	next := *t
 	if in.DefaultVersion != nil {
 		v, err := s.version(t, in.DefaultVersion)
@@ -170,6 +176,7 @@ func (s *Service) ModifyLaunchTemplate(ctx context.Context, in *ec2.ModifyLaunch
 		return nil, err
 	}
 	s.templates.Put(next.row(), &next)
+	s.tokens.Keep(c, in.ClientToken, in, next.ID)
 	return &ec2.ModifyLaunchTemplateOutput{LaunchTemplate: next.shown()}, nil
 }
 

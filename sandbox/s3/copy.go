@@ -24,10 +24,11 @@ type source struct {
 func sourceOf(text *string) (source, error) {
 	wrong := bad("InvalidArgument", "Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
 	path, query, _ := strings.Cut(value(text), "?")
-	path, err := url.PathUnescape(strings.TrimPrefix(path, "/"))
+	path, err := url.PathUnescape(path)
 	if err != nil {
 		return source{}, wrong
 	}
+	path = strings.TrimPrefix(path, "/")
 	if strings.HasPrefix(path, "arn:") {
 		return source{}, notImplemented("access points")
 	}

@@ -331,7 +331,7 @@ func (s *Service) earliest(b *Bucket) (first time.Time) {
 		for i, o := range list {
 			if at, _ := b.end(o, i, len(list)); !o.protected(at, false) || i == 0 {
 				note(at)
-			} else if o.Until != nil && !o.Hold {
+			} else if o.Until != nil && o.Hold != types.ObjectLockLegalHoldStatusOn {
 				note(midnight(*o.Until, 0))
 			}
 		}
