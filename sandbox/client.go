@@ -29,7 +29,7 @@ func (k client) Do(ctx context.Context, service, operation string, in any, f gat
 	if f.Region != "" {
 		c.Region = f.Region
 	}
-	c.SourceIP, c.UserAgent = "", f.Service+".amazonaws.com"
+	c.SourceIP, c.UserAgent = "", f.Name()
 	if err := k.s.allowed(&c, o, in); err != nil {
 		k.s.remember(&c, o, in, nil, err, 0)
 		return nil, err

@@ -71,8 +71,10 @@ func (s *Sandbox) agent(service string) *behalf.Agent {
 func (s *Sandbox) connectEC2() {
 	snapshots := blocks.NewStore(s.db)
 	scaling := autoscaling.New(autoscaling.Config{DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("autoscaling"), Events: s.events, Profiles: s.iam})
+	agent := s.agent("ec2")
+	agent.Told = "ec2-frontend-api" // recorded
 	s.ec2 = ec2.New(ec2.Config{
-		DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("ec2"), Keys: keys{s.kms}, Events: heard{s.events, scaling}, Snapshots: snapshots, Organizations: s.orgs,
+		DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: agent, Keys: keys{s.kms}, Events: heard{s.events, scaling}, Snapshots: snapshots, Organizations: s.orgs,
 		Profiles: s.iam,
 	})
 	s.serve(s.ec2)

@@ -270,7 +270,12 @@ func (s *Sandbox) wireError(v *served, err error) error {
 	case "query", "rest-xml":
 		return &wire.Error{Code: "AccessDenied", Message: denied.Text, Status: http.StatusForbidden}
 	case "ec2":
-		text := "You are not authorized to perform this operation. " + denied.Text + ". Encoded authorization failure message: " + s.seal.close(denied)
+		text := "You are not authorized to perform this operation. " + denied.Text
+		// Users report it of actions on resources, and not of those that have none.
+		// See https://github.com/hashicorp/terraform-provider-aws/issues/4664.
+		if denied.Case == nil || denied.Case.Request.Resource != "*" {
+			text += ". Encoded authorization failure message: " + s.seal.close(denied)
+		}
 		return &wire.Error{Code: "UnauthorizedOperation", Message: text, Status: http.StatusForbidden}
 	case "rest-json":
 		return &wire.Error{Code: "AccessDeniedException", Message: denied.Text, Status: http.StatusForbidden}

@@ -28,7 +28,10 @@ type Principals interface {
 // Agent acts for one service.
 type Agent struct {
 	// Service is the name with which the service forwards, as "ec2".
-	Service    string
+	Service string
+	// Told is what CloudTrail calls the service when it calls KMS, where that is not
+	// Service.
+	Told       string
 	Client     gate.Client
 	Principals Principals
 	DB         *state.DB

@@ -161,7 +161,7 @@ func (a *Agent) kms(ctx context.Context, u *usage.Use, k Key, operation string, 
 	if err != nil {
 		return nil, fmt.Errorf("calling KMS: %w", err)
 	}
-	return a.Client.Do(ctx, "kms", operation, in, gate.Forward{Service: u.Via, ForResource: true, Region: key.Region})
+	return a.Client.Do(ctx, "kms", operation, in, gate.Forward{Service: u.Via, Told: cmp.Or(a.Told, a.Service), ForResource: true, Region: key.Region})
 }
 
 func (a *Agent) grant(ctx context.Context, u *usage.Use, k Key, m *Made) error {

@@ -149,7 +149,7 @@ func identityOf(c *gate.Call) Identity {
 	p := &c.Caller
 	i := Identity{PrincipalID: p.ID, ARN: p.Text, AccountID: p.Account, AccessKeyID: p.AccessKeyID}
 	if c.Forward != nil {
-		i.InvokedBy = c.Forward.Service + ".amazonaws.com"
+		i.InvokedBy = c.Forward.Name()
 	}
 	switch p.Kind {
 	case arn.AccountRoot:

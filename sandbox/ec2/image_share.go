@@ -225,7 +225,7 @@ func (s *Service) DescribeImageAttribute(ctx context.Context, in *ec2.DescribeIm
 	out := &ec2.DescribeImageAttributeOutput{ImageId: &m.ID}
 	switch in.Attribute {
 	case types.ImageAttributeNameLaunchPermission:
-		out.LaunchPermissions = slices.Clone(m.Launch)
+		out.LaunchPermissions = append([]types.LaunchPermission{}, m.Launch...)
 	case types.ImageAttributeNameDescription:
 		out.Description = value(m.Description)
 	case types.ImageAttributeNameKernel:

@@ -5,7 +5,10 @@ package ec2
 
 import (
 	"slices"
+	"strings"
 
+	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/policy"
 	"github.com/keyreach/keyreach/sandbox/behalf"
 	"github.com/keyreach/keyreach/sandbox/blocks"
 	"github.com/keyreach/keyreach/sandbox/gate"
@@ -66,9 +69,30 @@ func (s *Service) Name() string { return "ec2" }
 
 // Operations are what the service offers, by what they are about.
 func (s *Service) Operations() []gate.Operation {
-	return slices.Concat(
+	list := slices.Concat(
 		s.settingOperations(), s.volumeOperations(), s.attachOperations(), s.snapshotOperations(), s.shareOperations(), s.lockOperations(), s.tagOperations(),
 		s.imageOperations(), s.imageMakeOperations(), s.imageShareOperations(), s.instanceOperations(), s.templateOperations(), s.networkOperations(),
 		s.fleetOperations(), s.spotOperations(),
 	)
+	for i := range list {
+		list[i].Asks = inRegion(list[i].Asks)
+	}
+	return list
+}
+
+// inRegion gives what is asked EC2's own condition key for the Region that is called.
+// See https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_examples_ec2_region.html.
+func inRegion(asks func(*gate.Call, any) ([]gate.Ask, error)) func(*gate.Call, any) ([]gate.Ask, error) {
+	if asks == nil {
+		return nil
+	}
+	return func(c *gate.Call, in any) ([]gate.Ask, error) {
+		list, err := asks(c, in)
+		for i := range list {
+			if a := &list[i]; strings.HasPrefix(a.Action, "ec2:") {
+				a.Context = append(slices.Clip(a.Context), estate.NewEntry("ec2:region", policy.One(c.Region)))
+			}
+		}
+		return list, err
+	}
 }

@@ -168,7 +168,7 @@ func (s *Service) mayShare(ctx context.Context, n *blocks.Snapshot, m sharing) e
 	}
 	// Recorded: EC2 looks at the default key as the caller, whatever comes of it.
 	_ = s.Agent.DB.Try(func() error {
-		_, err := s.Agent.Client.Do(ctx, "kms", "DescribeKey", &kms.DescribeKeyInput{KeyId: new(defaultKey)}, gate.Forward{Service: "ec2"})
+		_, err := s.Agent.Client.Do(ctx, "kms", "DescribeKey", &kms.DescribeKeyInput{KeyId: new(defaultKey)}, gate.Forward{Service: "ec2", Told: s.Agent.Told})
 		return err
 	})
 	_, err := s.Agent.Use(ctx, "ec2:ModifySnapshotAttribute", "share", map[string]behalf.Key{

@@ -218,7 +218,7 @@ func (s *Service) ownSnapshot(c *gate.Call, id *string) (*blocks.Snapshot, error
 
 // seenSnapshot finds a snapshot that the caller's account sees.
 func (s *Service) seenSnapshot(c *gate.Call, id *string) (*blocks.Snapshot, error) {
-	if err := checkID(aws.ToString(id), "snap-", "snapshotId"); err != nil {
+	if err := checkID(id, "snap-", "snapshotId", "InvalidSnapshotID.Malformed"); err != nil {
 		return nil, err
 	}
 	n := s.Snapshots.Get(c.Region, *id)
@@ -421,5 +421,9 @@ func (s *Service) CopySnapshot(ctx context.Context, in *ec2.CopySnapshotInput) (
 	if err != nil {
 		return nil, err
 	}
-	return &ec2.CopySnapshotOutput{SnapshotId: &n.ID, Tags: shownTags(tags)}, nil
+	out := &ec2.CopySnapshotOutput{SnapshotId: &n.ID}
+	if len(tags) > 0 { // AWS's examples have no empty list
+		out.Tags = shownTags(tags)
+	}
+	return out, nil
 }

@@ -84,6 +84,9 @@ func (s *Service) sourceOf(c *gate.Call, spec *volumeSpec) (*blocks.Snapshot, er
 	if id == "" {
 		return nil, nil
 	}
+	if err := checkID(&id, "snap-", "snapshotId", "InvalidSnapshotID.Malformed"); err != nil {
+		return nil, err
+	}
 	n := s.Snapshots.Get(c.Region, id)
 	if n == nil || !spec.ByImage && !n.Seen(c.Caller.Account) {
 		return nil, noSnapshot(id)

@@ -160,7 +160,7 @@ func (s *Service) dropVolume(ctx context.Context, v *Volume) {
 
 // ownVolume finds a volume of the caller's account.
 func (s *Service) ownVolume(c *gate.Call, id *string) (*Volume, error) {
-	if err := checkID(aws.ToString(id), "vol-", "volumeId"); err != nil {
+	if err := checkID(id, "vol-", "volumeId", "InvalidVolumeID.Malformed"); err != nil {
 		return nil, err
 	}
 	if v := s.volume(c.Caller.Account, c.Region, *id); v != nil {
@@ -173,13 +173,22 @@ func noVolume(id string) error {
 	return refuse("InvalidVolume.NotFound", "The volume '"+id+"' does not exist.")
 }
 
-// checkID refuses an identifier of another kind.
-func checkID(id, prefix, parameter string) error {
+// checkID refuses an identifier that no resource can have, with the codes and texts that
+// users report.
+// See https://github.com/cloudavail/aws-missing-tools/issues/59,
+// https://github.com/cloud-custodian/cloud-custodian/pull/1738 and
+// https://github.com/turbot/steampipe-plugin-aws/issues/918.
+func checkID(given *string, prefix, parameter, malformed string) error {
+	id := aws.ToString(given)
 	switch {
-	case id == "":
+	case given == nil:
 		return refuse("MissingParameter", "The request must contain the parameter "+parameter)
-	case !strings.HasPrefix(id, prefix) || len(id) <= len(prefix):
+	case id == "":
+		return invalidValue("Value () for parameter " + parameter + " is invalid. Parameter may not be null or empty")
+	case !strings.HasPrefix(id, prefix):
 		return invalidValue("Value (" + id + ") for parameter " + parameter + " is invalid. Expected: '" + prefix + "...'.")
+	case !wellFormed(prefix, id):
+		return refuse(malformed, "Invalid id: \""+id+"\"")
 	}
 	return nil
 }

@@ -4,6 +4,7 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -51,6 +52,8 @@ type Resource struct{ ARN, Account, Type string }
 type Forward struct {
 	// Service is the name of the forwarding service, as "ec2".
 	Service string
+	// Told is what CloudTrail calls the service where it has another name for it.
+	Told string
 	// ForResource is set when the service acts for a resource of its own: a grant
 	// made then has kms:GrantIsForAWSResource.
 	ForResource bool
@@ -66,6 +69,9 @@ type Forward struct {
 	// through are the services that forwarded before, the first first.
 	through []string
 }
+
+// Name is what CloudTrail calls the service.
+func (f *Forward) Name() string { return cmp.Or(f.Told, f.Service) + ".amazonaws.com" }
 
 // After returns how a service forwards a call that came to it itself as f says, which
 // may be nil.

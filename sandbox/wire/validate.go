@@ -24,6 +24,9 @@ func (c *Codec) validate(s *awsfacts.Shape, tree map[string]any) error {
 	if name, ok := v.missing(); ok && c.api.Protocol == "ec2" {
 		return &Error{Code: "MissingParameter", Message: "The request must contain the parameter " + name, Status: http.StatusBadRequest}
 	}
+	if c.api.Protocol == "ec2" {
+		return &Error{Code: "InvalidParameterValue", Message: v.parameter(), Status: http.StatusBadRequest}
+	}
 	noun := "errors"
 	if len(v) == 1 {
 		noun = "error"
@@ -45,6 +48,21 @@ func (v violations) missing() (name string, ok bool) {
 		}
 	}
 	return "", false
+}
+
+// parameter is the first violation as EC2 tells of one: it has no code for constraints of
+// its model, and names a parameter with its value. What follows of lengths and patterns is
+// in our own words; what an enum has is not told.
+// See https://github.com/cloudavail/aws-missing-tools/issues/59.
+func (v violations) parameter() string {
+	text, why, _ := strings.Cut(v[0], " failed to satisfy constraint: ")
+	value, at, _ := strings.Cut(strings.TrimPrefix(text, "Value "), "at '")
+	value = strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(value), "'"), "'")
+	said := "Value (" + value + ") for parameter " + strings.TrimSuffix(at, "'") + " is invalid."
+	if strings.HasPrefix(why, "Member must satisfy enum") {
+		return said
+	}
+	return said + " " + why
 }
 
 // maxShown is the length to which a value is repeated in a text, so that a huge
