@@ -41,7 +41,11 @@ func named(in any) string {
 }
 
 // unset refuses a setting that was never made.
-func unset(code, text string) error { return refuse(http.StatusNotFound, code, text) }
+func (b *Bucket) unset(code, text string) error {
+	e := refuse(http.StatusNotFound, code, text)
+	e.Fields = map[string]string{"BucketName": b.Name}
+	return e
+}
 
 func malformed() error {
 	return bad("MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema")
@@ -127,7 +131,7 @@ func (s *Service) documents() []gate.Operation {
 	return []gate.Operation{
 		tell(s, "GetBucketCORS", func(b *Bucket, _ *s3.GetBucketCorsInput, out *s3.GetBucketCorsOutput) error {
 			if b.CORS == nil {
-				return unset("NoSuchCORSConfiguration", "The CORS configuration does not exist")
+				return b.unset("NoSuchCORSConfiguration", "The CORS configuration does not exist")
 			}
 			out.CORSRules = b.CORS.CORSRules
 			return nil
@@ -142,7 +146,7 @@ func (s *Service) documents() []gate.Operation {
 		}),
 		tell(s, "GetBucketWebsite", func(b *Bucket, _ *s3.GetBucketWebsiteInput, out *s3.GetBucketWebsiteOutput) error {
 			if b.Website == nil {
-				return unset("NoSuchWebsiteConfiguration", "The specified bucket does not have a website configuration")
+				return b.unset("NoSuchWebsiteConfiguration", "The specified bucket does not have a website configuration")
 			}
 			copyFields(out, b.Website)
 			return nil
@@ -157,7 +161,7 @@ func (s *Service) documents() []gate.Operation {
 		}),
 		tell(s, "GetBucketTagging", func(b *Bucket, _ *s3.GetBucketTaggingInput, out *s3.GetBucketTaggingOutput) error {
 			if len(b.Tags) == 0 {
-				return unset("NoSuchTagSet", "The TagSet does not exist")
+				return b.unset("NoSuchTagSet", "The TagSet does not exist")
 			}
 			out.TagSet = b.Tags
 			return nil

@@ -26,7 +26,7 @@ func (s *Service) security() []gate.Operation {
 		}),
 		tell(s, "GetBucketPublicAccessBlock", func(b *Bucket, _ *s3.GetPublicAccessBlockInput, out *s3.GetPublicAccessBlockOutput) error {
 			if b.Public == nil {
-				return unset("NoSuchPublicAccessBlockConfiguration", "The public access block configuration was not found")
+				return b.unset("NoSuchPublicAccessBlockConfiguration", "The public access block configuration was not found")
 			}
 			out.PublicAccessBlockConfiguration = b.Public
 			return nil
@@ -51,7 +51,7 @@ func (s *Service) owning() []gate.Operation {
 	return []gate.Operation{
 		tell(s, "GetBucketOwnershipControls", func(b *Bucket, _ *s3.GetBucketOwnershipControlsInput, out *s3.GetBucketOwnershipControlsOutput) error {
 			if b.Ownership == "" {
-				return unset("OwnershipControlsNotFoundError", "The bucket ownership controls were not found")
+				return b.unset("OwnershipControlsNotFoundError", "The bucket ownership controls were not found")
 			}
 			out.OwnershipControls = &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: b.Ownership}}}
 			return nil
@@ -85,14 +85,14 @@ func (s *Service) policies() []gate.Operation {
 	return []gate.Operation{
 		tell(s, "GetBucketPolicyStatus", func(b *Bucket, _ *s3.GetBucketPolicyStatusInput, out *s3.GetBucketPolicyStatusOutput) error {
 			if b.Policy == "" {
-				return unset("NoSuchBucketPolicy", "The bucket policy does not exist")
+				return b.unset("NoSuchBucketPolicy", "The bucket policy does not exist")
 			}
 			out.PolicyStatus = &types.PolicyStatus{IsPublic: new(b.public)}
 			return nil
 		}),
 		rootsOwn(s, "GetBucketPolicy", tell(s, "GetBucketPolicy", func(b *Bucket, _ *s3.GetBucketPolicyInput, out *s3.GetBucketPolicyOutput) error {
 			if b.Policy == "" {
-				return unset("NoSuchBucketPolicy", "The bucket policy does not exist")
+				return b.unset("NoSuchBucketPolicy", "The bucket policy does not exist")
 			}
 			out.Policy = &b.Policy
 			return nil

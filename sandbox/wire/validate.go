@@ -24,6 +24,9 @@ func (c *Codec) validate(s *awsfacts.Shape, tree map[string]any) error {
 	if name, ok := v.missing(); ok && c.api.Protocol == "ec2" {
 		return &Error{Code: "MissingParameter", Message: "The request must contain the parameter " + name, Status: http.StatusBadRequest}
 	}
+	if c.api.Protocol == "rest-xml" {
+		return c.outOfSet(s, tree)
+	}
 	noun := "errors"
 	if len(v) == 1 {
 		noun = "error"
