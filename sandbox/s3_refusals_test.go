@@ -92,3 +92,47 @@ func TestTheETagOfAnObjectUnderAKeyIsNoDigestOfIt(t *testing.T) {
 		t.Errorf("of a copy: %s", copied)
 	}
 }
+
+func TestAnObjectThatWasNeverHeldHasNoLegalHold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := s3Of(w.root(owner))
+	need(c.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: new("holds"), ObjectLockEnabledForBucket: new(true)}))(t)
+	w.put(c, "holds", "k", "x")
+	hold := func() (string, error) {
+		out, err := c.GetObjectLegalHold(t.Context(), &s3.GetObjectLegalHoldInput{Bucket: new("holds"), Key: new("k")})
+		if err != nil {
+			return "", err
+		}
+		return string(out.LegalHold.Status), nil
+	}
+	_, err := hold()
+	w.ends("before", err, "NoSuchObjectLockConfiguration: The specified object does not have a ObjectLock configuration")
+	for _, status := range []s3types.ObjectLockLegalHoldStatus{s3types.ObjectLockLegalHoldStatusOn, s3types.ObjectLockLegalHoldStatusOff} {
+		need(c.PutObjectLegalHold(t.Context(), &s3.PutObjectLegalHoldInput{Bucket: new("holds"), Key: new("k"), LegalHold: &s3types.ObjectLockLegalHold{Status: status}}))(t)
+		if got := need(hold())(t); got != string(status) {
+			t.Errorf("%s, want %s", got, status)
+		}
+	}
+}
+
+func TestABucketPolicyOfNoEffectIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.bucket(owner, "idle")
+	const at = "arn:aws:s3:::idle"
+	for _, x := range []struct{ actions, resources, want string }{
+		{`"s3:GetObject"`, `"` + at + `"`, "MalformedPolicy: Action does not apply to any resource(s) in statement"},
+		{`["s3:GetObject","s3:ListBucket"]`, `"` + at + `/*"`, "MalformedPolicy: Action does not apply to any resource(s) in statement"},
+		{`["s3:GetObject","s3:ListBucket"]`, `["` + at + `/*","` + at + `"]`, ""},
+		{`["s3:GetObject","s3:ListBucket"]`, `"` + at + `*"`, ""},
+		{`"s3:*"`, `"` + at + `"`, ""},
+		{`"s3:Get*"`, `"` + at + `/a"`, ""},
+	} {
+		policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":` + x.actions + `,"Resource":` + x.resources + `,"Condition":{"Bool":{"aws:SecureTransport":"false"}}}]}`
+		_, err := c.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: new("idle"), Policy: &policy})
+		w.ends(x.actions+" on "+x.resources, err, x.want)
+	}
+	_, err := c.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: new("idle"), Policy: new("<policy/>")})
+	w.ends("no JSON", err, "MalformedPolicy: Policies must be valid JSON and the first byte must be '{'")
+}

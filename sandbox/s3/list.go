@@ -31,7 +31,7 @@ func limitOf(n *int32) (int, error) {
 	case n == nil:
 		return maxList, nil
 	case *n < 0:
-		return 0, bad("InvalidArgument", "Argument maxKeys must be an integer between 0 and 2147483647")
+		return 0, argument("maxKeys", strconv.Itoa(int(*n)), "Argument maxKeys must be an integer between 0 and 2147483647")
 	}
 	return min(int(*n), maxList), nil
 }

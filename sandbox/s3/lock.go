@@ -157,6 +157,7 @@ func (s *Service) PutObjectLegalHold(_ context.Context, in *s3.PutObjectLegalHol
 	}
 	o := *old
 	o.Hold = in.LegalHold.Status == types.ObjectLockLegalHoldStatusOn
+	o.Released = !o.Hold
 	s.objects.Put(o.row(), &o)
 	return &s3.PutObjectLegalHoldOutput{}, nil
 }
@@ -167,9 +168,13 @@ func (s *Service) GetObjectLegalHold(_ context.Context, in *s3.GetObjectLegalHol
 	if err != nil {
 		return nil, err
 	}
-	status := types.ObjectLockLegalHoldStatusOff
-	if o.Hold {
-		status = types.ObjectLockLegalHoldStatusOn
+	status := types.ObjectLockLegalHoldStatusOn
+	switch {
+	case o.Hold:
+	case o.Released:
+		status = types.ObjectLockLegalHoldStatusOff
+	default:
+		return nil, noObjectLock()
 	}
 	return &s3.GetObjectLegalHoldOutput{LegalHold: &types.ObjectLockLegalHold{Status: status}}, nil
 }

@@ -114,6 +114,7 @@ type Object struct {
 	Mode       types.ObjectLockMode    `json:",omitempty"`
 	Until      *time.Time              `json:",omitempty"`
 	Hold       bool                    `json:",omitempty"`
+	Released   bool                    `json:",omitempty"` // from a legal hold
 	Replica    types.ReplicationStatus `json:",omitempty"`
 }
 

@@ -158,7 +158,7 @@ func (s *Service) prepareUploadPart(c *gate.Call, in *s3.UploadPartInput) (*writ
 
 func partNumber(n *int32) error {
 	if n == nil || *n < 1 || *n > maxParts {
-		return bad("InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive")
+		return argument("partNumber", strconv.Itoa(int(value32(n))), "Part number must be an integer between 1 and 10000, inclusive")
 	}
 	return nil
 }

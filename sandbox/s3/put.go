@@ -174,6 +174,7 @@ func (s *Service) newObject(c *gate.Call, b *Bucket, in *s3.PutObjectInput) (*Ob
 	o := &Object{
 		Bucket: b.Name, Key: *in.Key, Account: b.Account, Modified: c.At.UTC().Truncate(time.Second), Tags: tags, Meta: metaOf(in),
 		Mode: in.ObjectLockMode, Until: in.ObjectLockRetainUntilDate, Hold: in.ObjectLockLegalHoldStatus == types.ObjectLockLegalHoldStatusOn,
+		Released: in.ObjectLockLegalHoldStatus == types.ObjectLockLegalHoldStatusOff,
 	}
 	b.lockByDefault(c, o)
 	return o, nil

@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"strings"
 
@@ -171,6 +172,9 @@ func (s *Service) putPolicy(c *gate.Call, b *Bucket, in *s3.PutBucketPolicyInput
 	}
 	if strings.TrimSpace(text) == "" {
 		return bad("MalformedPolicy", "Missing required field Statement")
+	}
+	if !json.Valid([]byte(text)) || strings.TrimSpace(text)[0] != '{' {
+		return bad("MalformedPolicy", "Policies must be valid JSON and the first byte must be '{'")
 	}
 	if _, err := gate.ReadPolicy("bucket policy", text, false); err != nil {
 		return bad("MalformedPolicy", err.Error()) // assumed text: AWS gives reasons of its own
