@@ -52,6 +52,7 @@ func TestARefusalOfS3NamesWhatIsWrong(t *testing.T) {
 		{"a Region that there is not", "PUT", "refusals-2", "<CreateBucketConfiguration><LocationConstraint>mars-1</LocationConstraint></CreateBucketConfiguration>", nil, 400, []string{"<Code>InvalidLocationConstraint</Code>"}},
 		{"a reserved prefix", "PUT", "sthree-refusals", "", nil, 400, []string{"<Code>InvalidBucketName</Code>"}},
 		{"a reserved suffix", "PUT", "refusals--ol-s3", "", nil, 400, []string{"<Code>InvalidBucketName</Code>"}},
+		{"bytes that are no text", "PUT", "refusals/%ff", "", nil, 400, []string{"<Code>InvalidURI</Code>"}},
 		{"a token that is none", "GET", "refusals?list-type=2&continuation-token=bad", "", nil, 400, []string{"The continuation token provided is incorrect", "<ArgumentName>continuation-token</ArgumentName>"}},
 	} {
 		status, body := w.asRoot(x.method, x.path, x.body, x.header)
@@ -63,6 +64,20 @@ func TestARefusalOfS3NamesWhatIsWrong(t *testing.T) {
 				t.Errorf("%s: %s, want %s", x.name, body, want)
 			}
 		}
+	}
+}
+
+func TestAnAccessKeyThatThereIsNotIsNamed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := rawCall(w.URL, http.MethodGet, "", "s3", "", "", "")
+	r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), "Credential="+owner, "Credential=AKIAIOSFODNN7EXAMPLE", 1))
+	r.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
+	res := need(http.DefaultClient.Do(r))(t)
+	defer res.Body.Close()
+	text := string(need(io.ReadAll(res.Body))(t))
+	if res.StatusCode != http.StatusForbidden || !strings.Contains(text, "<Code>InvalidAccessKeyId</Code>") || !strings.Contains(text, "<AWSAccessKeyId>AKIAIOSFODNN7EXAMPLE</AWSAccessKeyId>") {
+		t.Errorf("%d %s", res.StatusCode, text)
 	}
 }
 

@@ -119,7 +119,9 @@ func putVersioning(_ *gate.Call, b *Bucket, in *s3.PutBucketVersioningInput) err
 		return malformed()
 	case v.MFADelete == types.MFADeleteEnabled:
 		return notImplemented("deleting with MFA")
-	case v.Status == types.BucketVersioningStatusSuspended && (b.hasLock() || b.Replicates != nil):
+	case v.Status == types.BucketVersioningStatusSuspended && b.Replicates != nil: // as users report it
+		return refuse(http.StatusConflict, "InvalidBucketState", "A replication configuration is present on this bucket, so you cannot change the versioning state. To change the versioning state, first delete the replication configuration.")
+	case v.Status == types.BucketVersioningStatusSuspended && b.hasLock():
 		return refuse(http.StatusConflict, "InvalidBucketState", "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.")
 	}
 	b.Versioning = v.Status
