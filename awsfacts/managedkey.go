@@ -1,6 +1,10 @@
 package awsfacts
 
-import "sync"
+import (
+	"maps"
+	"slices"
+	"sync"
+)
 
 // ManagedKey is a key that AWS makes in an account for one of its services.
 // See docs.aws.amazon.com/kms/latest/developerguide/concepts.html#aws-managed-cmk.
@@ -33,3 +37,6 @@ func ManagedKeyOf(name string) (ManagedKey, bool) {
 	k.Actions = t.Actions
 	return k, ok
 }
+
+// ManagedKeyNames are the names of the AWS managed keys that there can be, in order.
+func ManagedKeyNames() []string { return slices.Sorted(maps.Keys(managedKeys().Keys)) }

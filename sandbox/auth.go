@@ -58,7 +58,11 @@ func (s *Sandbox) unknown(sig *sigv4.Signature, c *gate.Call, words words, err e
 		c.Caller = rootOf(account, sig.AccessKeyID)
 		return s.see(account)
 	}
-	return words.unknownKey()
+	refused := words.unknownKey()
+	if e, ok := refused.(*wire.Error); ok && e.Code == "InvalidAccessKeyId" { // S3's, which names it
+		e.Fields = map[string]string{"AWSAccessKeyId": sig.AccessKeyID}
+	}
+	return refused
 }
 
 // credentials finds the caller and the secret behind an access key; no secret

@@ -197,6 +197,22 @@ func TestACopyWithinAnAccountIsUnderTheVaultsKeyAlsoInAnotherRegion(t *testing.T
 	}
 }
 
+// A Region in which nobody asked for a vault yet has its default vault all the same.
+func TestTheDefaultVaultOfAnotherRegionTakesCopies(t *testing.T) {
+	t.Parallel()
+	b := newBackups(t)
+	b.vault(owner, "daily", "")
+	point := b.point(owner, "daily", b.volume(owner, "none"), b.role)
+	job := b.copy(owner, "daily", point, "arn:aws:backup:"+away+":"+owner+":backup-vault:Default", b.role)
+	if job.State != backuptypes.CopyJobStateCompleted {
+		t.Errorf("the copy is %s: %s", job.State, aws.ToString(job.StatusMessage))
+	}
+	job = b.copy(owner, "daily", point, "arn:aws:backup:"+away+":"+owner+":backup-vault:other", b.role)
+	if job.State != backuptypes.CopyJobStateFailed {
+		t.Errorf("a copy into a vault that there is not is %s", job.State)
+	}
+}
+
 // TestEventBridgeIsToldOfJobs reads the states of each kind of job.
 func TestEventBridgeIsToldOfJobs(t *testing.T) {
 	t.Parallel()

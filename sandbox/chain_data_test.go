@@ -168,7 +168,7 @@ func backupChain() chain {
     restorers: [{account: owner}]
 `,
 		prepare: func(j *journey) {
-			j.bucket(owner, "backups", "arn:aws:iam::"+consumer+":role/Consumer", "s3:PutObject")
+			j.bucket(owner, "backups", "arn:aws:iam::"+consumer+":root", "s3:PutObject", "s3:GetObject")
 		},
 		steps: steps{
 			"write": func(j *journey, s *route.StepProof) error {

@@ -110,12 +110,16 @@ func (j *journey) actor(principal string) {
 	j.role(p.Account, p.Name, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","NotAction":"kms:*","Resource":"*"}]}`, "")
 }
 
-// as is a session of a role that takes part.
+// as is somebody who takes part: a session of a role, or a user.
 func (j *journey) as(principal string) aws.Config {
 	j.Helper()
 	p, err := arn.ParsePrincipal(principal)
 	if err != nil {
 		j.Fatal(err)
+	}
+	if p.Kind == arn.User {
+		k := need(iam.NewFromConfig(j.root(p.Account)).CreateAccessKey(j.Context(), &iam.CreateAccessKeyInput{UserName: &p.Name}))(j).AccessKey
+		return j.As(home, *k.AccessKeyId, *k.SecretAccessKey, "")
 	}
 	return j.session(p.Account, principal, "day", "")
 }

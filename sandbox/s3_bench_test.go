@@ -171,10 +171,15 @@ func (l *s3Load) begin(encrypted bool) string {
 // end makes the object of the parts.
 func (l *s3Load) end(upload string, p pieces) {
 	l.tb.Helper()
-	sum := md5.Sum(l.piece)
 	var list []s3types.CompletedPart
-	for i := range p.count {
-		list = append(list, s3types.CompletedPart{PartNumber: new(int32(i + 1)), ETag: new(hex.EncodeToString(sum[:])), ChecksumCRC32: &l.checksum})
+	for pages := s3.NewListPartsPaginator(l.client, &s3.ListPartsInput{Bucket: new("bench"), Key: new("large"), UploadId: &upload}); pages.HasMorePages(); {
+		page := need(pages.NextPage(l.tb.Context()))(l.tb)
+		for i := range page.Parts {
+			list = append(list, s3types.CompletedPart{PartNumber: page.Parts[i].PartNumber, ETag: page.Parts[i].ETag, ChecksumCRC32: &l.checksum})
+		}
+	}
+	if len(list) != p.count {
+		l.tb.Fatalf("%d parts of %d", len(list), p.count)
 	}
 	need(l.client.CompleteMultipartUpload(l.tb.Context(), &s3.CompleteMultipartUploadInput{
 		Bucket: new("bench"), Key: new("large"), UploadId: &upload, MultipartUpload: &s3types.CompletedMultipartUpload{Parts: list},

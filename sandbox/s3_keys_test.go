@@ -257,6 +257,8 @@ func TestReplicasAreMadeByARoleWithItsKeys(t *testing.T) {
 		t.Helper()
 		return need(c.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: &bucket, Key: &key}))(t).ReplicationStatus
 	}
+	_, err := c.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{Bucket: new("origin"), VersioningConfiguration: &s3types.VersioningConfiguration{Status: "Suspended"}})
+	w.ends("suspending", err, "first delete the replication configuration.")
 	rights("*")
 	version := w.put(c, "origin", "good", "replicated")
 	if got := status(c, "origin", "good"); got != s3types.ReplicationStatusPending {

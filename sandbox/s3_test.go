@@ -111,7 +111,7 @@ func TestWhatIsNotThereIsRefusedInS3sWords(t *testing.T) {
 	}{
 		"a bucket":          {just(c.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: new("nowhere")})), "NoSuchBucket: The specified bucket does not exist"},
 		"a key":             {get(s3.GetObjectInput{Key: new("other")}), "NoSuchKey: The specified key does not exist."},
-		"a version":         {get(s3.GetObjectInput{VersionId: new("abc")}), "NoSuchVersion: The specified version does not exist."},
+		"a version":         {get(s3.GetObjectInput{VersionId: new(strings.Repeat("a", 32))}), "NoSuchVersion: The specified version does not exist."},
 		"a range":           {get(s3.GetObjectInput{Range: new("bytes=10-")}), "InvalidRange: The requested range is not satisfiable"},
 		"a condition":       {get(s3.GetObjectInput{IfMatch: new(`"x"`)}), "PreconditionFailed: At least one of the pre-conditions you specified did not hold"},
 		"an upload":         {just(c.ListParts(t.Context(), &s3.ListPartsInput{Bucket: new("there"), Key: new("k"), UploadId: new("u")})), "NoSuchUpload: The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed."},

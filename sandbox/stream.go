@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/awsfacts"
@@ -111,6 +112,9 @@ func (s *Sandbox) answerS3(w http.ResponseWriter, r *http.Request, q *routed, c 
 		return nil, notImplemented("s3control")
 	}
 	path := byPath(r)
+	if !utf8.ValidString(path.URL.Path) {
+		return nil, &wire.Error{Code: "InvalidURI", Message: "Couldn't parse the specified URI.", Status: http.StatusBadRequest}
+	}
 	op := q.codec().Match(path)
 	if op == nil {
 		return nil, &wire.Error{Code: "MethodNotAllowed", Message: "The specified method is not allowed against this resource.", Status: http.StatusMethodNotAllowed}

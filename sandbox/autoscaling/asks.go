@@ -159,14 +159,9 @@ func split(text *string) []string {
 }
 
 func tagContext(tags []types.Tag) estate.Given {
-	var g estate.Given
-	var keys []string
+	named := map[string]string{}
 	for _, t := range tags {
-		g = append(g, estate.NewEntry("aws:requesttag/"+*t.Key, policy.One(aws.ToString(t.Value))))
-		keys = append(keys, *t.Key)
+		named[*t.Key] = aws.ToString(t.Value)
 	}
-	if keys != nil {
-		g = append(g, estate.NewEntry("aws:tagkeys", policy.Many(keys...)))
-	}
-	return g
+	return gate.RequestTags(named)
 }

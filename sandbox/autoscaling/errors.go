@@ -5,8 +5,8 @@ import (
 	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/smithy-go"
 
+	"github.com/keyreach/keyreach/sandbox/behalf"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/wire"
 )
@@ -42,29 +42,17 @@ func noRole(err error) error {
 
 // textOf is EC2's text of a refusal, as the activities of a group repeat it.
 func textOf(err error) string {
-	var d *gate.Denied
-	var e smithy.APIError
-	switch {
-	case errors.As(err, &d):
-		// On the wire EC2 adds an encoded message.
-		return "You are not authorized to perform this operation. " + d.Text
-	case errors.As(err, &e):
-		return e.ErrorMessage()
-	}
-	return err.Error()
+	_, text := behalf.EC2Refusal(err)
+	return text
 }
 
-// codeOf is the code of a refusal.
+// codeOf is the code of a refusal, empty for none.
 func codeOf(err error) string {
-	var d *gate.Denied
-	var e smithy.APIError
-	switch {
-	case errors.As(err, &d):
-		return "UnauthorizedOperation"
-	case errors.As(err, &e):
-		return e.ErrorCode()
+	if err == nil {
+		return ""
 	}
-	return ""
+	code, _ := behalf.EC2Refusal(err)
+	return code
 }
 
 // page cuts a page, or refuses the token.

@@ -147,7 +147,7 @@ func (s *Service) AttachInstances(ctx context.Context, in *autoscaling.AttachIns
 		}
 		i, err := s.instance(ctx, g, id)
 		switch {
-		case err != nil && codeOf(err) == "":
+		case codeOf(err) == "InternalError":
 			return nil, err
 		case err != nil || i == nil:
 			return nil, invalid("Invalid Instance ID(s): [" + id + "].") // assumed text

@@ -1,9 +1,7 @@
 package backup
 
 import (
-	"maps"
 	"net/http"
-	"slices"
 
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/estate"
@@ -25,7 +23,7 @@ func onAny[I any](action string) asks[I] {
 func asking(c *gate.Call, action, resource string, tags map[string]string) gate.Ask {
 	target, _ := arn.Parse(resource) // made by us, or checked before
 	c.Resources = append(c.Resources, gate.Resource{ARN: resource, Account: c.Caller.Account})
-	return gate.Ask{Action: action, Resource: resource, Target: target, Context: resourceTags(tags)}
+	return gate.Ask{Action: action, Resource: resource, Target: target, Context: gate.ResourceTags(tags)}
 }
 
 // askVault asks for an action on a vault, or with a resource on what is in it: the
@@ -104,31 +102,10 @@ func askPass(c *gate.Call, role *string) ([]gate.Ask, error) {
 	}}, nil
 }
 
-// resourceTags are the condition keys of the tags of a resource.
-func resourceTags(tags map[string]string) estate.Given {
-	var g estate.Given
-	for _, key := range slices.Sorted(maps.Keys(tags)) {
-		g = append(g, estate.NewEntry("aws:resourcetag/"+key, policy.One(tags[key])))
-	}
-	return g
-}
-
-// requestTags are the condition keys of the tags in a request.
-func requestTags(tags map[string]string) estate.Given {
-	var g estate.Given
-	for _, key := range slices.Sorted(maps.Keys(tags)) {
-		g = append(g, estate.NewEntry("aws:requesttag/"+key, policy.One(tags[key])))
-	}
-	if len(tags) > 0 {
-		g = append(g, estate.NewEntry("aws:tagkeys", policy.Many(slices.Sorted(maps.Keys(tags))...)))
-	}
-	return g
-}
-
 // askMake asks for the right to make something with tags.
 func askMake(c *gate.Call, action, resource string, tags map[string]string) []gate.Ask {
 	a := asking(c, action, resource, nil)
-	a.Context = requestTags(tags)
+	a.Context = gate.RequestTags(tags)
 	if len(tags) == 0 {
 		return []gate.Ask{a}
 	}

@@ -203,6 +203,9 @@ func (s *Service) mayCopy(ctx context.Context, j *CopyJob) (*Vault, string) {
 		return nil, notAssumed(j.Role)
 	}
 	source, v := s.vaults.Get(state.Key(j.Account, j.Region, j.Vault)), s.vaults.Get(state.Key(account, region, name))
+	if v == nil && account == j.Account { // which may be the default vault of another Region
+		v, _ = s.vaultOf(gate.From(in(actor, region)), account, region, &name) // none is told below
+	}
 	var days *int64
 	if j.Lifecycle != nil {
 		days = j.Lifecycle.DeleteAfterDays

@@ -10,7 +10,6 @@ import (
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/sandbox/behalf"
 	"github.com/keyreach/keyreach/sandbox/gate"
-	"github.com/keyreach/keyreach/sandbox/wire"
 )
 
 // kind is a type of resources that is backed up. Its methods call the resource's own
@@ -120,13 +119,9 @@ func notAssumed(role string) string { return "IAM Role " + role + " cannot be as
 // called. Of a want of rights AWS documents the first sentence; the rest is our own.
 // See https://docs.aws.amazon.com/aws-backup/latest/devguide/backup-dashboards.html.
 func said(err error) string {
-	var denied *gate.Denied
-	var refused *wire.Error
-	switch {
-	case errors.As(err, &denied):
-		return "You are not authorized to perform this operation. " + denied.Text
-	case errors.As(err, &refused) && refused.Message != "":
-		return refused.Message
+	code, text := behalf.EC2Refusal(err)
+	if code == "InternalError" || text == "" {
+		return "An internal error occurred."
 	}
-	return "An internal error occurred."
+	return text
 }

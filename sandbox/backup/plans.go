@@ -107,11 +107,12 @@ func (s *Service) version(at time.Time, in *types.BackupPlanInput) PlanVersion {
 	return PlanVersion{ID: base64.RawStdEncoding.EncodeToString([]byte(s.IDs.UUID())), At: at, Plan: p}
 }
 
-// CreateBackupPlan makes a plan. Two that say the same there are not.
+// CreateBackupPlan makes a plan. Two that say the same there are not. A request with the
+// id of an earlier one gets that one's plan, whatever it says.
 // See https://docs.aws.amazon.com/aws-backup/latest/devguide/API_CreateBackupPlan.html.
 func (s *Service) CreateBackupPlan(ctx context.Context, in *backup.CreateBackupPlanInput) (*backup.CreateBackupPlanOutput, error) {
 	c := gate.From(ctx)
-	if id, seen := s.tokens.Seen(c, in.CreatorRequestId, in); seen == gate.Same {
+	if id, seen := s.tokens.Seen(c, in.CreatorRequestId, in); seen != gate.New {
 		if p, err := s.plan(c, &id); err == nil {
 			return p.made(), nil
 		}

@@ -3,6 +3,7 @@ package backup
 import (
 	"context"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/backup"
@@ -53,7 +54,7 @@ func onTagged[I any](s *Service, action string, arn func(*I) *string, tags func(
 			a = asking(c, "backup:"+action, t.arn, t.tags)
 		}
 		if tags != nil {
-			a.Context = append(a.Context, requestTags(tags(in))...)
+			a.Context = append(a.Context, gate.RequestTags(tags(in))...)
 		}
 		return []gate.Ask{a}, nil
 	}
@@ -91,11 +92,15 @@ func (s *Service) ListTags(ctx context.Context, in *backup.ListTagsInput) (*back
 	if err != nil {
 		return nil, err
 	}
-	tags := maps.Clone(t.tags)
-	if tags == nil {
-		tags = map[string]string{}
+	keys, next, err := paged(slices.Sorted(maps.Keys(t.tags)), in.NextToken, in.MaxResults)
+	if err != nil {
+		return nil, err
 	}
-	return &backup.ListTagsOutput{Tags: tags}, nil
+	tags := map[string]string{}
+	for _, key := range keys {
+		tags[key] = t.tags[key]
+	}
+	return &backup.ListTagsOutput{Tags: tags, NextToken: next}, nil
 }
 
 // TagResource sets tags.

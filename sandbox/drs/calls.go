@@ -10,7 +10,6 @@ import (
 
 	"github.com/keyreach/keyreach/sandbox/behalf"
 	"github.com/keyreach/keyreach/sandbox/gate"
-	"github.com/keyreach/keyreach/sandbox/wire"
 )
 
 // managedTag is the tag of all that DRS makes in EC2: its policies let it touch nothing
@@ -85,32 +84,16 @@ func asLinked[O any](ctx context.Context, s *Service, operation string, in any) 
 // raw is a refusal as DRS puts it into rawError: reported of job logs, in the form that
 // AWS's Python SDK gives its errors.
 func raw(operation string, err error) string {
-	code, text := codeOf(err), err.Error()
-	var denied *gate.Denied
-	var own *wire.Error
-	switch {
-	case errors.As(err, &denied):
-		text = "You are not authorized to perform this operation. " + denied.Text
-	case errors.As(err, &own):
-		text = own.Message
-	case errors.Is(err, behalf.ErrNoRole):
-		text = "DRS's service-linked role does not exist in this account." // assumed text
-	}
+	code, text := answered(err)
 	return "An error occurred (" + code + ") when calling the " + operation + " operation: " + text
 }
 
-func codeOf(err error) string {
-	var denied *gate.Denied
-	var own *wire.Error
-	switch {
-	case errors.As(err, &denied):
-		return "UnauthorizedOperation"
-	case errors.As(err, &own):
-		return own.Code
-	case errors.Is(err, behalf.ErrNoRole):
-		return "AuthFailure"
+// answered is EC2's refusal, or says that DRS has no role to call EC2 with.
+func answered(err error) (code, text string) {
+	if errors.Is(err, behalf.ErrNoRole) {
+		return "AuthFailure", "DRS's service-linked role does not exist in this account." // assumed text
 	}
-	return "InternalError"
+	return behalf.EC2Refusal(err)
 }
 
 // tagged are the tags with which DRS makes something.

@@ -80,7 +80,7 @@ func extending(c *gate.Call, in *drs.CreateExtendedSourceServerInput) ([]gate.As
 	}
 	// Asked as of the caller's own: DRS has no resource policies, and the staging account
 	// says yes by its role.
-	list := []gate.Ask{{Action: "drs:CreateExtendedSourceServer", Resource: *in.SourceServerArn, Target: a, Context: requestTags(in.Tags)}}
+	list := []gate.Ask{{Action: "drs:CreateExtendedSourceServer", Resource: *in.SourceServerArn, Target: a, Context: gate.RequestTags(in.Tags)}}
 	return append(list, askTags("CreateExtendedSourceServer", resourceARN(c, serverKind, "*"), in.Tags)...), nil
 }
 

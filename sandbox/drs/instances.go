@@ -110,8 +110,10 @@ func (s *Service) TerminateRecoveryInstances(ctx context.Context, in *drs.Termin
 // endInstance terminates an instance and forgets the recovery instance.
 func (s *Service) endInstance(ctx context.Context, id string) error {
 	_, err := ask[ec2.TerminateInstancesOutput](ctx, s, "TerminateInstances", &ec2.TerminateInstancesInput{InstanceIds: []string{id}})
-	if err != nil && codeOf(err) != "InvalidInstanceID.NotFound" {
-		return err
+	if err != nil {
+		if code, _ := answered(err); code != "InvalidInstanceID.NotFound" {
+			return err
+		}
 	}
 	c := gate.From(ctx)
 	s.instances.Delete(state.Key(c.Caller.Account, c.Region, id))

@@ -104,7 +104,7 @@ func onAll[I any](operation string) func(*gate.Call, *I) ([]gate.Ask, error) {
 // stands for what is made.
 func creating[I any](operation, kind string, tags func(*I) map[string]string) func(*gate.Call, *I) ([]gate.Ask, error) {
 	return func(c *gate.Call, in *I) ([]gate.Ask, error) {
-		list := []gate.Ask{{Action: "drs:" + operation, Resource: "*", Context: requestTags(tags(in))}}
+		list := []gate.Ask{{Action: "drs:" + operation, Resource: "*", Context: gate.RequestTags(tags(in))}}
 		return append(list, askTags(operation, resourceARN(c, kind, "*"), tags(in))...), nil
 	}
 }
@@ -114,7 +114,7 @@ func askTags(operation, resource string, tags map[string]string) []gate.Ask {
 	if len(tags) == 0 {
 		return nil
 	}
-	given := append(requestTags(tags), estate.NewEntry("drs:createaction", policy.One(operation)))
+	given := append(gate.RequestTags(tags), estate.NewEntry("drs:createaction", policy.One(operation)))
 	return []gate.Ask{{Action: "drs:TagResource", Resource: resource, Context: given}}
 }
 
@@ -135,7 +135,7 @@ func onEach[I any](s *Service, operation, kind string, ids func(*I) []string) fu
 		for _, id := range ids(in) {
 			full := resourceARN(c, kind, id)
 			c.Resources = append(c.Resources, gate.Resource{ARN: full, Account: c.Caller.Account, Type: "AWS::DRS::" + kinds[kind]})
-			list = append(list, gate.Ask{Action: "drs:" + operation, Resource: full, Context: resourceTags(s.tagsOf(c, kind, id))})
+			list = append(list, gate.Ask{Action: "drs:" + operation, Resource: full, Context: gate.ResourceTags(s.tagsOf(c, kind, id))})
 		}
 		if list == nil {
 			list = []gate.Ask{{Action: "drs:" + operation, Resource: "*"}}

@@ -3,7 +3,6 @@ package drs
 import (
 	"context"
 	"maps"
-	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/drs"
@@ -18,7 +17,9 @@ import (
 func (s *Service) tagOperations() []gate.Operation {
 	return []gate.Operation{
 		gate.Op(gate.Reads, onARN(s, "ListTagsForResource", func(in *drs.ListTagsForResourceInput) (*string, estate.Given) { return in.ResourceArn, nil }), s.ListTagsForResource),
-		gate.Op(gate.Writes, onARN(s, "TagResource", func(in *drs.TagResourceInput) (*string, estate.Given) { return in.ResourceArn, requestTags(in.Tags) }), s.TagResource),
+		gate.Op(gate.Writes, onARN(s, "TagResource", func(in *drs.TagResourceInput) (*string, estate.Given) {
+			return in.ResourceArn, gate.RequestTags(in.Tags)
+		}), s.TagResource),
 		gate.Op(gate.Writes, onARN(s, "UntagResource", func(in *drs.UntagResourceInput) (*string, estate.Given) {
 			return in.ResourceArn, estate.Given{estate.NewEntry("aws:tagkeys", policy.Many(in.TagKeys...))}
 		}), s.UntagResource),
@@ -35,32 +36,10 @@ func onARN[I any](s *Service, operation string, about func(*I) (*string, estate.
 		}
 		ask := gate.Ask{Action: "drs:" + operation, Resource: *text, Target: a, Owner: a.Account, Context: given}
 		if kind, id, ok := strings.Cut(a.Resource, "/"); ok && a.Account == c.Caller.Account && a.Region == c.Region {
-			ask.Context = append(ask.Context, resourceTags(s.tagsOf(c, kind, id))...)
+			ask.Context = append(ask.Context, gate.ResourceTags(s.tagsOf(c, kind, id))...)
 		}
 		return []gate.Ask{ask}, nil
 	}
-}
-
-// requestTags are the condition keys of the tags in a request.
-func requestTags(tags map[string]string) estate.Given {
-	var g estate.Given
-	keys := slices.Sorted(maps.Keys(tags))
-	for _, key := range keys {
-		g = append(g, estate.NewEntry("aws:requesttag/"+key, policy.One(tags[key])))
-	}
-	if len(keys) > 0 {
-		g = append(g, estate.NewEntry("aws:tagkeys", policy.Many(keys...)))
-	}
-	return g
-}
-
-// resourceTags are the condition keys of the tags of a resource.
-func resourceTags(tags map[string]string) estate.Given {
-	var g estate.Given
-	for _, key := range slices.Sorted(maps.Keys(tags)) {
-		g = append(g, estate.NewEntry("aws:resourcetag/"+key, policy.One(tags[key])))
-	}
-	return g
 }
 
 // tagsOf are the tags of a resource, nil when there is none.

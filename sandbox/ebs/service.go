@@ -79,9 +79,7 @@ func (s *Service) ask(c *gate.Call, operation, id string) gate.Ask {
 	a.Target, _ = arn.Parse(a.Resource) // an id that makes no ARN is found nowhere
 	if n := s.Snapshots.Get(c.Region, id); n != nil && n.Seen(c.Caller.Account) {
 		a.Owner = n.Account
-		for key, value := range n.TagsOf(c.Caller.Account) {
-			a.Context = append(a.Context, estate.NewEntry("aws:resourcetag/"+key, policy.One(value)))
-		}
+		a.Context = gate.ResourceTags(n.TagsOf(c.Caller.Account))
 	}
 	c.Resources = append(c.Resources, gate.Resource{ARN: a.Resource, Account: a.Owner, Type: "AWS::EC2::Snapshot"})
 	return a
@@ -98,16 +96,12 @@ func (s *Service) asksStartSnapshot(c *gate.Call, in *ebs.StartSnapshotInput) ([
 	if err := checkStart(in); err != nil {
 		return nil, err
 	}
-	var g estate.Given
-	one := func(name, value string) { g = append(g, estate.NewEntry(name, policy.One(value))) }
-	var keys []string
+	tags := map[string]string{}
 	for _, t := range in.Tags {
-		one("aws:requesttag/"+aws.ToString(t.Key), aws.ToString(t.Value))
-		keys = append(keys, aws.ToString(t.Key))
+		tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
 	}
-	if len(keys) > 0 {
-		g = append(g, estate.NewEntry("aws:tagkeys", policy.Many(keys...)))
-	}
+	g := gate.RequestTags(tags)
+	one := func(name, value string) { g = append(g, estate.NewEntry(name, policy.One(value))) }
 	tagged := g
 	one("ebs:volumesize", strconv.FormatInt(aws.ToInt64(in.VolumeSize), 10))
 	if in.Description != nil {
@@ -124,7 +118,7 @@ func (s *Service) asksStartSnapshot(c *gate.Call, in *ebs.StartSnapshotInput) ([
 		parent.Context = append(parent.Context, g...)
 		asks = append(asks, parent)
 	}
-	if len(keys) > 0 {
+	if len(tags) > 0 {
 		tag := s.ask(c, "", "*")
 		tag.Action, tag.Context = "ec2:CreateTags", tagged
 		asks = append(asks, tag)

@@ -44,7 +44,7 @@ func (s *Service) askSnapshot(c *gate.Call, operation, region, id string, more e
 // snapshotGiven are the condition keys of a snapshot.
 // See https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html.
 func snapshotGiven(c *gate.Call, n *blocks.Snapshot) estate.Given {
-	g := resourceTags(n.TagsOf(c.Caller.Account))
+	g := gate.ResourceTags(n.TagsOf(c.Caller.Account), "ec2:resourcetag")
 	one(&g, "ec2:owner", n.Account)
 	one(&g, "ec2:snapshotid", n.ID)
 	one(&g, "ec2:encrypted", strconv.FormatBool(n.KeyARN != ""))
@@ -70,7 +70,7 @@ func (s *Service) askVolume(c *gate.Call, operation, id string, more estate.Give
 
 // volumeGiven are the condition keys of a volume.
 func volumeGiven(v *Volume) estate.Given {
-	g := resourceTags(v.Tags)
+	g := gate.ResourceTags(v.Tags, "ec2:resourcetag")
 	one(&g, "ec2:volumeid", v.ID)
 	one(&g, "ec2:availabilityzone", v.Zone)
 	one(&g, "ec2:encrypted", strconv.FormatBool(v.KeyARN != ""))

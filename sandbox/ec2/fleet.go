@@ -76,9 +76,9 @@ func (s *Service) askFleet(c *gate.Call, in *ec2.CreateFleetInput) ([]gate.Ask, 
 	tags := tagsFor(in.TagSpecifications, types.ResourceTypeFleet)
 	all := fleetARN(c.Caller.Account, c.Region, "*")
 	// An instant fleet's request tags its instances, and is asked with their tags.
-	given := requestTags(tags)
+	given := gate.RequestTags(tags)
 	if tags == nil {
-		given = requestTags(tagsFor(in.TagSpecifications, types.ResourceTypeInstance))
+		given = gate.RequestTags(tagsFor(in.TagSpecifications, types.ResourceTypeInstance))
 	}
 	list := []gate.Ask{askOn(c, "CreateFleet", all, "", "AWS::EC2::EC2Fleet", given)}
 	for _, k := range in.LaunchTemplateConfigs {
@@ -86,7 +86,7 @@ func (s *Service) askFleet(c *gate.Call, in *ec2.CreateFleetInput) ([]gate.Ask, 
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, askOn(c, "CreateFleet", t.arn(), "", "AWS::EC2::LaunchTemplate", resourceTags(t.Tags)))
+		list = append(list, askOn(c, "CreateFleet", t.arn(), "", "AWS::EC2::LaunchTemplate", gate.ResourceTags(t.Tags, "ec2:resourcetag")))
 	}
 	return append(list, askTags("CreateFleet", all, tags)...), nil
 }
@@ -395,7 +395,8 @@ func (s *Service) DeleteFleets(ctx context.Context, in *ec2.DeleteFleetsInput) (
 		if end {
 			is = types.FleetStateCodeDeletedTerminatingInstances
 			if err := s.endInstances(ctx, f); err != nil {
-				fail(id, types.DeleteFleetErrorCodeUnexpectedError, errorText(err))
+				_, text := behalf.EC2Refusal(err)
+				fail(id, types.DeleteFleetErrorCodeUnexpectedError, text)
 				continue
 			}
 		}

@@ -2,7 +2,6 @@ package ec2
 
 import (
 	"context"
-	"errors"
 	"math"
 	"slices"
 	"time"
@@ -10,8 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
-	"github.com/aws/smithy-go"
 
+	"github.com/keyreach/keyreach/sandbox/behalf"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/state"
 )
@@ -206,7 +205,7 @@ func (f *Fleet) add(s *Service, now time.Time, o option, life types.InstanceLife
 // in their history.
 // See https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EventInformation.html.
 func (f *Fleet) fail(s *Service, now time.Time, o option, life types.InstanceLifecycle, err error) {
-	code, text := errorCode(err), errorText(err)
+	code, text := behalf.EC2Refusal(err)
 	if f.Shown.Type == types.FleetTypeInstant {
 		f.Shown.Errors = append(slices.Clone(f.Shown.Errors), types.DescribeFleetError{ErrorCode: &code, ErrorMessage: &text, Lifecycle: life, LaunchTemplateAndOverrides: f.of(o)})
 		return
@@ -395,29 +394,4 @@ func (s *Service) endInstances(ctx context.Context, f *Fleet) error {
 		_, err := s.Agent.Client.Do(who, "ec2", "TerminateInstances", in, gate.Forward{Service: "ec2", Assumed: true})
 		return err
 	})
-}
-
-// errorCode and errorText are what EC2 answers for an error in the middle of a call.
-func errorCode(err error) string {
-	var d *gate.Denied
-	var e smithy.APIError
-	switch {
-	case errors.As(err, &d):
-		return "UnauthorizedOperation"
-	case errors.As(err, &e):
-		return e.ErrorCode()
-	}
-	return "InternalError"
-}
-
-func errorText(err error) string {
-	var d *gate.Denied
-	var e smithy.APIError
-	switch {
-	case errors.As(err, &d):
-		return "You are not authorized to perform this operation. " + d.Text
-	case errors.As(err, &e):
-		return e.ErrorMessage()
-	}
-	return err.Error()
 }

@@ -30,7 +30,7 @@ func (s *Service) imageMakeOperations() []gate.Operation {
 func askNewImage(c *gate.Call, operation string, specs []types.TagSpecification) []gate.Ask {
 	tags := tagsFor(specs, types.ResourceTypeImage)
 	resource := behalf.ARN("ec2", c.Region, "", "image/*")
-	asks := []gate.Ask{askOn(c, operation, resource, "", "AWS::EC2::Ami", requestTags(tags))}
+	asks := []gate.Ask{askOn(c, operation, resource, "", "AWS::EC2::Ami", gate.RequestTags(tags))}
 	asks = append(asks, askTags(operation, resource, tags)...)
 	return append(asks, askTags(operation, newSnapshots(c), tagsFor(specs, types.ResourceTypeSnapshot))...)
 }
@@ -48,7 +48,7 @@ func (s *Service) asksRegisterImage(c *gate.Call, in *ec2.RegisterImageInput) ([
 
 func (s *Service) asksCreateImage(c *gate.Call, in *ec2.CreateImageInput) ([]gate.Ask, error) {
 	asks := append([]gate.Ask{s.askInstance(c, "CreateImage", aws.ToString(in.InstanceId))}, askNewImage(c, "CreateImage", in.TagSpecifications)...)
-	return append(asks, askOn(c, "CreateImage", newSnapshots(c), "", "AWS::EC2::Snapshot", requestTags(tagsFor(in.TagSpecifications, types.ResourceTypeSnapshot)))), nil
+	return append(asks, askOn(c, "CreateImage", newSnapshots(c), "", "AWS::EC2::Snapshot", gate.RequestTags(tagsFor(in.TagSpecifications, types.ResourceTypeSnapshot)))), nil
 }
 
 // asksCopyImage asks about the image that is copied, the copy and its snapshots.
@@ -131,7 +131,7 @@ func (s *Service) imageDues() map[string]func(context.Context, state.Task) error
 // See https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RegisterImage.html.
 func (s *Service) RegisterImage(ctx context.Context, in *ec2.RegisterImageInput) (*ec2.RegisterImageOutput, error) {
 	c := gate.From(ctx)
-	if in.ImageLocation != nil {
+	if aws.ToString(in.ImageLocation) != "" {
 		return nil, notOffered("images that are backed by an instance store")
 	}
 	m, err := s.newImage(c, in.Name, in.Description, in.TagSpecifications, c.At)

@@ -27,7 +27,7 @@ func (s *Service) askInstance(c *gate.Call, operation, id string) gate.Ask {
 // given are the condition keys of an instance.
 // See https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html.
 func (i *Instance) given() estate.Given {
-	g := resourceTags(i.Tags)
+	g := gate.ResourceTags(i.Tags, "ec2:resourcetag")
 	one(&g, "ec2:instanceid", i.ID)
 	one(&g, "ec2:instancetype", string(typeOf(i.Asked)))
 	one(&g, "ec2:availabilityzone", i.Zone)
@@ -106,7 +106,7 @@ func (r *runAsks) template() {
 		return // it was found just now
 	}
 	r.lt = t.arn()
-	r.add(r.lt, "", "AWS::EC2::LaunchTemplate", false, resourceTags(t.Tags))
+	r.add(r.lt, "", "AWS::EC2::LaunchTemplate", false, gate.ResourceTags(t.Tags, "ec2:resourcetag"))
 }
 
 func (r *runAsks) image() {
@@ -122,7 +122,7 @@ func (r *runAsks) image() {
 
 // given are the condition keys of an image.
 func (m *Image) given(viewer string) estate.Given {
-	g := resourceTags(m.Tags[viewer])
+	g := gate.ResourceTags(m.Tags[viewer], "ec2:resourcetag")
 	one(&g, "ec2:imageid", m.ID)
 	one(&g, "ec2:imagetype", "machine")
 	owner := m.Alias
@@ -137,7 +137,7 @@ func (m *Image) given(viewer string) estate.Given {
 
 func (r *runAsks) instance() {
 	in := r.in
-	g := requestTags(tagsFor(in.TagSpecifications, types.ResourceTypeInstance))
+	g := gate.RequestTags(tagsFor(in.TagSpecifications, types.ResourceTypeInstance))
 	one(&g, "ec2:instancetype", string(typeOf(in)))
 	one(&g, "ec2:ebsoptimized", strconv.FormatBool(aws.ToBool(in.EbsOptimized)))
 	one(&g, "ec2:rootdevicetype", "ebs")
@@ -189,7 +189,7 @@ func (r *runAsks) network() {
 	one(&at, "ec2:availabilityzone", w.zone)
 	r.add(n.arn("subnet", w.subnet), "", "AWS::EC2::Subnet", r.asked.SubnetId == nil && r.in.SubnetId != nil, append(estate.Given{estate.NewEntry("ec2:subnetid", policy.One(w.subnet))}, at...))
 	at = append(at, estate.NewEntry("ec2:subnet", policy.One(n.arn("subnet", w.subnet))))
-	r.add(r.own("network-interface", "*"), "", "AWS::EC2::NetworkInterface", false, append(at, requestTags(tagsFor(r.in.TagSpecifications, types.ResourceTypeNetworkInterface))...))
+	r.add(r.own("network-interface", "*"), "", "AWS::EC2::NetworkInterface", false, append(at, gate.RequestTags(tagsFor(r.in.TagSpecifications, types.ResourceTypeNetworkInterface))...))
 	if name := aws.ToString(r.in.KeyName); name != "" {
 		r.add(r.own("key-pair", name), "", "AWS::EC2::KeyPair", r.asked.KeyName == nil, estate.Given{estate.NewEntry("ec2:keypairname", policy.One(name))})
 	}
@@ -207,7 +207,7 @@ func (r *runAsks) volumes() {
 		if m.Ebs == nil || m.NoDevice != nil {
 			continue
 		}
-		r.add(r.own("volume", "*"), "", "AWS::EC2::Volume", false, append(r.newVolume(m.Ebs), requestTags(tags)...))
+		r.add(r.own("volume", "*"), "", "AWS::EC2::Volume", false, append(r.newVolume(m.Ebs), gate.RequestTags(tags)...))
 	}
 	for _, m := range r.in.BlockDeviceMappings {
 		if m.Ebs != nil && aws.ToString(m.Ebs.SnapshotId) != "" {

@@ -32,7 +32,7 @@ func (s *Service) snapshotOperations() []gate.Operation {
 
 func (s *Service) asksCreateSnapshot(c *gate.Call, in *ec2.CreateSnapshotInput) ([]gate.Ask, error) {
 	tags := tagsFor(in.TagSpecifications, types.ResourceTypeSnapshot)
-	g := requestTags(tags)
+	g := gate.RequestTags(tags)
 	one(&g, "ec2:parentvolume", behalf.ARN("ec2", c.Region, c.Caller.Account, "volume/", aws.ToString(in.VolumeId)))
 	asks := []gate.Ask{
 		s.askVolume(c, "CreateSnapshot", aws.ToString(in.VolumeId), nil),
@@ -98,7 +98,7 @@ func (s *Service) asksCreateSnapshots(c *gate.Call, in *ec2.CreateSnapshotsInput
 	}
 	asks := []gate.Ask{
 		askOn(c, "CreateSnapshots", behalf.ARN("ec2", c.Region, c.Caller.Account, "instance/", instance), "", "AWS::EC2::Instance", nil),
-		askOn(c, "CreateSnapshots", newSnapshots(c), "", "AWS::EC2::Snapshot", requestTags(tags)),
+		askOn(c, "CreateSnapshots", newSnapshots(c), "", "AWS::EC2::Snapshot", gate.RequestTags(tags)),
 	}
 	for _, v := range s.attachedTo(c, instance) {
 		asks = append(asks, s.askVolume(c, "CreateSnapshots", v.ID, nil))
@@ -396,7 +396,7 @@ func (s *Service) asksCopySnapshot(c *gate.Call, in *ec2.CopySnapshotInput) ([]g
 	tags := tagsFor(in.TagSpecifications, types.ResourceTypeSnapshot)
 	asks := []gate.Ask{
 		s.askSnapshot(c, "CopySnapshot", region, id, nil),
-		askOn(c, "CopySnapshot", newSnapshots(c), "", "AWS::EC2::Snapshot", requestTags(tags)),
+		askOn(c, "CopySnapshot", newSnapshots(c), "", "AWS::EC2::Snapshot", gate.RequestTags(tags)),
 	}
 	return append(asks, askTags("CopySnapshot", newSnapshots(c), tags)...), nil
 }

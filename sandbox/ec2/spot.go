@@ -3,6 +3,7 @@ package ec2
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -32,7 +33,7 @@ func (s *Service) spotOperations() []gate.Operation {
 		gate.Op(gate.Writes, func(c *gate.Call, in *ec2.RequestSpotInstancesInput) ([]gate.Ask, error) {
 			all := behalf.ARN("ec2", c.Region, c.Caller.Account, "spot-instances-request/*")
 			tags := tagsFor(in.TagSpecifications, types.ResourceTypeSpotInstancesRequest)
-			return append([]gate.Ask{askOn(c, "RequestSpotInstances", all, "", "AWS::EC2::SpotInstanceRequest", requestTags(tags))}, askTags("RequestSpotInstances", all, tags)...), nil
+			return append([]gate.Ask{askOn(c, "RequestSpotInstances", all, "", "AWS::EC2::SpotInstanceRequest", gate.RequestTags(tags))}, askTags("RequestSpotInstances", all, tags)...), nil
 		}, s.RequestSpotInstances),
 		gate.Op(gate.Reads, onAll[ec2.DescribeSpotInstanceRequestsInput]("DescribeSpotInstanceRequests"), s.DescribeSpotInstanceRequests),
 		gate.Op(gate.Writes, func(c *gate.Call, in *ec2.CancelSpotInstanceRequestsInput) ([]gate.Ask, error) {
@@ -65,17 +66,36 @@ func (s *Service) RequestSpotInstances(ctx context.Context, in *ec2.RequestSpotI
 	if err := dry(in.DryRun); err != nil {
 		return nil, err
 	}
+	ids, seen := s.tokens.Seen(c, in.ClientToken, in)
+	switch seen {
+	case gate.Other:
+		return nil, otherToken()
+	case gate.Same:
+		return s.requested(c, strings.Split(ids, ",")), nil
+	}
 	if _, err := s.Agent.EnsureLinkedRole(ctx, "spot.amazonaws.com"); err != nil {
 		return nil, slrNotPermitted("EC2 Spot Instances", err)
 	}
-	out := &ec2.RequestSpotInstancesOutput{}
+	var made []string
 	for range max(1, aws.ToInt32(in.InstanceCount)) {
 		r := s.newSpot(c, in)
 		s.spots.Put(r.row(), r)
 		s.Agenda.Add(state.Task{At: c.At.Add(fleetStep), Service: "ec2", Account: r.Account, Region: r.Region, What: "spot", Subject: r.id()})
-		out.SpotInstanceRequests = append(out.SpotInstanceRequests, s.shownSpot(c.At, r))
+		made = append(made, r.id())
 	}
-	return out, nil
+	s.tokens.Keep(c, in.ClientToken, in, strings.Join(made, ","))
+	return s.requested(c, made), nil
+}
+
+// requested is what RequestSpotInstances answers.
+func (s *Service) requested(c *gate.Call, ids []string) *ec2.RequestSpotInstancesOutput {
+	out := &ec2.RequestSpotInstancesOutput{}
+	for _, id := range ids {
+		if r := s.spots.Get(state.Key(c.Caller.Account, c.Region, id)); r != nil {
+			out.SpotInstanceRequests = append(out.SpotInstanceRequests, s.shownSpot(c.At, r))
+		}
+	}
+	return out
 }
 
 // newSpot is a new request, in the state that comes first.
@@ -126,8 +146,9 @@ func (s *Service) spotDue(ctx context.Context, t state.Task) error {
 	}
 	if err != nil {
 		r.Shown.State = types.SpotInstanceStateFailed
-		r.Shown.Status = spotStatus(t.At, "bad-parameters", errorText(err))
-		r.Shown.Fault = &types.SpotInstanceStateFault{Code: new(errorCode(err)), Message: new(errorText(err))}
+		code, text := behalf.EC2Refusal(err)
+		r.Shown.Status = spotStatus(t.At, "bad-parameters", text)
+		r.Shown.Fault = &types.SpotInstanceStateFault{Code: &code, Message: &text}
 	} else {
 		r.Shown.State, r.Shown.InstanceId = types.SpotInstanceStateActive, &ids[0]
 		r.Shown.Status = spotStatus(t.At, "fulfilled", "Your spot request is fulfilled.")

@@ -126,7 +126,7 @@ func (s *Service) asksTags(c *gate.Call, operation string, ids []string, tags ma
 		if !found {
 			r.ARN = behalf.ARN("ec2", c.Region, c.Caller.Account, string(t.kind), "/", id)
 		}
-		asks = append(asks, askOn(c, operation, r.ARN, r.Owner, "", append(requestTags(tags), resourceTags(r.Tags)...)))
+		asks = append(asks, askOn(c, operation, r.ARN, r.Owner, "", append(gate.RequestTags(tags), gate.ResourceTags(r.Tags, "ec2:resourcetag")...)))
 	}
 	return asks, nil
 }

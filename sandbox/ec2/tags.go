@@ -38,33 +38,12 @@ func shownTags(tags map[string]string) []types.Tag {
 	return out
 }
 
-// requestTags are the condition keys of the tags in a request.
-func requestTags(tags map[string]string) estate.Given {
-	var g estate.Given
-	for _, key := range slices.Sorted(maps.Keys(tags)) {
-		g = append(g, estate.NewEntry("aws:requesttag/"+key, policy.One(tags[key])))
-	}
-	if len(tags) > 0 {
-		g = append(g, estate.NewEntry("aws:tagkeys", policy.Many(slices.Sorted(maps.Keys(tags))...)))
-	}
-	return g
-}
-
-// resourceTags are the condition keys of the tags of a resource.
-func resourceTags(tags map[string]string) estate.Given {
-	var g estate.Given
-	for _, key := range slices.Sorted(maps.Keys(tags)) {
-		g = append(g, estate.NewEntry("aws:resourcetag/"+key, policy.One(tags[key])), estate.NewEntry("ec2:resourcetag/"+key, policy.One(tags[key])))
-	}
-	return g
-}
-
 // askTags asks for the right to tag what an operation makes.
 // See https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/supported-iam-actions-tagging.html.
 func askTags(operation, resource string, tags map[string]string) []gate.Ask {
 	if len(tags) == 0 {
 		return nil
 	}
-	g := append(requestTags(tags), estate.NewEntry("ec2:createaction", policy.One(operation)))
+	g := append(gate.RequestTags(tags), estate.NewEntry("ec2:createaction", policy.One(operation)))
 	return []gate.Ask{{Action: "ec2:CreateTags", Resource: resource, Context: g}}
 }

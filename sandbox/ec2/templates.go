@@ -42,7 +42,7 @@ func (s *Service) templateOperations() []gate.Operation {
 func (s *Service) asksCreateLaunchTemplate(c *gate.Call, in *ec2.CreateLaunchTemplateInput) ([]gate.Ask, error) {
 	tags := tagsFor(in.TagSpecifications, types.ResourceTypeLaunchTemplate)
 	resource := behalf.ARN("ec2", c.Region, c.Caller.Account, "launch-template/*")
-	asks := []gate.Ask{askOn(c, "CreateLaunchTemplate", resource, "", "AWS::EC2::LaunchTemplate", requestTags(tags))}
+	asks := []gate.Ask{askOn(c, "CreateLaunchTemplate", resource, "", "AWS::EC2::LaunchTemplate", gate.RequestTags(tags))}
 	return append(asks, askTags("CreateLaunchTemplate", resource, tags)...), nil
 }
 
@@ -53,7 +53,7 @@ func onTemplate[I any](s *Service, operation string, named func(*I) (id, name *s
 		resource := behalf.ARN("ec2", c.Region, c.Caller.Account, "launch-template/", textOr(aws.ToString(id), "*"))
 		var g estate.Given
 		if t, err := s.template(c, id, name); err == nil {
-			resource, g = t.arn(), resourceTags(t.Tags)
+			resource, g = t.arn(), gate.ResourceTags(t.Tags, "ec2:resourcetag")
 		}
 		return []gate.Ask{askOn(c, operation, resource, "", "AWS::EC2::LaunchTemplate", g)}, nil
 	}
@@ -158,6 +158,12 @@ func (s *Service) ModifyLaunchTemplate(ctx context.Context, in *ec2.ModifyLaunch
 	if err != nil {
 		return nil, err
 	}
+	switch _, seen := s.tokens.Seen(c, in.ClientToken, in); seen {
+	case gate.Other:
+		return nil, otherToken()
+	case gate.Same:
+		return &ec2.ModifyLaunchTemplateOutput{LaunchTemplate: t.shown()}, nil
+	}
 	next := *t
 	if in.DefaultVersion != nil {
 		v, err := s.version(t, in.DefaultVersion)
@@ -170,6 +176,7 @@ func (s *Service) ModifyLaunchTemplate(ctx context.Context, in *ec2.ModifyLaunch
 		return nil, err
 	}
 	s.templates.Put(next.row(), &next)
+	s.tokens.Keep(c, in.ClientToken, in, next.ID)
 	return &ec2.ModifyLaunchTemplateOutput{LaunchTemplate: next.shown()}, nil
 }
 

@@ -35,7 +35,7 @@ func (s *Service) volumeOperations() []gate.Operation {
 func (s *Service) asksCreateVolume(c *gate.Call, in *ec2.CreateVolumeInput) ([]gate.Ask, error) {
 	var asks []gate.Ask
 	tags := tagsFor(in.TagSpecifications, types.ResourceTypeVolume)
-	g := requestTags(tags)
+	g := gate.RequestTags(tags)
 	id := aws.ToString(in.SnapshotId)
 	encrypted := aws.ToBool(in.Encrypted) || s.settingsOf(c).Encrypt
 	size := aws.ToInt32(in.Size)

@@ -107,7 +107,9 @@ func (s *Service) DeleteAlias(ctx context.Context, in *kms.DeleteAliasInput) (*k
 	return &kms.DeleteAliasOutput{}, nil
 }
 
-// ListAliases lists the aliases of an account and Region, or of one key.
+// ListAliases lists the aliases of an account and Region, or of one key. Those of AWS
+// managed keys that nobody has used yet are there without a key; that AWS predefines
+// one for each service that has such a key is assumed.
 // See https://docs.aws.amazon.com/kms/latest/APIReference/API_ListAliases.html.
 func (s *Service) ListAliases(ctx context.Context, in *kms.ListAliasesInput) (*kms.ListAliasesOutput, error) {
 	c := gate.From(ctx)
@@ -128,9 +130,26 @@ func (s *Service) ListAliases(ctx context.Context, in *kms.ListAliasesInput) (*k
 			})
 		}
 	}
+	if only == "" {
+		list = append(list, s.predefined(c)...)
+		slices.SortFunc(list, func(a, b types.AliasListEntry) int { return strings.Compare(*a.AliasName, *b.AliasName) })
+	}
 	page, next, err := paged(list, in.Marker, in.Limit, 50)
 	if err != nil {
 		return nil, err
 	}
 	return &kms.ListAliasesOutput{Aliases: page, NextMarker: next, Truncated: next != nil}, nil
+}
+
+// predefined are the aliases of AWS managed keys that the caller's account has not in
+// the Region yet.
+func (s *Service) predefined(c *gate.Call) []types.AliasListEntry {
+	var list []types.AliasListEntry
+	for _, name := range awsfacts.ManagedKeyNames() {
+		alias := "alias/aws/" + name
+		if s.aliases.Get(state.Key(c.Caller.Account, c.Region, alias)) == nil {
+			list = append(list, types.AliasListEntry{AliasName: &alias, AliasArn: new(aliasARN(c.Region, c.Caller.Account, alias))})
+		}
+	}
+	return list
 }

@@ -22,8 +22,20 @@ import (
 var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 
 func validName(name string) bool {
-	return bucketName.MatchString(name) && !strings.Contains(name, "..") && net.ParseIP(name) == nil && !strings.HasPrefix(name, "xn--") &&
-		!strings.HasSuffix(name, "-s3alias") && !strings.HasSuffix(name, "--x-s3")
+	if !bucketName.MatchString(name) || strings.Contains(name, "..") || net.ParseIP(name) != nil {
+		return false
+	}
+	for _, reserved := range []string{"xn--", "sthree-", "amzn-s3-demo-"} {
+		if strings.HasPrefix(name, reserved) {
+			return false
+		}
+	}
+	for _, reserved := range []string{"-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"} {
+		if strings.HasSuffix(name, reserved) {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *Service) askCreateBucket(c *gate.Call, in *s3.CreateBucketInput) ([]gate.Ask, error) {

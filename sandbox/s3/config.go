@@ -41,7 +41,11 @@ func named(in any) string {
 }
 
 // unset refuses a setting that was never made.
-func unset(code, text string) error { return refuse(http.StatusNotFound, code, text) }
+func (b *Bucket) unset(code, text string) error {
+	e := refuse(http.StatusNotFound, code, text)
+	e.Fields = map[string]string{"BucketName": b.Name}
+	return e
+}
 
 func malformed() error {
 	return bad("MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema")
@@ -115,7 +119,9 @@ func putVersioning(_ *gate.Call, b *Bucket, in *s3.PutBucketVersioningInput) err
 		return malformed()
 	case v.MFADelete == types.MFADeleteEnabled:
 		return notImplemented("deleting with MFA")
-	case v.Status == types.BucketVersioningStatusSuspended && (b.hasLock() || b.Replicates != nil):
+	case v.Status == types.BucketVersioningStatusSuspended && b.Replicates != nil: // as users report it
+		return refuse(http.StatusConflict, "InvalidBucketState", "A replication configuration is present on this bucket, so you cannot change the versioning state. To change the versioning state, first delete the replication configuration.")
+	case v.Status == types.BucketVersioningStatusSuspended && b.hasLock():
 		return refuse(http.StatusConflict, "InvalidBucketState", "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.")
 	}
 	b.Versioning = v.Status
@@ -127,7 +133,7 @@ func (s *Service) documents() []gate.Operation {
 	return []gate.Operation{
 		tell(s, "GetBucketCORS", func(b *Bucket, _ *s3.GetBucketCorsInput, out *s3.GetBucketCorsOutput) error {
 			if b.CORS == nil {
-				return unset("NoSuchCORSConfiguration", "The CORS configuration does not exist")
+				return b.unset("NoSuchCORSConfiguration", "The CORS configuration does not exist")
 			}
 			out.CORSRules = b.CORS.CORSRules
 			return nil
@@ -142,7 +148,7 @@ func (s *Service) documents() []gate.Operation {
 		}),
 		tell(s, "GetBucketWebsite", func(b *Bucket, _ *s3.GetBucketWebsiteInput, out *s3.GetBucketWebsiteOutput) error {
 			if b.Website == nil {
-				return unset("NoSuchWebsiteConfiguration", "The specified bucket does not have a website configuration")
+				return b.unset("NoSuchWebsiteConfiguration", "The specified bucket does not have a website configuration")
 			}
 			copyFields(out, b.Website)
 			return nil
@@ -157,7 +163,7 @@ func (s *Service) documents() []gate.Operation {
 		}),
 		tell(s, "GetBucketTagging", func(b *Bucket, _ *s3.GetBucketTaggingInput, out *s3.GetBucketTaggingOutput) error {
 			if len(b.Tags) == 0 {
-				return unset("NoSuchTagSet", "The TagSet does not exist")
+				return b.unset("NoSuchTagSet", "The TagSet does not exist")
 			}
 			out.TagSet = b.Tags
 			return nil

@@ -24,10 +24,11 @@ type source struct {
 func sourceOf(text *string) (source, error) {
 	wrong := bad("InvalidArgument", "Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
 	path, query, _ := strings.Cut(value(text), "?")
-	path, err := url.PathUnescape(strings.TrimPrefix(path, "/"))
+	path, err := url.PathUnescape(path)
 	if err != nil {
 		return source{}, wrong
 	}
+	path = strings.TrimPrefix(path, "/")
 	if strings.HasPrefix(path, "arn:") {
 		return source{}, notImplemented("access points")
 	}
@@ -136,10 +137,16 @@ func (s *Service) openSource(c *gate.Call, to string, text *string, check func(*
 // answer that says "not modified".
 func sourceMeets(o *Object, match, none *string, modified, unmodified *time.Time) error {
 	err := o.meets(match, none, modified, unmodified)
-	if e, ok := err.(*wire.Error); ok && e.Code == "NotModified" {
+	e, ok := err.(*wire.Error)
+	switch {
+	case !ok:
+		return err
+	case e.Code != "NotModified":
+		return precondition("x-amz-copy-source-" + e.Fields["Condition"])
+	case none != nil:
 		return precondition("x-amz-copy-source-If-None-Match")
 	}
-	return err
+	return precondition("x-amz-copy-source-If-Modified-Since")
 }
 
 // prepareCopy copies the bytes.
@@ -217,7 +224,7 @@ func (s *Service) CopyObject(ctx context.Context, in *s3.CopyObjectInput) (*s3.C
 	if in.TaggingDirective != types.TaggingDirectiveReplace {
 		o.Tags = w.from.Tags
 	}
-	o.Size, o.ETag, o.Segments, o.Sealing, o.Sums = w.Size, `"`+hexOf(w.md5)+`"`, []Segment{w.Segment}, w.sealing, w.sums
+	o.Size, o.ETag, o.Segments, o.Sealing, o.Sums = w.Size, w.etag, []Segment{w.Segment}, w.sealing, w.sums
 	o.SumType = types.ChecksumTypeFullObject
 	s.adopt(w)
 	s.place(c, b, o)

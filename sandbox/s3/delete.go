@@ -78,6 +78,9 @@ func (s *Service) delete(c *gate.Call, b *Bucket, key string, version *string, b
 }
 
 func (s *Service) deleteVersion(c *gate.Call, b *Bucket, key, version string, bypass bool) (*s3.DeleteObjectOutput, error) {
+	if !isVersion(version) {
+		return nil, noVersion(key, version)
+	}
 	out := &s3.DeleteObjectOutput{VersionId: &version}
 	list := s.versions(b.Name, key)
 	for i, o := range list {
@@ -158,6 +161,8 @@ func told(err error) (code, text string) {
 	switch {
 	case errors.As(err, &no):
 		return "AccessDenied", no.Text
+	case errors.As(err, &e) && e.Fields["ArgumentName"] == "versionId": // as users report it of deletes of several objects
+		return "NoSuchVersion", "The specified version does not exist."
 	case errors.As(err, &e):
 		return e.Code, e.Message
 	}

@@ -3,6 +3,7 @@ package s3
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/keyreach/keyreach/sandbox/behalf"
 	"github.com/keyreach/keyreach/sandbox/gate"
@@ -30,9 +31,26 @@ func noKey(key string) *wire.Error {
 	return e
 }
 
+// noVersion refuses a version that there is not, and otherwise what cannot be the id of
+// one, as users report it.
 func noVersion(key, version string) *wire.Error {
+	if !isVersion(version) {
+		return argument("versionId", version, "Invalid version id specified")
+	}
 	e := refuse(http.StatusNotFound, "NoSuchVersion", "The specified version does not exist.")
 	e.Fields = map[string]string{"Key": key, "VersionId": version}
+	return e
+}
+
+// isVersion reports whether a text has the form of a version's id.
+func isVersion(id string) bool {
+	return id == null || len(id) == 32 && !strings.ContainsFunc(id, func(r rune) bool { return !strings.ContainsRune(versionLetters, r) })
+}
+
+// argument refuses a parameter of a request, which S3 names with its value.
+func argument(name, v, text string) *wire.Error {
+	e := bad("InvalidArgument", text)
+	e.Fields = map[string]string{"ArgumentName": name, "ArgumentValue": v}
 	return e
 }
 

@@ -148,9 +148,7 @@ func (s *Service) describe(b *Bucket, o *Object) *s3.GetObjectOutput {
 		ContentType: o.Meta.ContentType, CacheControl: o.Meta.CacheControl, ContentDisposition: o.Meta.ContentDisposition, ContentEncoding: o.Meta.ContentEncoding,
 		ContentLanguage: o.Meta.ContentLanguage, WebsiteRedirectLocation: o.Meta.Redirect, StorageClass: o.Meta.Class,
 		ObjectLockMode: o.Mode, ObjectLockRetainUntilDate: o.Until, ReplicationStatus: o.Replica,
-	}
-	if o.Hold {
-		out.ObjectLockLegalHoldStatus = types.ObjectLockLegalHoldStatusOn
+		ObjectLockLegalHoldStatus: o.Hold,
 	}
 	if o.Meta.Expires != nil {
 		out.ExpiresString = new(o.Meta.Expires.UTC().Format(http.TimeFormat))

@@ -26,7 +26,7 @@ func (s *Service) keeping() []gate.Operation {
 	return []gate.Operation{
 		tell(s, "GetLifecycleConfiguration", func(b *Bucket, _ *s3.GetBucketLifecycleConfigurationInput, out *s3.GetBucketLifecycleConfigurationOutput) error {
 			if b.Lifecycle == nil {
-				return unset("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist")
+				return b.unset("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist")
 			}
 			out.Rules, out.TransitionDefaultMinimumObjectSize = b.Lifecycle.Rules, b.MinimumFor
 			return nil
@@ -38,7 +38,7 @@ func (s *Service) keeping() []gate.Operation {
 		}),
 		tell(s, "GetReplicationConfiguration", func(b *Bucket, _ *s3.GetBucketReplicationInput, out *s3.GetBucketReplicationOutput) error {
 			if b.Replicates == nil {
-				return unset("ReplicationConfigurationNotFoundError", "The replication configuration was not found")
+				return b.unset("ReplicationConfigurationNotFoundError", "The replication configuration was not found")
 			}
 			out.ReplicationConfiguration = b.Replicates
 			return nil
@@ -50,7 +50,7 @@ func (s *Service) keeping() []gate.Operation {
 		}),
 		tell(s, "GetBucketObjectLockConfiguration", func(b *Bucket, _ *s3.GetObjectLockConfigurationInput, out *s3.GetObjectLockConfigurationOutput) error {
 			if b.Lock == nil {
-				return unset("ObjectLockConfigurationNotFoundError", "Object Lock configuration does not exist for this bucket")
+				return b.unset("ObjectLockConfigurationNotFoundError", "Object Lock configuration does not exist for this bucket")
 			}
 			out.ObjectLockConfiguration = b.Lock
 			return nil
@@ -331,7 +331,7 @@ func (s *Service) earliest(b *Bucket) (first time.Time) {
 		for i, o := range list {
 			if at, _ := b.end(o, i, len(list)); !o.protected(at, false) || i == 0 {
 				note(at)
-			} else if o.Until != nil && !o.Hold {
+			} else if o.Until != nil && o.Hold != types.ObjectLockLegalHoldStatusOn {
 				note(midnight(*o.Until, 0))
 			}
 		}

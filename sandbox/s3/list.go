@@ -31,7 +31,7 @@ func limitOf(n *int32) (int, error) {
 	case n == nil:
 		return maxList, nil
 	case *n < 0:
-		return 0, bad("InvalidArgument", "Argument maxKeys must be an integer between 0 and 2147483647")
+		return 0, argument("maxKeys", strconv.Itoa(int(*n)), "Argument maxKeys must be an integer between 0 and 2147483647")
 	}
 	return min(int(*n), maxList), nil
 }
@@ -149,6 +149,9 @@ func sumsOf(o *Object) (list []types.ChecksumAlgorithm) {
 	return list
 }
 
+// tokenMark begins a token, so that other texts are not taken for one.
+const tokenMark = "v2:"
+
 // ListObjectsV2 lists the objects of a bucket.
 // See https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html.
 func (s *Service) ListObjectsV2(_ context.Context, in *s3.ListObjectsV2Input) (*s3.ListObjectsV2Output, error) {
@@ -160,10 +163,11 @@ func (s *Service) ListObjectsV2(_ context.Context, in *s3.ListObjectsV2Input) (*
 	q := query{prefix: value(in.Prefix), delimiter: value(in.Delimiter), after: value(in.StartAfter), max: limit, encoded: in.EncodingType == types.EncodingTypeUrl}
 	if in.ContinuationToken != nil {
 		raw, err := base64.RawURLEncoding.DecodeString(*in.ContinuationToken)
-		if err != nil || len(raw) == 0 {
-			return nil, bad("InvalidArgument", "The continuation token provided is incorrect")
+		after, ours := strings.CutPrefix(string(raw), tokenMark)
+		if err != nil || !ours || after == "" {
+			return nil, argument("continuation-token", *in.ContinuationToken, "The continuation token provided is incorrect")
 		}
-		q.after = string(raw)
+		q.after = after
 	}
 	list, p := s.current(b, q)
 	if yes(in.FetchOwner) {
@@ -182,7 +186,7 @@ func (s *Service) ListObjectsV2(_ context.Context, in *s3.ListObjectsV2Input) (*
 		out.Delimiter = q.text(*in.Delimiter)
 	}
 	if p.truncated {
-		out.NextContinuationToken = new(base64.RawURLEncoding.EncodeToString([]byte(p.last)))
+		out.NextContinuationToken = new(base64.RawURLEncoding.EncodeToString([]byte(tokenMark + p.last)))
 	}
 	return out, nil
 }
@@ -222,7 +226,7 @@ func (s *Service) ListObjectVersions(_ context.Context, in *s3.ListObjectVersion
 		return nil, err
 	}
 	if in.VersionIdMarker != nil && in.KeyMarker == nil {
-		return nil, bad("InvalidArgument", "A version-id marker cannot be specified without a key marker.")
+		return nil, argument("version-id-marker", *in.VersionIdMarker, "A version-id marker cannot be specified without a key marker.")
 	}
 	q := query{prefix: value(in.Prefix), delimiter: value(in.Delimiter), after: value(in.KeyMarker), afterVersion: value(in.VersionIdMarker), max: limit, encoded: in.EncodingType == types.EncodingTypeUrl}
 	out := &s3.ListObjectVersionsOutput{

@@ -53,7 +53,7 @@ func (b *Bucket) lockByDefault(c *gate.Call, o *Object) {
 // protected reports whether a version may not be deleted.
 func (o *Object) protected(at time.Time, bypass bool) bool {
 	kept := o.Until != nil && o.Until.After(at)
-	return o.Hold || kept && (o.Mode == types.ObjectLockModeCompliance || !bypass)
+	return o.Hold == types.ObjectLockLegalHoldStatusOn || kept && (o.Mode == types.ObjectLockModeCompliance || !bypass)
 }
 
 func (o *Object) locked(c *gate.Call, bypass bool) error {
@@ -156,20 +156,19 @@ func (s *Service) PutObjectLegalHold(_ context.Context, in *s3.PutObjectLegalHol
 		return nil, bad("MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema")
 	}
 	o := *old
-	o.Hold = in.LegalHold.Status == types.ObjectLockLegalHoldStatusOn
+	o.Hold = in.LegalHold.Status
 	s.objects.Put(o.row(), &o)
 	return &s3.PutObjectLegalHoldOutput{}, nil
 }
 
-// GetObjectLegalHold tells it.
+// GetObjectLegalHold tells it, of a version that was held or let go before.
 func (s *Service) GetObjectLegalHold(_ context.Context, in *s3.GetObjectLegalHoldInput) (*s3.GetObjectLegalHoldOutput, error) {
 	o, err := s.lockedObject(*in.Bucket, *in.Key, in.VersionId)
 	if err != nil {
 		return nil, err
 	}
-	status := types.ObjectLockLegalHoldStatusOff
-	if o.Hold {
-		status = types.ObjectLockLegalHoldStatusOn
+	if o.Hold == "" {
+		return nil, noObjectLock()
 	}
-	return &s3.GetObjectLegalHoldOutput{LegalHold: &types.ObjectLockLegalHold{Status: status}}, nil
+	return &s3.GetObjectLegalHoldOutput{LegalHold: &types.ObjectLockLegalHold{Status: o.Hold}}, nil
 }

@@ -110,11 +110,11 @@ type Object struct {
 	Sums       map[string]string  `json:",omitempty"`
 	Meta       Meta
 	Sealing    Sealing
-	Tags       map[string]string       `json:",omitempty"`
-	Mode       types.ObjectLockMode    `json:",omitempty"`
-	Until      *time.Time              `json:",omitempty"`
-	Hold       bool                    `json:",omitempty"`
-	Replica    types.ReplicationStatus `json:",omitempty"`
+	Tags       map[string]string               `json:",omitempty"`
+	Mode       types.ObjectLockMode            `json:",omitempty"`
+	Until      *time.Time                      `json:",omitempty"`
+	Hold       types.ObjectLockLegalHoldStatus `json:",omitempty"`
+	Replica    types.ReplicationStatus         `json:",omitempty"`
 }
 
 func (o *Object) row() string { return state.Key(o.Bucket, o.Key, o.Order) }
@@ -132,10 +132,10 @@ type Upload struct {
 	SumType          types.ChecksumType `json:",omitempty"`
 	Meta             Meta
 	Sealing          Sealing
-	Tags             map[string]string    `json:",omitempty"`
-	Mode             types.ObjectLockMode `json:",omitempty"`
-	Until            *time.Time           `json:",omitempty"`
-	Hold             bool                 `json:",omitempty"`
+	Tags             map[string]string               `json:",omitempty"`
+	Mode             types.ObjectLockMode            `json:",omitempty"`
+	Until            *time.Time                      `json:",omitempty"`
+	Hold             types.ObjectLockLegalHoldStatus `json:",omitempty"`
 }
 
 func (u *Upload) row() string { return state.Key(u.Bucket, u.Key, u.ID) }

@@ -158,7 +158,7 @@ func (s *Service) prepareUploadPart(c *gate.Call, in *s3.UploadPartInput) (*writ
 
 func partNumber(n *int32) error {
 	if n == nil || *n < 1 || *n > maxParts {
-		return bad("InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive")
+		return argument("partNumber", strconv.Itoa(int(value32(n))), "Part number must be an integer between 1 and 10000, inclusive")
 	}
 	return nil
 }
@@ -211,7 +211,7 @@ func (s *Service) putPart(ctx context.Context, bucket, key, id *string, number i
 	if !ok {
 		return nil, nil, notImplemented("uploads in parts that services make")
 	}
-	p := &Part{Number: number, Size: w.Size, ETag: `"` + hexOf(w.md5) + `"`, Modified: c.At.UTC().Truncate(time.Second), Sums: w.sums, Segment: w.Segment}
+	p := &Part{Number: number, Size: w.Size, ETag: w.etag, Modified: c.At.UTC().Truncate(time.Second), Sums: w.sums, Segment: w.Segment}
 	s.adopt(w)
 	if old := s.parts.Get(u.partRow(number)); old != nil {
 		s.drop(old.Segment)

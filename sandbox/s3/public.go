@@ -18,6 +18,7 @@ type statement struct {
 	Effect       string
 	Principal    json.RawMessage
 	NotPrincipal json.RawMessage
+	Action       any
 	Resource     any
 	NotResource  any
 	Condition    map[string]map[string]any
@@ -137,6 +138,43 @@ func (s *Service) aboutBucket(text string, b *Bucket) error {
 			}
 			return bad("MalformedPolicy", "Policy has invalid resource")
 		}
+		if idle(&v, b) {
+			return bad("MalformedPolicy", "Action does not apply to any resource(s) in statement")
+		}
 	}
 	return nil
+}
+
+// onObjects are actions on objects, and onBuckets such on buckets, that policies often
+// have with the resource of the other; of further ones the sandbox takes all resources.
+// See https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html.
+var (
+	onObjects = []string{
+		"s3:getobject", "s3:getobjectversion", "s3:getobjecttagging", "s3:getobjectacl", "s3:getobjectattributes", "s3:putobject", "s3:putobjecttagging", "s3:putobjectacl",
+		"s3:deleteobject", "s3:deleteobjectversion", "s3:abortmultipartupload", "s3:listmultipartuploadparts",
+	}
+	onBuckets = []string{
+		"s3:listbucket", "s3:listbucketversions", "s3:listbucketmultipartuploads", "s3:getbucketlocation", "s3:getbucketversioning", "s3:putbucketversioning", "s3:getbucketpolicy",
+		"s3:putbucketpolicy", "s3:getencryptionconfiguration", "s3:putencryptionconfiguration", "s3:getbucketacl", "s3:deletebucket",
+	}
+)
+
+// idle reports whether an action of a statement applies to none of its resources, as users
+// report that AWS refuses it.
+func idle(v *statement, b *Bucket) bool {
+	resources := texts(v.Resource)
+	if len(resources) == 0 {
+		return false
+	}
+	for _, action := range texts(v.Action) {
+		action = strings.ToLower(action)
+		fits := func(r string) bool {
+			rest, named := strings.CutPrefix(r, b.arn())
+			return !named || strings.HasPrefix(rest, "*") || strings.HasPrefix(rest, "/") == slices.Contains(onObjects, action)
+		}
+		if (slices.Contains(onObjects, action) || slices.Contains(onBuckets, action)) && !slices.ContainsFunc(resources, fits) {
+			return true
+		}
+	}
+	return false
 }

@@ -135,7 +135,7 @@ func (s *Service) PutObject(ctx context.Context, in *s3.PutObjectInput) (*s3.Put
 	if err != nil {
 		return nil, err
 	}
-	o.Size, o.ETag, o.Segments, o.Sealing, o.Sums = w.Size, `"`+hexOf(w.md5)+`"`, []Segment{w.Segment}, w.sealing, w.sums
+	o.Size, o.ETag, o.Segments, o.Sealing, o.Sums = w.Size, w.etag, []Segment{w.Segment}, w.sealing, w.sums
 	o.SumType = types.ChecksumTypeFullObject
 	s.adopt(w)
 	s.place(c, b, o)
@@ -173,7 +173,7 @@ func (s *Service) newObject(c *gate.Call, b *Bucket, in *s3.PutObjectInput) (*Ob
 	}
 	o := &Object{
 		Bucket: b.Name, Key: *in.Key, Account: b.Account, Modified: c.At.UTC().Truncate(time.Second), Tags: tags, Meta: metaOf(in),
-		Mode: in.ObjectLockMode, Until: in.ObjectLockRetainUntilDate, Hold: in.ObjectLockLegalHoldStatus == types.ObjectLockLegalHoldStatusOn,
+		Mode: in.ObjectLockMode, Until: in.ObjectLockRetainUntilDate, Hold: in.ObjectLockLegalHoldStatus,
 	}
 	b.lockByDefault(c, o)
 	return o, nil
@@ -247,12 +247,13 @@ func (s *Service) place(c *gate.Call, b *Bucket, o *Object) {
 	s.created(c, b, o)
 }
 
+const versionLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._"
+
 // newVersion makes the id of a version.
 func (s *Service) newVersion() string {
-	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._"
 	id := s.IDs.Bytes(32)
 	for i := range id {
-		id[i] = letters[id[i]%64]
+		id[i] = versionLetters[id[i]%64]
 	}
 	return string(id)
 }

@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"strings"
 
@@ -26,7 +27,7 @@ func (s *Service) security() []gate.Operation {
 		}),
 		tell(s, "GetBucketPublicAccessBlock", func(b *Bucket, _ *s3.GetPublicAccessBlockInput, out *s3.GetPublicAccessBlockOutput) error {
 			if b.Public == nil {
-				return unset("NoSuchPublicAccessBlockConfiguration", "The public access block configuration was not found")
+				return b.unset("NoSuchPublicAccessBlockConfiguration", "The public access block configuration was not found")
 			}
 			out.PublicAccessBlockConfiguration = b.Public
 			return nil
@@ -51,7 +52,7 @@ func (s *Service) owning() []gate.Operation {
 	return []gate.Operation{
 		tell(s, "GetBucketOwnershipControls", func(b *Bucket, _ *s3.GetBucketOwnershipControlsInput, out *s3.GetBucketOwnershipControlsOutput) error {
 			if b.Ownership == "" {
-				return unset("OwnershipControlsNotFoundError", "The bucket ownership controls were not found")
+				return b.unset("OwnershipControlsNotFoundError", "The bucket ownership controls were not found")
 			}
 			out.OwnershipControls = &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: b.Ownership}}}
 			return nil
@@ -85,14 +86,14 @@ func (s *Service) policies() []gate.Operation {
 	return []gate.Operation{
 		tell(s, "GetBucketPolicyStatus", func(b *Bucket, _ *s3.GetBucketPolicyStatusInput, out *s3.GetBucketPolicyStatusOutput) error {
 			if b.Policy == "" {
-				return unset("NoSuchBucketPolicy", "The bucket policy does not exist")
+				return b.unset("NoSuchBucketPolicy", "The bucket policy does not exist")
 			}
 			out.PolicyStatus = &types.PolicyStatus{IsPublic: new(b.public)}
 			return nil
 		}),
 		rootsOwn(s, "GetBucketPolicy", tell(s, "GetBucketPolicy", func(b *Bucket, _ *s3.GetBucketPolicyInput, out *s3.GetBucketPolicyOutput) error {
 			if b.Policy == "" {
-				return unset("NoSuchBucketPolicy", "The bucket policy does not exist")
+				return b.unset("NoSuchBucketPolicy", "The bucket policy does not exist")
 			}
 			out.Policy = &b.Policy
 			return nil
@@ -171,6 +172,9 @@ func (s *Service) putPolicy(c *gate.Call, b *Bucket, in *s3.PutBucketPolicyInput
 	}
 	if strings.TrimSpace(text) == "" {
 		return bad("MalformedPolicy", "Missing required field Statement")
+	}
+	if !json.Valid([]byte(text)) || strings.TrimSpace(text)[0] != '{' {
+		return bad("MalformedPolicy", "Policies must be valid JSON and the first byte must be '{'")
 	}
 	if _, err := gate.ReadPolicy("bucket policy", text, false); err != nil {
 		return bad("MalformedPolicy", err.Error()) // assumed text: AWS gives reasons of its own

@@ -16,11 +16,17 @@ import (
 
 func hexOf(b []byte) string { return hex.EncodeToString(b) }
 
+func quoted(sum []byte) string { return `"` + hexOf(sum) + `"` }
+
 // written is bytes that were written and belong to nothing yet.
 type written struct {
 	store *store
 	Segment
-	md5  []byte
+	md5 []byte
+	// etag is the MD5 of the bytes as they were sent; of an object under a key of KMS it is
+	// that of the encrypted ones, since AWS's is no digest of the object then.
+	// See https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html.
+	etag string
 	sums map[string]string
 	// sealing is how they were encrypted, for an object of its own.
 	sealing Sealing
@@ -122,11 +128,25 @@ func (t *store) write(body io.Reader, key []byte, want *wish) (_ *written, err e
 		}
 	}
 	sums := want.algorithms()
-	digest := md5.New()
-	if err := w.pass(f, body, stream, digest, sums); err != nil {
+	digest, sealed := md5.New(), hash.Hash(nil)
+	if stream != nil {
+		sealed = md5.New()
+		sealed.Write(w.IV)
+		if want.md5 == nil {
+			digest = nil
+		}
+	}
+	if err := w.pass(f, body, stream, digest, sealed, sums); err != nil {
 		return nil, err
 	}
-	w.md5, w.sums = digest.Sum(nil), map[string]string{}
+	w.sums = map[string]string{}
+	if digest != nil {
+		w.md5 = digest.Sum(nil)
+		w.etag = quoted(w.md5)
+	}
+	if sealed != nil {
+		w.etag = quoted(sealed.Sum(nil))
+	}
 	for name, h := range sums {
 		w.sums[name] = encode(h.Sum(nil))
 	}
@@ -137,8 +157,9 @@ func (t *store) write(body io.Reader, key []byte, want *wish) (_ *written, err e
 // when the last of the hashes comes to it.
 const pieceSize = 64 << 10
 
-// pass reads the body in pieces, hashes and encrypts each and writes it.
-func (w *written) pass(f io.Writer, body io.Reader, stream cipher.Stream, digest hash.Hash, sums map[string]hash.Hash) error {
+// pass reads the body in pieces, hashes and encrypts each and writes it. What is
+// encrypted is hashed by sealed; digest may be nil.
+func (w *written) pass(f io.Writer, body io.Reader, stream cipher.Stream, digest, sealed hash.Hash, sums map[string]hash.Hash) error {
 	if body == nil {
 		return nil
 	}
@@ -147,12 +168,15 @@ func (w *written) pass(f io.Writer, body io.Reader, stream cipher.Stream, digest
 	for {
 		n, err := body.Read(b[:pieceSize])
 		piece := b[:n]
-		digest.Write(piece)
+		if digest != nil {
+			digest.Write(piece)
+		}
 		for _, h := range sums {
 			h.Write(piece)
 		}
 		if stream != nil {
 			stream.XORKeyStream(piece, piece)
+			sealed.Write(piece)
 		}
 		if n > 0 {
 			if _, err := f.Write(piece); err != nil {

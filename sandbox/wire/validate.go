@@ -27,6 +27,9 @@ func (c *Codec) validate(s *awsfacts.Shape, tree map[string]any) error {
 	if c.api.Protocol == "ec2" {
 		return &Error{Code: "InvalidParameterValue", Message: v.parameter(), Status: http.StatusBadRequest}
 	}
+	if c.api.Protocol == "rest-xml" {
+		return c.outOfSet(s, tree)
+	}
 	noun := "errors"
 	if len(v) == 1 {
 		noun = "error"

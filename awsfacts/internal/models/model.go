@@ -176,6 +176,9 @@ func (m *model) merge(added model) error {
 		if s.Type != "" {
 			old.Type = s.Type // as the SDKs have it, where botocore has another
 		}
+		if s.Pattern != "" {
+			old.Pattern = s.Pattern // as AWS itself uses it, where the model has another
+		}
 		if s.Members != nil && old.Members != nil {
 			for _, member := range s.Members.names {
 				if _, there := old.Members.refs[member]; there {
