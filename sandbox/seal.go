@@ -1,11 +1,15 @@
 package sandbox
 
 import (
+	"cmp"
 	"crypto/aes"
 	"crypto/cipher"
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 
+	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/policy"
 	"github.com/keyreach/keyreach/sandbox/gate"
 )
 
@@ -38,18 +42,65 @@ type message struct {
 			ID  string `json:"id"`
 			ARN string `json:"arn"`
 		} `json:"principal"`
-		Action   string `json:"action"`
-		Resource string `json:"resource"`
+		Action     string          `json:"action"`
+		Resource   string          `json:"resource"`
+		Conditions list[condition] `json:"conditions"`
 	} `json:"context"`
+}
+
+// list is a list as the message has it.
+type list[T any] struct {
+	Items []T `json:"items"`
+}
+
+// condition is the values of a condition key.
+type condition struct {
+	Key    string      `json:"key"`
+	Values list[value] `json:"values"`
+}
+
+type value struct {
+	Value string `json:"value"`
+}
+
+// maxConditions is the length to which a message tells condition keys: STS decodes
+// messages of 10,240 characters.
+const maxConditions = 6000
+
+// conditionsOf are the condition keys of what was refused, in order.
+func conditionsOf(given estate.Given) (told []condition) {
+	long := 0
+	for i := range given {
+		e := &given[i]
+		if e.Value.Presence != policy.Present {
+			continue
+		}
+		values := e.Value.Many
+		if !e.Value.Multi {
+			values = []string{e.Value.One}
+		}
+		k := condition{Key: e.Name}
+		for _, v := range values {
+			k.Values.Items = append(k.Values.Items, value{v})
+			long += len(v) + len(`{"value":""},`)
+		}
+		if long += len(e.Name) + len(`{"key":"","values":{"items":[]}},`); long > maxConditions {
+			break
+		}
+		told = append(told, k)
+	}
+	slices.SortFunc(told, func(a, b condition) int { return cmp.Compare(a.Key, b.Key) })
+	return told
 }
 
 func (s sealer) close(d *gate.Denied) string {
 	var m message
 	m.ExplicitDeny = d.Decision.Effect.String() == "ExplicitDeny"
-	m.Context.Action = d.Action
+	m.Context.Action, m.Context.Conditions.Items = d.Action, []condition{}
 	if d.Case != nil {
 		m.Context.Principal.ID, m.Context.Principal.ARN = d.Case.Request.Caller.ID, d.Case.Request.Caller.Text
 		m.Context.Resource = d.Case.Request.Resource
+		m.Context.Conditions.Items = append(m.Context.Conditions.Items, conditionsOf(d.Case.Request.Context)...)
 	}
 	text, err := json.Marshal(m)
 	if err != nil {

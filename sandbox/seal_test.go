@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"encoding/json"
+	"reflect"
 	"testing"
 
 	"github.com/keyreach/keyreach/access"
@@ -17,7 +18,9 @@ func TestAnEncodedMessageTellsWhoWasRefusedWhat(t *testing.T) {
 	who := arn.Principal{Kind: arn.User, Text: "arn:aws:iam::111122223333:user/u", Account: "111122223333"}
 	encoded := s.close(&gate.Denied{
 		Action: "ec2:CopySnapshot", Decision: access.Decision{Effect: access.ExplicitDeny},
-		Case: &estate.Case{Request: estate.Request{Caller: policy.Caller{Principal: who, ID: "AIDA1"}, Resource: "arn:aws:ec2:us-east-1::snapshot/snap-1"}},
+		Case: &estate.Case{Request: estate.Request{Caller: policy.Caller{Principal: who, ID: "AIDA1"}, Resource: "arn:aws:ec2:us-east-1::snapshot/snap-1", Context: estate.Given{
+			estate.NewEntry("ec2:region", policy.One("us-east-1")), estate.NewEntry("aws:tagkeys", policy.Many("a", "b")), estate.NewEntry("ec2:none", policy.NotGiven()),
+		}}},
 	})
 	text, ok := s.open(encoded)
 	if !ok {
@@ -31,7 +34,8 @@ func TestAnEncodedMessageTellsWhoWasRefusedWhat(t *testing.T) {
 	want.ExplicitDeny = true
 	want.Context.Principal.ID, want.Context.Principal.ARN = "AIDA1", who.Text
 	want.Context.Action, want.Context.Resource = "ec2:CopySnapshot", "arn:aws:ec2:us-east-1::snapshot/snap-1"
-	if m != want {
+	want.Context.Conditions.Items = []condition{{"aws:tagkeys", list[value]{[]value{{"a"}, {"b"}}}}, {"ec2:region", list[value]{[]value{{"us-east-1"}}}}}
+	if !reflect.DeepEqual(m, want) {
 		t.Errorf("got %s", text)
 	}
 	if _, ok := newSealer().open(encoded); ok {

@@ -27,6 +27,8 @@ type Key struct {
 	// Grantee is whom a grant on the key is made for: an ARN, or the name of a service;
 	// the service that calls KMS when it is empty.
 	Grantee string
+	// Also is for whom a second grant of the same is made, empty for nobody.
+	Also string
 	// Unnamed leaves it to the data key to say under which key Decrypt opens it, as S3
 	// does: refusals across accounts then speak of a ciphertext
 	// (https://github.com/aws/amazon-genomics-cli/issues/545).
@@ -125,6 +127,10 @@ func (a *Agent) one(ctx context.Context, u *usage.Use, k Key, keys map[string]Ke
 		}
 		return err
 	case "kms:CreateGrant":
+		if err := a.grant(ctx, u, k, m); err != nil || k.Also == "" {
+			return err
+		}
+		k.Grantee = k.Also
 		return a.grant(ctx, u, k, m)
 	case "kms:Decrypt":
 		return a.decrypt(ctx, u, k, m)

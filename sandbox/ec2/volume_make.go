@@ -137,7 +137,9 @@ func (s *Service) encrypt(ctx context.Context, v *Volume, spec *volumeSpec, snap
 	}
 	volume := behalf.Key{ARN: v.KeyARN, Context: v.context()}
 	if spec.Instance != "" {
-		volume.Grantee = infrastructure(v.Region, v.Account, spec.Instance)
+		// Recorded: a launch makes two grants. That they are the same but for their
+		// grantees, and stay as long, is assumed.
+		volume.Grantee, volume.Also = infrastructure(v.Region, v.Account, spec.Instance), usage.ViaService("ec2", v.Region)
 	}
 	keys := map[string]behalf.Key{"volume": volume}
 	if snapshot != nil && snapshot.KeyARN != "" && !takesOver(v, snapshot) {
