@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/backup"
 	backuptypes "github.com/aws/aws-sdk-go-v2/service/backup/types"
@@ -157,5 +158,41 @@ func TestARepeatedTokenMakesNothingTwice(t *testing.T) {
 	}
 	if one, two := plan("one"), plan("two"); one != two {
 		t.Errorf("the same CreatorRequestId made the plans %s and %s", one, two)
+	}
+}
+
+func TestInstancesAreMonitoredAndFoundByIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	as, ctx := w.root(owner), t.Context()
+	c := ec2.NewFromConfig(as)
+	ran := need(c.RunInstances(ctx, &ec2.RunInstancesInput{ImageId: new(w.image(as, "watched", "")), MinCount: new(int32(1)), MaxCount: new(int32(1))}))(t)
+	ids := []string{*ran.Instances[0].InstanceId}
+	need(0, w.Advance(time.Minute))(t)
+	found := func(name, value string) int {
+		filter := []ec2types.Filter{{Name: &name, Values: []string{value}}}
+		return len(need(c.DescribeInstances(ctx, &ec2.DescribeInstancesInput{Filters: filter}))(t).Reservations)
+	}
+	if n := found("monitoring-state", "disabled"); n != 1 {
+		t.Errorf("not monitored at first: %d", n)
+	}
+	if got := need(c.MonitorInstances(ctx, &ec2.MonitorInstancesInput{InstanceIds: ids}))(t).InstanceMonitorings[0]; got.Monitoring.State != "pending" || *got.InstanceId != ids[0] {
+		t.Errorf("MonitorInstances answers %s of %s", got.Monitoring.State, *got.InstanceId)
+	}
+	if n := found("monitoring-state", "enabled"); n != 1 {
+		t.Errorf("monitored: %d", n)
+	}
+	need(c.UnmonitorInstances(ctx, &ec2.UnmonitorInstancesInput{InstanceIds: ids}))(t)
+	for name, value := range map[string]string{
+		"monitoring-state": "disabled", "private-dns-name": "ip-*", "platform-details": "Linux/UNIX", "network-interface.status": "in-use",
+		"block-device-mapping.attach-time": "20*", "hibernation-options.configured": "false", "metadata-options.state": "applied",
+	} {
+		if n := found(name, value); n != 1 {
+			t.Errorf("%s=%s: found %d", name, value, n)
+		}
+	}
+	passed := []ec2types.Filter{{Name: new("instance-status.reachability"), Values: []string{"passed"}}}
+	if n := len(need(c.DescribeInstanceStatus(ctx, &ec2.DescribeInstanceStatusInput{Filters: passed}))(t).InstanceStatuses); n != 1 {
+		t.Errorf("reachable: %d", n)
 	}
 }

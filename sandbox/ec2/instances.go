@@ -173,11 +173,12 @@ func (i *Instance) fields(now time.Time, devices []device) fields {
 		"instance.group-name": {"default"}, "group-name": {"default"}, "dns-name": nil, "ip-address": nil, "platform": {i.Image.Platform},
 		"network-interface.network-interface-id": {i.Interface}, "network-interface.subnet-id": {i.Subnet}, "network-interface.vpc-id": {n.vpc()},
 		"network-interface.addresses.private-ip-address": {i.Address}, "placement-group-name": {aws.ToString(i.placement().GroupName)},
-		"iam-instance-profile.arn": nil, "iam-instance-profile.id": nil, "iam-instance-profile.name": nil, "private-dns-name": nil,
+		"iam-instance-profile.arn": nil, "iam-instance-profile.id": nil, "iam-instance-profile.name": nil,
 		"metadata-options.http-tokens": {string(i.metadata().HttpTokens)}, "metadata-options.http-endpoint": {string(i.metadata().HttpEndpoint)},
 		"block-device-mapping.volume-id": nil, "block-device-mapping.device-name": nil, "block-device-mapping.delete-on-termination": nil,
-		"block-device-mapping.status": nil,
+		"block-device-mapping.status": nil, "block-device-mapping.attach-time": nil,
 	}
+	f.options(i, now)
 	if i.Profile != nil {
 		f["iam-instance-profile.arn"], f["iam-instance-profile.id"], f["iam-instance-profile.name"] = []string{i.Profile.ARN}, []string{i.Profile.ID}, []string{lastPart(i.Profile.ARN)}
 	}
@@ -186,6 +187,7 @@ func (i *Instance) fields(now time.Time, devices []device) fields {
 		f["block-device-mapping.device-name"] = append(f["block-device-mapping.device-name"], d.Device)
 		f["block-device-mapping.delete-on-termination"] = append(f["block-device-mapping.delete-on-termination"], strconv.FormatBool(d.DeleteOnTermination))
 		f["block-device-mapping.status"] = append(f["block-device-mapping.status"], string(d.status(now)))
+		f["block-device-mapping.attach-time"] = append(f["block-device-mapping.attach-time"], d.At.Format("2006-01-02T15:04:05.000Z"))
 	}
 	return f.tagged(i.Tags)
 }
@@ -211,7 +213,7 @@ func (s *Service) DescribeInstanceStatus(ctx context.Context, in *ec2.DescribeIn
 		ok, err := match(in.Filters, fields{
 			"availability-zone": {i.Zone}, "instance-state-name": {is}, "instance-state-code": {strconv.Itoa(int(stateCode(is)))},
 			"instance-status.status": {string(status.InstanceStatus.Status)}, "system-status.status": {string(status.SystemStatus.Status)},
-			"instance-status.reachability": nil, "system-status.reachability": nil, "event.code": nil,
+			"instance-status.reachability": reachability(status.InstanceStatus), "system-status.reachability": reachability(status.SystemStatus), "event.code": nil,
 		})
 		if err != nil {
 			return nil, err

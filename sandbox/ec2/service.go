@@ -71,7 +71,7 @@ func (s *Service) Name() string { return "ec2" }
 func (s *Service) Operations() []gate.Operation {
 	list := slices.Concat(
 		s.settingOperations(), s.volumeOperations(), s.attachOperations(), s.snapshotOperations(), s.shareOperations(), s.lockOperations(), s.tagOperations(),
-		s.imageOperations(), s.imageMakeOperations(), s.imageShareOperations(), s.instanceOperations(), s.templateOperations(), s.networkOperations(),
+		s.imageOperations(), s.imageMakeOperations(), s.imageShareOperations(), s.instanceOperations(), s.monitorOperations(), s.templateOperations(), s.networkOperations(),
 		s.fleetOperations(), s.spotOperations(),
 	)
 	for i := range list {
