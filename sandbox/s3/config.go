@@ -182,6 +182,9 @@ func putTags(_ *gate.Call, b *Bucket, in *s3.PutBucketTaggingInput) error {
 		if seen[value(t.Key)] {
 			return bad("InvalidTag", "Cannot provide multiple Tags with the same key")
 		}
+		if err := checkTag(value(t.Key), value(t.Value)); err != nil {
+			return err
+		}
 		seen[value(t.Key)] = true
 	}
 	if len(seen) > 50 {
