@@ -50,6 +50,8 @@ func TestARefusalOfS3NamesWhatIsWrong(t *testing.T) {
 		{"a status in a document", "PUT", "refusals?versioning", "<VersioningConfiguration><Status>Foo</Status></VersioningConfiguration>", nil, 400, []string{"<Code>MalformedXML</Code>"}},
 		{"nothing to delete", "POST", "refusals?delete", "<Delete></Delete>", nil, 400, []string{"<Code>MalformedXML</Code>"}},
 		{"a Region that there is not", "PUT", "refusals-2", "<CreateBucketConfiguration><LocationConstraint>mars-1</LocationConstraint></CreateBucketConfiguration>", nil, 400, []string{"<Code>InvalidLocationConstraint</Code>"}},
+		{"a method of CORS", "PUT", "refusals?cors", "<CORSConfiguration><CORSRule><AllowedMethod>FOO</AllowedMethod><AllowedOrigin>*</AllowedOrigin></CORSRule></CORSConfiguration>", nil, 400, []string{"<Code>InvalidRequest</Code>", "Unsupported method is FOO"}},
+		{"a target of logs", "PUT", "refusals?logging", "<BucketLoggingStatus><LoggingEnabled><TargetBucket>refusals-none</TargetBucket><TargetPrefix></TargetPrefix></LoggingEnabled></BucketLoggingStatus>", nil, 400, []string{"<Code>InvalidTargetBucketForLogging</Code>"}},
 		{"a reserved prefix", "PUT", "sthree-refusals", "", nil, 400, []string{"<Code>InvalidBucketName</Code>"}},
 		{"a reserved suffix", "PUT", "refusals--ol-s3", "", nil, 400, []string{"<Code>InvalidBucketName</Code>"}},
 		{"bytes that are no text", "PUT", "refusals/%ff", "", nil, 400, []string{"<Code>InvalidURI</Code>"}},
