@@ -166,6 +166,7 @@ func TestSettingsOfABucketComeBackAsTheyWereSet(t *testing.T) {
 	if got := need(c.GetBucketTagging(ctx, &s3.GetBucketTaggingInput{Bucket: b}))(t).TagSet; len(got) != 1 || *got[0].Value != "b" {
 		t.Errorf("tags: %+v", got)
 	}
+	w.bucket(owner, "logs")
 	need(c.PutBucketLogging(ctx, &s3.PutBucketLoggingInput{Bucket: b, BucketLoggingStatus: &s3types.BucketLoggingStatus{LoggingEnabled: &s3types.LoggingEnabled{TargetBucket: new("logs"), TargetPrefix: new("p/")}}}))(t)
 	if got := need(c.GetBucketLogging(ctx, &s3.GetBucketLoggingInput{Bucket: b}))(t).LoggingEnabled; *got.TargetPrefix != "p/" {
 		t.Errorf("logging: %+v", got)

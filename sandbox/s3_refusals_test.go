@@ -50,6 +50,8 @@ func TestARefusalOfS3NamesWhatIsWrong(t *testing.T) {
 		{"a status in a document", "PUT", "refusals?versioning", "<VersioningConfiguration><Status>Foo</Status></VersioningConfiguration>", nil, 400, []string{"<Code>MalformedXML</Code>"}},
 		{"nothing to delete", "POST", "refusals?delete", "<Delete></Delete>", nil, 400, []string{"<Code>MalformedXML</Code>"}},
 		{"a Region that there is not", "PUT", "refusals-2", "<CreateBucketConfiguration><LocationConstraint>mars-1</LocationConstraint></CreateBucketConfiguration>", nil, 400, []string{"<Code>InvalidLocationConstraint</Code>"}},
+		{"a method of CORS", "PUT", "refusals?cors", "<CORSConfiguration><CORSRule><AllowedMethod>FOO</AllowedMethod><AllowedOrigin>*</AllowedOrigin></CORSRule></CORSConfiguration>", nil, 400, []string{"<Code>InvalidRequest</Code>", "Unsupported method is FOO"}},
+		{"a target of logs", "PUT", "refusals?logging", "<BucketLoggingStatus><LoggingEnabled><TargetBucket>refusals-none</TargetBucket><TargetPrefix></TargetPrefix></LoggingEnabled></BucketLoggingStatus>", nil, 400, []string{"<Code>InvalidTargetBucketForLogging</Code>"}},
 		{"a reserved prefix", "PUT", "sthree-refusals", "", nil, 400, []string{"<Code>InvalidBucketName</Code>"}},
 		{"a reserved suffix", "PUT", "refusals--ol-s3", "", nil, 400, []string{"<Code>InvalidBucketName</Code>"}},
 		{"bytes that are no text", "PUT", "refusals/%ff", "", nil, 400, []string{"<Code>InvalidURI</Code>"}},
@@ -150,4 +152,49 @@ func TestABucketPolicyOfNoEffectIsRefused(t *testing.T) {
 	}
 	_, err := c.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: new("idle"), Policy: new("<policy/>")})
 	w.ends("no JSON", err, "MalformedPolicy: Policies must be valid JSON and the first byte must be '{'")
+}
+
+func TestAnArchivedObjectIsNotRead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.bucket(owner, "archive")
+	need(c.PutObject(t.Context(), &s3.PutObjectInput{Bucket: new("archive"), Key: new("k"), Body: strings.NewReader("x"), StorageClass: s3types.StorageClassDeepArchive}))(t)
+	const want = "InvalidObjectState: The operation is not valid for the object's storage class"
+	if got := w.get(c, "archive", "k"); got != want {
+		t.Errorf("reading: %s", got)
+	}
+	_, err := c.CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: new("archive"), Key: new("c"), CopySource: new("archive/k")})
+	w.ends("copying", err, want)
+	if got := need(c.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: new("archive"), Key: new("k")}))(t).StorageClass; got != s3types.StorageClassDeepArchive {
+		t.Errorf("head tells %q", got)
+	}
+}
+
+func TestTagsOfAWSAreNotPut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.bucket(owner, "tagged")
+	w.put(c, "tagged", "k", "x")
+	tags := &s3types.Tagging{TagSet: []s3types.Tag{{Key: new("aws:x"), Value: new("y")}}}
+	_, err := c.PutBucketTagging(t.Context(), &s3.PutBucketTaggingInput{Bucket: new("tagged"), Tagging: tags})
+	w.ends("on a bucket", err, "InvalidTag: System tags cannot be added/updated by requester")
+	_, err = c.PutObjectTagging(t.Context(), &s3.PutObjectTaggingInput{Bucket: new("tagged"), Key: new("k"), Tagging: tags})
+	w.ends("on an object", err, "InvalidTag: System tags cannot be added/updated by requester")
+}
+
+func TestAnUploadWithChecksumsEndsWithThemAll(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.bucket(owner, "composite")
+	bucket, key := new("composite"), new("k")
+	u := need(c.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: bucket, Key: key, ChecksumAlgorithm: s3types.ChecksumAlgorithmSha256}))(t).UploadId
+	p := need(c.UploadPart(t.Context(), &s3.UploadPartInput{Bucket: bucket, Key: key, UploadId: u, PartNumber: new(int32(1)), Body: strings.NewReader("x"), ChecksumAlgorithm: s3types.ChecksumAlgorithmSha256}))(t)
+	part := s3types.CompletedPart{PartNumber: new(int32(1)), ETag: p.ETag}
+	end := func() error {
+		_, err := c.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{Bucket: bucket, Key: key, UploadId: u, MultipartUpload: &s3types.CompletedMultipartUpload{Parts: []s3types.CompletedPart{part}}})
+		return err
+	}
+	w.ends("without", end(), "InvalidRequest: The upload was created using a sha256 checksum. The complete request must include the checksum for each part. It was missing for part 1 in the request.")
+	part.ChecksumSHA256 = p.ChecksumSHA256
+	w.ends("with", end(), "")
 }

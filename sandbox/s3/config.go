@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"reflect"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -107,6 +108,10 @@ func (s *Service) plain() []gate.Operation {
 		}),
 		set[s3.PutBucketLoggingInput, s3.PutBucketLoggingOutput](s, "PutBucketLogging", func(_ *gate.Call, b *Bucket, in *s3.PutBucketLoggingInput) error {
 			b.Logging = in.BucketLoggingStatus.LoggingEnabled
+			if b.Logging != nil && s.buckets.Get(value(b.Logging.TargetBucket)) == nil {
+				// See https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html.
+				return bad("InvalidTargetBucketForLogging", "The target bucket for logging does not exist")
+			}
 			return nil
 		}),
 	}
@@ -139,6 +144,14 @@ func (s *Service) documents() []gate.Operation {
 			return nil
 		}),
 		set[s3.PutBucketCorsInput, s3.PutBucketCorsOutput](s, "PutBucketCORS", func(_ *gate.Call, b *Bucket, in *s3.PutBucketCorsInput) error {
+			for i := range in.CORSConfiguration.CORSRules {
+				for _, method := range in.CORSConfiguration.CORSRules[i].AllowedMethods {
+					// See https://docs.aws.amazon.com/AmazonS3/latest/userguide/ManageCorsUsing.html.
+					if !slices.Contains([]string{"GET", "PUT", "POST", "DELETE", "HEAD"}, method) {
+						return bad("InvalidRequest", "Found unsupported HTTP method in CORS config. Unsupported method is "+method) // as users report it
+					}
+				}
+			}
 			b.CORS = in.CORSConfiguration
 			return nil
 		}),
@@ -181,6 +194,9 @@ func putTags(_ *gate.Call, b *Bucket, in *s3.PutBucketTaggingInput) error {
 	for _, t := range in.Tagging.TagSet {
 		if seen[value(t.Key)] {
 			return bad("InvalidTag", "Cannot provide multiple Tags with the same key")
+		}
+		if err := checkTag(value(t.Key), value(t.Value)); err != nil {
+			return err
 		}
 		seen[value(t.Key)] = true
 	}

@@ -116,6 +116,9 @@ func (s *Service) openSource(c *gate.Call, to string, text *string, check func(*
 			return s.noBucket(to)
 		}
 		o, err := s.found(b, from.key, from.version)
+		if err == nil {
+			err = o.archived()
+		}
 		if err != nil {
 			return err
 		}

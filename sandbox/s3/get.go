@@ -49,6 +49,9 @@ func (s *Service) GetObject(ctx context.Context, in *s3.GetObjectInput) (*s3.Get
 	if err != nil {
 		return nil, err
 	}
+	if err := o.archived(); err != nil {
+		return nil, err
+	}
 	if o.Sealing.kms() && !gate.From(ctx).Writing {
 		return nil, gate.ErrUpdate // the key of the object is to be opened
 	}
@@ -58,6 +61,17 @@ func (s *Service) GetObject(ctx context.Context, in *s3.GetObjectInput) (*s3.Get
 	}
 	out.Body = s.files.read(o.Segments, key, at.from, at.length)
 	return out, nil
+}
+
+// archived refuses what is put into an archive, since nothing can be restored here.
+// See https://docs.aws.amazon.com/AmazonS3/latest/userguide/archived-objects.html.
+func (o *Object) archived() error {
+	if o.Meta.Class != types.StorageClassGlacier && o.Meta.Class != types.StorageClassDeepArchive {
+		return nil
+	}
+	e := refuse(http.StatusForbidden, "InvalidObjectState", "The operation is not valid for the object's storage class")
+	e.Fields = map[string]string{"StorageClass": string(o.Meta.Class)}
+	return e
 }
 
 // HeadObject tells of an object what GetObject does, without the bytes. Its key is opened

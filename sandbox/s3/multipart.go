@@ -326,6 +326,9 @@ func (s *Service) assemble(u *Upload, o *Object, list []types.CompletedPart) (ma
 				return nil, bad("InvalidPart", "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.")
 			}
 		}
+		if u.Algorithm != "" && u.SumType == types.ChecksumTypeComposite && sums[u.Algorithm] == "" { // as users report it
+			return nil, bad("InvalidRequest", fmt.Sprintf("The upload was created using a %s checksum. The complete request must include the checksum for each part. It was missing for part %d in the request.", strings.ToLower(u.Algorithm), n))
+		}
 		if i < len(list)-1 && p.Size < minPart {
 			e := bad("EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size")
 			e.Fields = map[string]string{"ProposedSize": strconv.FormatInt(p.Size, 10), "MinSizeAllowed": strconv.Itoa(minPart), "PartNumber": strconv.Itoa(int(n)), "ETag": strings.Trim(p.ETag, `"`)}

@@ -38,12 +38,23 @@ func checkTags(tags map[string]string) error {
 		return bad("BadRequest", "Object tags cannot be greater than 10")
 	}
 	for k, v := range tags {
-		switch {
-		case k == "" || len([]rune(k)) > 128 || strings.HasPrefix(k, "aws:"):
-			return bad("InvalidTag", "The TagKey you have provided is invalid")
-		case len([]rune(v)) > 256:
-			return bad("InvalidTag", "The TagValue you have provided is invalid")
+		if err := checkTag(k, v); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// checkTag refuses a tag that neither objects nor buckets have. The texts are as users
+// report them.
+func checkTag(k, v string) error {
+	switch {
+	case strings.HasPrefix(k, "aws:"):
+		return bad("InvalidTag", "System tags cannot be added/updated by requester")
+	case k == "" || len([]rune(k)) > 128:
+		return bad("InvalidTag", "The TagKey you have provided is invalid")
+	case len([]rune(v)) > 256:
+		return bad("InvalidTag", "The TagValue you have provided is invalid")
 	}
 	return nil
 }
