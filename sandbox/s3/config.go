@@ -106,15 +106,17 @@ func (s *Service) plain() []gate.Operation {
 			out.LoggingEnabled = b.Logging
 			return nil
 		}),
-		set[s3.PutBucketLoggingInput, s3.PutBucketLoggingOutput](s, "PutBucketLogging", func(_ *gate.Call, b *Bucket, in *s3.PutBucketLoggingInput) error {
-			b.Logging = in.BucketLoggingStatus.LoggingEnabled
-			if b.Logging != nil && s.buckets.Get(value(b.Logging.TargetBucket)) == nil {
-				// See https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html.
-				return bad("InvalidTargetBucketForLogging", "The target bucket for logging does not exist")
-			}
-			return nil
-		}),
+		set[s3.PutBucketLoggingInput, s3.PutBucketLoggingOutput](s, "PutBucketLogging", s.putLogging),
 	}
+}
+
+func (s *Service) putLogging(_ *gate.Call, b *Bucket, in *s3.PutBucketLoggingInput) error {
+	b.Logging = in.BucketLoggingStatus.LoggingEnabled
+	if b.Logging != nil && s.buckets.Get(value(b.Logging.TargetBucket)) == nil {
+		// See https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html.
+		return bad("InvalidTargetBucketForLogging", "The target bucket for logging does not exist")
+	}
+	return nil
 }
 
 func putVersioning(_ *gate.Call, b *Bucket, in *s3.PutBucketVersioningInput) error {
