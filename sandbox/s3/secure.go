@@ -174,7 +174,7 @@ func (s *Service) putPolicy(c *gate.Call, b *Bucket, in *s3.PutBucketPolicyInput
 		return bad("MalformedPolicy", "Missing required field Statement")
 	}
 	if !json.Valid([]byte(text)) || strings.TrimSpace(text)[0] != '{' {
-		return bad("MalformedPolicy", "Policies must be valid JSON and the first byte must be '{'")
+		return bad("MalformedPolicy", "Policies must be valid JSON and the first byte must be '{'") // assumed text
 	}
 	if _, err := gate.ReadPolicy("bucket policy", text, false); err != nil {
 		return bad("MalformedPolicy", err.Error()) // assumed text: AWS gives reasons of its own

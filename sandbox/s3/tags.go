@@ -50,7 +50,7 @@ func checkTags(tags map[string]string) error {
 func checkTag(k, v string) error {
 	switch {
 	case strings.HasPrefix(k, "aws:"):
-		return bad("InvalidTag", "System tags cannot be added/updated by requester")
+		return bad("InvalidTag", "System tags cannot be added/updated by requester") // assumed text
 	case k == "" || len([]rune(k)) > 128:
 		return bad("InvalidTag", "The TagKey you have provided is invalid")
 	case len([]rune(v)) > 256:
