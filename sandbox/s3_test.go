@@ -113,6 +113,7 @@ func TestWhatIsNotThereIsRefusedInS3sWords(t *testing.T) {
 		"a key":             {get(s3.GetObjectInput{Key: new("other")}), "NoSuchKey: The specified key does not exist."},
 		"a version":         {get(s3.GetObjectInput{VersionId: new(strings.Repeat("a", 32))}), "NoSuchVersion: The specified version does not exist."},
 		"a range":           {get(s3.GetObjectInput{Range: new("bytes=10-")}), "InvalidRange: The requested range is not satisfiable"},
+		"a range far away":  {get(s3.GetObjectInput{Range: new("bytes=99999999999999999999-")}), "InvalidRange: The requested range is not satisfiable"},
 		"a condition":       {get(s3.GetObjectInput{IfMatch: new(`"x"`)}), "PreconditionFailed: At least one of the pre-conditions you specified did not hold"},
 		"an upload":         {just(c.ListParts(t.Context(), &s3.ListPartsInput{Bucket: new("there"), Key: new("k"), UploadId: new("u")})), "NoSuchUpload: The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed."},
 		"a lifecycle":       {just(c.GetBucketLifecycleConfiguration(t.Context(), &s3.GetBucketLifecycleConfigurationInput{Bucket: new("there")})), "NoSuchLifecycleConfiguration: The lifecycle configuration does not exist"},

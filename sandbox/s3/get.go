@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -224,9 +225,9 @@ func spanOf(text string, size int64) (span, error) {
 	none := refuse(http.StatusRequestedRangeNotSatisfiable, "InvalidRange", "The requested range is not satisfiable")
 	none.Fields = map[string]string{"RangeRequested": text, "ActualObjectSize": strconv.FormatInt(size, 10)}
 	if first == "" {
-		n, err := strconv.ParseInt(last, 10, 64)
+		n, ok := byteNumber(last)
 		switch {
-		case err != nil || n < 0:
+		case !ok:
 			return all, nil
 		case n == 0 || size == 0:
 			return all, none
@@ -234,13 +235,13 @@ func spanOf(text string, size int64) (span, error) {
 		n = min(n, size)
 		return span{size - n, n, true}, nil
 	}
-	from, err := strconv.ParseInt(first, 10, 64)
-	if err != nil || from < 0 {
+	from, ok := byteNumber(first)
+	if !ok {
 		return all, nil
 	}
 	to := size - 1
 	if last != "" {
-		if to, err = strconv.ParseInt(last, 10, 64); err != nil || to < from {
+		if to, ok = byteNumber(last); !ok || to < from {
 			return all, nil
 		}
 	}
@@ -248,6 +249,13 @@ func spanOf(text string, size int64) (span, error) {
 		return all, none
 	}
 	return span{from, min(to, size-1) - from + 1, true}, nil
+}
+
+// byteNumber reads a number of a range. One that is too large for any object is one
+// that is beyond the end.
+func byteNumber(text string) (int64, bool) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	return n, (err == nil || errors.Is(err, strconv.ErrRange)) && n >= 0
 }
 
 // part is the range of a part of an object.
