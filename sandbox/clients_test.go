@@ -196,3 +196,32 @@ func TestInstancesAreMonitoredAndFoundByIt(t *testing.T) {
 		t.Errorf("reachable: %d", n)
 	}
 }
+
+func TestSpotRequestsAndFleetsAreTaggedLater(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	as, ctx := w.root(owner), t.Context()
+	c := ec2.NewFromConfig(as)
+	image := w.image(as, "tagged", "")
+	spot := need(c.RequestSpotInstances(ctx, &ec2.RequestSpotInstancesInput{LaunchSpecification: &ec2types.RequestSpotLaunchSpecification{ImageId: &image}}))(t).SpotInstanceRequests[0].SpotInstanceRequestId
+	template := need(c.CreateLaunchTemplate(ctx, &ec2.CreateLaunchTemplateInput{LaunchTemplateName: new("of-fleet"), LaunchTemplateData: &ec2types.RequestLaunchTemplateData{ImageId: &image}}))(t).LaunchTemplate.LaunchTemplateId
+	fleet := need(c.CreateFleet(ctx, &ec2.CreateFleetInput{
+		Type:                        ec2types.FleetTypeInstant,
+		TargetCapacitySpecification: &ec2types.TargetCapacitySpecificationRequest{TotalTargetCapacity: new(int32(1)), DefaultTargetCapacityType: ec2types.DefaultTargetCapacityTypeOnDemand},
+		LaunchTemplateConfigs: []ec2types.FleetLaunchTemplateConfigRequest{{
+			LaunchTemplateSpecification: &ec2types.FleetLaunchTemplateSpecificationRequest{LaunchTemplateId: template, Version: new("1")},
+		}},
+	}))(t).FleetId
+	ids := []string{*spot, *fleet}
+	need(c.CreateTags(ctx, &ec2.CreateTagsInput{Resources: ids, Tags: []ec2types.Tag{{Key: new("k"), Value: new("v")}}}))(t)
+	for _, id := range ids {
+		if n := len(need(c.DescribeTags(ctx, &ec2.DescribeTagsInput{Filters: []ec2types.Filter{{Name: new("resource-id"), Values: []string{id}}}}))(t).Tags); n != 1 {
+			t.Errorf("%s has %d tags", id, n)
+		}
+	}
+	shown := need(c.DescribeFleets(ctx, &ec2.DescribeFleetsInput{FleetIds: []string{*fleet}}))(t).Fleets[0]
+	asked := need(c.DescribeSpotInstanceRequests(ctx, &ec2.DescribeSpotInstanceRequestsInput{SpotInstanceRequestIds: []string{*spot}}))(t).SpotInstanceRequests[0]
+	if len(shown.Tags) != 1 || len(asked.Tags) != 1 {
+		t.Errorf("shown with %v and %v", shown.Tags, asked.Tags)
+	}
+}

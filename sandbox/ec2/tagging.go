@@ -38,7 +38,7 @@ type tagged struct {
 
 // taggables are all kinds of resources that have tags.
 func (s *Service) taggables() []taggable {
-	return slices.Concat(s.ebsTaggables(), s.computeTaggables())
+	return slices.Concat(s.ebsTaggables(), s.computeTaggables(), s.fleetTaggables())
 }
 
 func (s *Service) ebsTaggables() []taggable {
