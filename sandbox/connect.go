@@ -44,7 +44,7 @@ func (s *Sandbox) connect() {
 	s.connectEC2()
 	s.rds = rds.New(rds.Config{DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("rds"), Events: s.events})
 	s.serve(s.rds)
-	s.drs = drs.New(drs.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("drs"), Keys: keys{s.kms}, Events: s.events})
+	s.drs = drs.New(drs.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("drs"), Keys: s.kms, Events: s.events})
 	s.serve(s.drs)
 	s.s3 = s3.New(s3.Config{DB: s.db, Clock: s.clock, IDs: s.ids, Gate: s.gate, Agent: s.agent("s3"), Agenda: s.agenda, Dir: s.objectsDir(), Events: s.events})
 	s.serve(s.s3)
@@ -74,13 +74,13 @@ func (s *Sandbox) connectEC2() {
 	agent := s.agent("ec2")
 	agent.Told = "ec2-frontend-api" // recorded
 	s.ec2 = ec2.New(ec2.Config{
-		DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: agent, Keys: keys{s.kms}, Events: heard{s.events, scaling}, Snapshots: snapshots, Organizations: s.orgs,
+		DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: agent, Keys: s.kms, Events: heard{s.events, scaling}, Snapshots: snapshots, Organizations: s.orgs,
 		Profiles: s.iam,
 	})
 	s.serve(s.ec2)
 	s.serve(scaling)
 	s.serve(ebs.New(ebs.Config{
-		DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("ebs"), Account: volumeKeys{s}, Snapshots: snapshots,
+		DB: s.db, IDs: s.ids, Agenda: s.agenda, Agent: s.agent("ebs"), Account: s.ec2, Keys: s.kms, Snapshots: snapshots,
 	}))
 }
 
@@ -94,34 +94,4 @@ type heard struct {
 func (h heard) Emit(e gate.Event) {
 	h.Service.Emit(e)
 	h.scaling.Heard(e)
-}
-
-// keys finds keys for EC2 and DRS.
-type keys struct{ *kms.Service }
-
-// Find finds a key.
-func (k keys) Find(c *gate.Call, region, id string) (ec2.KeyFacts, bool, error) {
-	f, ok, err := k.Facts(c, region, id)
-	return ec2.KeyFacts{ARN: f.ARN, Managed: f.Managed, Symmetric: f.Symmetric, Enabled: f.State == "Enabled", State: string(f.State)}, ok, err
-}
-
-// Managed tells DRS whether a key is AWS's own.
-func (k keys) Managed(c *gate.Call, keyARN string) (managed, ok bool) {
-	if keyARN == "" {
-		return false, false
-	}
-	f, ok, err := k.Facts(c, c.Region, keyARN)
-	return f.Managed, ok && err == nil
-}
-
-// volumeKeys tells the EBS direct APIs what an account has set at EC2.
-type volumeKeys struct{ s *Sandbox }
-
-// Default tells whether new snapshots are encrypted, and their key.
-func (k volumeKeys) Default(c *gate.Call) (encrypt bool, key string) { return k.s.ec2.Default(c) }
-
-// Key finds a key.
-func (k volumeKeys) Key(c *gate.Call, id string) (keyARN string, managed, ok bool, err error) {
-	f, ok, err := k.s.kms.Facts(c, c.Region, id)
-	return f.ARN, f.Managed, ok && f.Symmetric, err
 }

@@ -9,6 +9,7 @@ package usage
 import (
 	_ "embed"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/keyreach/keyreach/arn"
@@ -92,6 +93,8 @@ var tableText []byte
 type table struct {
 	FormatVersion int   `json:"format_version"`
 	Uses          []Use `json:"uses"`
+
+	by map[[2]string][]Use // operation, scenario
 }
 
 // load reads the embedded table once. A test validates it, so reading cannot
@@ -105,21 +108,20 @@ var load = sync.OnceValue(func() *table {
 	if err != nil {
 		panic(fmt.Sprintf("usage: reading the embedded table: %v", err))
 	}
+	t.by = map[[2]string][]Use{}
+	for _, u := range t.Uses {
+		at := [2]string{u.Operation, u.Scenario}
+		t.by[at] = append(t.by[at], u)
+	}
 	return &t
 })
 
 // All returns every row, in the order of the table.
-func All() []Use { return append([]Use(nil), load().Uses...) }
+func All() []Use { return slices.Clone(load().Uses) }
 
 // Of returns the rows of an operation in a scenario.
 func Of(operation, scenario string) []Use {
-	var us []Use
-	for _, u := range load().Uses {
-		if u.Operation == operation && u.Scenario == scenario {
-			us = append(us, u)
-		}
-	}
-	return us
+	return slices.Clone(load().by[[2]string{operation, scenario}])
 }
 
 // grantForResource is the condition key that a service sets when it makes a

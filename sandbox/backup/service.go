@@ -26,26 +26,11 @@ type Config struct {
 	// Gate is asked for what a job's role may do with vaults, for which there is no
 	// operation.
 	Gate          *gate.Gate
-	Keys          Keys
+	Keys          gate.Keys
 	Events        gate.Events // nil for none
 	Organizations Organizations
 	Roles         Roles
 	Accounts      func() []string // all that the sandbox has seen
-}
-
-// Keys finds KMS keys without asking whether the caller may see them.
-type Keys interface {
-	// Find leads from a key id, key ARN, alias name or alias ARN to a key's ARN, and
-	// tells whether it is AWS's own. An AWS managed key is made when it is first named.
-	// It is false when there is none; the error is gate.ErrUpdate when a key has to be
-	// made in a call that only reads.
-	Find(c *gate.Call, region, id string) (key Key, there bool, err error)
-}
-
-// Key is what AWS Backup looks at in a key.
-type Key struct {
-	ARN     string
-	Managed bool // AWS's own
 }
 
 // Organizations tells which accounts belong together.

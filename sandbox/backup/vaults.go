@@ -149,18 +149,18 @@ func (s *Service) CreateBackupVault(ctx context.Context, in *backup.CreateBackup
 }
 
 // vaultKey is the key for a new vault, which the caller has to be able to use.
-func (s *Service) vaultKey(ctx context.Context, id string) (Key, error) {
+func (s *Service) vaultKey(ctx context.Context, id string) (gate.KeyFacts, error) {
 	c := gate.From(ctx)
 	k, ok, err := s.Keys.Find(c, c.Region, id)
 	if err != nil {
-		return Key{}, err
+		return gate.KeyFacts{}, err
 	}
 	if !ok {
-		return Key{}, invalidValue("The encryption key " + id + " does not exist.") // assumed text
+		return gate.KeyFacts{}, invalidValue("The encryption key " + id + " does not exist.") // assumed text
 	}
 	_, err = s.Agent.Use(ctx, "backup:CreateBackupVault", "", map[string]behalf.Key{"vault": {ARN: k.ARN}})
 	if refused := (*behalf.Refused)(nil); errors.As(err, &refused) {
-		return Key{}, hidden()
+		return gate.KeyFacts{}, hidden()
 	}
 	return k, err
 }

@@ -87,7 +87,7 @@ func (a *Agent) Use(ctx context.Context, operation, scenario string, keys map[st
 			if !given || u.Need != usage.Required {
 				continue
 			}
-			if err := a.one(ctx, u, k, keys, m); err != nil {
+			if err := a.one(ctx, u, k, rows, keys, m); err != nil {
 				return &Refused{Use: *u, Key: k.ARN, Err: err}
 			}
 		}
@@ -100,7 +100,7 @@ func (a *Agent) Use(ctx context.Context, operation, scenario string, keys map[st
 }
 
 // one makes one use.
-func (a *Agent) one(ctx context.Context, u *usage.Use, k Key, keys map[string]Key, m *Made) error {
+func (a *Agent) one(ctx context.Context, u *usage.Use, k Key, rows []usage.Use, keys map[string]Key, m *Made) error {
 	switch u.Action {
 	case "kms:DescribeKey":
 		_, err := a.kms(ctx, u, k, "DescribeKey", &kms.DescribeKeyInput{KeyId: &k.ARN})
@@ -135,7 +135,7 @@ func (a *Agent) one(ctx context.Context, u *usage.Use, k Key, keys map[string]Ke
 	case "kms:Decrypt":
 		return a.decrypt(ctx, u, k, m)
 	case "kms:ReEncryptFrom":
-		return a.reEncrypt(ctx, u, k, keys, m)
+		return a.reEncrypt(ctx, u, k, rows, keys, m)
 	case "kms:ReEncryptTo":
 		return nil // made together with the ReEncryptFrom of the same operation
 	case "kms:Encrypt":
@@ -223,9 +223,9 @@ func (a *Agent) decrypt(ctx context.Context, u *usage.Use, k Key, m *Made) error
 
 // reEncrypt writes a data key anew: under the key of the operation's ReEncryptTo, with
 // that key's context.
-func (a *Agent) reEncrypt(ctx context.Context, u *usage.Use, from Key, keys map[string]Key, m *Made) error {
+func (a *Agent) reEncrypt(ctx context.Context, u *usage.Use, from Key, rows []usage.Use, keys map[string]Key, m *Made) error {
 	part := u.Key
-	for _, other := range usage.Of(u.Operation, u.Scenario) {
+	for _, other := range rows {
 		if other.Action == "kms:ReEncryptTo" && other.Need == usage.Required {
 			if _, given := keys[other.Key]; given {
 				part = other.Key

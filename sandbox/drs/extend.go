@@ -133,6 +133,12 @@ func (s *Service) stagedServer(v *Server) *Server {
 	return s.servers.Get(state.Key(v.Staging.Account, v.Region, v.Staging.Server))
 }
 
+// managed reports whether a disk's key is AWS's own.
+func (s *Service) managed(c *gate.Call, keyARN string) bool {
+	k, ok, err := s.Keys.Find(c, c.Region, keyARN)
+	return err == nil && ok && k.Managed
+}
+
 // look looks whether an extended server can be reached, and keeps what came out.
 func (s *Service) look(ctx context.Context, old *Server) *Server {
 	v, x := *old, *old.Staging
@@ -150,7 +156,7 @@ func (s *Service) look(ctx context.Context, old *Server) *Server {
 			v.State, v.Synced = source.State, source.Synced
 		}
 		for _, d := range source.Disks {
-			if managed, ok := s.Keys.Managed(gate.From(ctx), d.Key); ok && managed {
+			if s.managed(gate.From(ctx), d.Key) {
 				fail(defaultKeyText)
 			}
 		}

@@ -26,14 +26,8 @@ type Config struct {
 	IDs    *state.IDs
 	Agenda *state.Agenda
 	Agent  *behalf.Agent
-	Keys   Keys
+	Keys   gate.Keys
 	Events gate.Events // nil for none
-}
-
-// Keys tells about KMS keys without asking whether the caller may see them.
-type Keys interface {
-	// Managed reports whether a key is AWS's own; ok is false when there is none.
-	Managed(c *gate.Call, keyARN string) (managed, ok bool)
 }
 
 // Service is DRS.

@@ -29,15 +29,14 @@ type Config struct {
 	Agenda    *state.Agenda
 	Agent     *behalf.Agent
 	Account   Account
+	Keys      gate.Keys
 	Snapshots *blocks.Store
 }
 
-// Account tells what an account has set for its snapshots and which keys there are.
+// Account tells what an account has set for its snapshots.
 type Account interface {
 	// Default tells whether new snapshots are encrypted, and the key of those that are.
 	Default(c *gate.Call) (encrypt bool, key string)
-	// Key leads from an identifier to the ARN of a key; managed is set for AWS's own.
-	Key(c *gate.Call, id string) (keyARN string, managed, ok bool, err error)
 }
 
 // Service is the EBS direct APIs.

@@ -118,15 +118,15 @@ func (s *Service) encrypt(ctx context.Context, n *blocks.Snapshot, in *ebs.Start
 	if key == "" && !aws.ToBool(in.Encrypted) && !byDefault {
 		return nil
 	}
-	keyARN, managed, ok, err := s.Account.Key(c, cmp.Or(key, plain))
+	k, ok, err := s.Keys.Find(c, c.Region, cmp.Or(key, plain))
 	switch {
 	case err != nil:
 		return err
-	case !ok:
+	case !ok || !k.Symmetric:
 		return noKey()
 	}
-	n.KeyARN, n.Default = keyARN, managed
-	m, err := s.use(use{ctx, "ebs:StartSnapshot", "root", map[string]behalf.Key{"snapshot": {ARN: keyARN, Context: n.Context()}}})
+	n.KeyARN, n.Default = k.ARN, k.Managed
+	m, err := s.use(use{ctx, "ebs:StartSnapshot", "root", map[string]behalf.Key{"snapshot": {ARN: k.ARN, Context: n.Context()}}})
 	if err == nil {
 		n.DataKey = m.Blobs["snapshot"]
 	}

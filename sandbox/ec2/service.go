@@ -21,7 +21,7 @@ type Config struct {
 	IDs    *state.IDs
 	Agenda *state.Agenda
 	Agent  *behalf.Agent
-	Keys   Keys
+	Keys   gate.Keys
 	Events gate.Events // nil for none
 	// Snapshots are shared with the EBS direct APIs.
 	Snapshots *blocks.Store
@@ -30,24 +30,6 @@ type Config struct {
 	Organizations gate.Organizations
 	// Profiles are IAM's instance profiles.
 	Profiles Profiles
-}
-
-// Keys finds KMS keys without asking whether the caller may see them.
-type Keys interface {
-	// Find leads from a key id, key ARN, alias name or alias ARN to a key. An AWS
-	// managed key is made when it is first named. It is false when there is none; the
-	// error is gate.ErrUpdate when a key has to be made in a call that only reads.
-	Find(c *gate.Call, region, id string) (KeyFacts, bool, error)
-}
-
-// KeyFacts is what EC2 looks at in a key before it uses it.
-type KeyFacts struct {
-	ARN string
-	// Managed is set for AWS's own keys.
-	Managed bool
-	// Enabled is set for keys that can be used, Symmetric for those that EBS can use.
-	Enabled, Symmetric bool
-	State              string
 }
 
 // Service is EC2.

@@ -137,7 +137,7 @@ func (s *Service) GetEbsDefaultKmsKeyId(ctx context.Context, in *ec2.GetEbsDefau
 
 // usableKey finds a key that somebody named. Recorded for CopySnapshot; the same texts
 // elsewhere are assumed.
-func (s *Service) usableKey(c *gate.Call, id string) (KeyFacts, error) {
+func (s *Service) usableKey(c *gate.Call, id string) (gate.KeyFacts, error) {
 	k, ok, err := s.Keys.Find(c, c.Region, id)
 	switch {
 	case err != nil:

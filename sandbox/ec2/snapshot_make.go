@@ -113,18 +113,18 @@ func (s *Service) copySnapshot(ctx context.Context, spec copySpec) (*blocks.Snap
 // copyKey is under which key a copy is made, without an ARN for none. Recorded: an
 // encrypted source is copied under the default key of who copies when none is named,
 // never under its own.
-func (s *Service) copyKey(c *gate.Call, spec *copySpec, source *blocks.Snapshot) (KeyFacts, error) {
+func (s *Service) copyKey(c *gate.Call, spec *copySpec, source *blocks.Snapshot) (gate.KeyFacts, error) {
 	named := spec.KmsKeyID != nil && *spec.KmsKeyID != ""
 	plain := spec.Encrypted != nil && !*spec.Encrypted
 	switch {
 	case named && plain && !s.settingsOf(c).Encrypt && (source == nil || source.KeyARN == ""):
-		return KeyFacts{}, refuse("InvalidParameterDependency", "The parameter KmsKeyId requires the parameter Encrypted to be set.")
+		return gate.KeyFacts{}, refuse("InvalidParameterDependency", "The parameter KmsKeyId requires the parameter Encrypted to be set.")
 	case named:
 		return s.usableKey(c, *spec.KmsKeyID)
 	case spec.Encrypted != nil && *spec.Encrypted, s.settingsOf(c).Encrypt, source != nil && source.KeyARN != "":
 		return s.usableKey(c, s.defaultKeyOf(c))
 	}
-	return KeyFacts{}, nil
+	return gate.KeyFacts{}, nil
 }
 
 // encryptCopy makes the uses of keys of a copy.

@@ -123,27 +123,18 @@ func aliasARN(region, account, name string) string {
 	return arn.ARN{Partition: partitionOf(region), Service: "kms", Region: region, Account: account, Resource: name}.String()
 }
 
-// Facts is what a service looks at in a key before it uses it.
-type Facts struct {
-	ARN string
-	// Managed is set for AWS's own keys, Symmetric for those that encrypt data keys.
-	Managed, Symmetric bool
-	State              types.KeyState
-}
-
-// Facts leads from a key id, key ARN, alias name or alias ARN of a Region to a key,
-// without asking whether the caller may know of it: for services, which tell a key that is
-// not there from one that may not be used. It is false when there is none. A key of AWS's
-// that does not exist yet is made.
-func (s *Service) Facts(c *gate.Call, region, id string) (Facts, bool, error) {
+// Find leads to a key without asking whether the caller may know of it. See gate.Keys.
+func (s *Service) Find(c *gate.Call, region, id string) (gate.KeyFacts, bool, error) {
 	there := *c
 	there.Region = region
 	f, err := s.find(&there, id, "DescribeKey")
 	switch {
 	case errors.Is(err, gate.ErrUpdate):
-		return Facts{}, false, err
+		return gate.KeyFacts{}, false, err
 	case err != nil || f.hidden:
-		return Facts{}, false, nil
+		return gate.KeyFacts{}, false, nil
 	}
-	return Facts{ARN: f.arn, Managed: f.Manager == types.KeyManagerTypeAws, Symmetric: f.Spec == types.KeySpecSymmetricDefault, State: f.State}, true, nil
+	return gate.KeyFacts{
+		ARN: f.arn, Managed: f.Manager == types.KeyManagerTypeAws, Symmetric: f.Spec == types.KeySpecSymmetricDefault, Enabled: f.State == types.KeyStateEnabled,
+	}, true, nil
 }
