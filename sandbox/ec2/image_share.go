@@ -13,6 +13,7 @@ import (
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/policy"
 	"github.com/keyreach/keyreach/sandbox/gate"
+	"github.com/keyreach/keyreach/sandbox/wire"
 )
 
 func (s *Service) imageShareOperations() []gate.Operation {
@@ -221,7 +222,7 @@ func (s *Service) DescribeImageAttribute(ctx context.Context, in *ec2.DescribeIm
 	if err := dry(in.DryRun); err != nil {
 		return nil, err
 	}
-	value := func(v string) *types.AttributeValue { return &types.AttributeValue{Value: text(v)} }
+	value := func(v string) *types.AttributeValue { return &types.AttributeValue{Value: wire.Optional(v)} }
 	out := &ec2.DescribeImageAttributeOutput{ImageId: &m.ID}
 	switch in.Attribute {
 	case types.ImageAttributeNameLaunchPermission:

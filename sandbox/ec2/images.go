@@ -13,6 +13,7 @@ import (
 
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/state"
+	"github.com/keyreach/keyreach/sandbox/wire"
 )
 
 func (s *Service) imageOperations() []gate.Operation {
@@ -32,9 +33,9 @@ func (s *Service) shownImage(m *Image, viewer string, now time.Time) types.Image
 		ImageType: types.ImageTypeValuesMachine, Public: new(m.public()), State: m.state(now), RootDeviceType: types.DeviceType(m.RootType),
 		PlatformDetails: &m.PlatformDetails, UsageOperation: &m.UsageOperation, EnaSupport: &m.ENA, BootMode: types.BootModeValues(m.BootMode),
 		Platform: types.PlatformValues(m.Platform), ImdsSupport: types.ImdsSupportValues(m.IMDS), TpmSupport: types.TpmSupportValues(m.TPM),
-		Description: text(m.Description), ImageOwnerAlias: text(m.Alias), RootDeviceName: text(m.RootDevice), SriovNetSupport: text(m.SRIOV),
-		KernelId: text(m.Kernel), RamdiskId: text(m.Ramdisk), SourceImageId: text(m.SourceImage), SourceImageRegion: text(m.SourceRegion),
-		SourceInstanceId: text(m.SourceInstance), BlockDeviceMappings: []types.BlockDeviceMapping{},
+		Description: wire.Optional(m.Description), ImageOwnerAlias: wire.Optional(m.Alias), RootDeviceName: wire.Optional(m.RootDevice), SriovNetSupport: wire.Optional(m.SRIOV),
+		KernelId: wire.Optional(m.Kernel), RamdiskId: wire.Optional(m.Ramdisk), SourceImageId: wire.Optional(m.SourceImage), SourceImageRegion: wire.Optional(m.SourceRegion),
+		SourceInstanceId: wire.Optional(m.SourceInstance), BlockDeviceMappings: []types.BlockDeviceMapping{},
 	}
 	if tags := m.Tags[viewer]; len(tags) > 0 {
 		out.Tags = shownTags(tags)

@@ -16,6 +16,7 @@ import (
 	"github.com/keyreach/keyreach/sandbox/blocks"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/state"
+	"github.com/keyreach/keyreach/sandbox/wire"
 )
 
 func (s *Service) snapshotOperations() []gate.Operation {
@@ -317,7 +318,7 @@ func transfer(n *blocks.Snapshot) string {
 // shownSnapshot is a snapshot as AWS shows it to an account.
 func shownSnapshot(n *blocks.Snapshot, account string, now time.Time) types.Snapshot {
 	out := types.Snapshot{
-		Description: &n.Description, Encrypted: new(n.KeyARN != ""), KmsKeyId: text(n.KeyARN), OwnerId: &n.Account, Progress: new(progress(n, now)),
+		Description: &n.Description, Encrypted: new(n.KeyARN != ""), KmsKeyId: wire.Optional(n.KeyARN), OwnerId: &n.Account, Progress: new(progress(n, now)),
 		SnapshotId: &n.ID, StartTime: &n.Created, State: types.SnapshotState(n.State(now)), StorageTier: types.StorageTierStandard,
 		VolumeId: &n.VolumeID, VolumeSize: &n.Size, TransferType: types.TransferType(transfer(n)),
 	}
@@ -328,7 +329,7 @@ func shownSnapshot(n *blocks.Snapshot, account string, now time.Time) types.Snap
 	case blocks.Completed:
 		out.CompletionTime = &n.Done
 	case blocks.Failed:
-		out.StateMessage = text(n.Failed)
+		out.StateMessage = wire.Optional(n.Failed)
 	}
 	return out
 }

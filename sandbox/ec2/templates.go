@@ -16,6 +16,7 @@ import (
 	"github.com/keyreach/keyreach/sandbox/behalf"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/state"
+	"github.com/keyreach/keyreach/sandbox/wire"
 )
 
 func (s *Service) templateOperations() []gate.Operation {
@@ -374,7 +375,7 @@ func (s *Service) GetLaunchTemplateData(ctx context.Context, in *ec2.GetLaunchTe
 	for _, d := range s.devicesOf(i) {
 		b := types.LaunchTemplateBlockDeviceMapping{}
 		translate(d.mapping(), &b)
-		b.Ebs.SnapshotId, b.Ebs.Encrypted, b.Ebs.KmsKeyId = text(d.volume.SnapshotID), new(d.volume.KeyARN != ""), text(d.volume.KeyARN)
+		b.Ebs.SnapshotId, b.Ebs.Encrypted, b.Ebs.KmsKeyId = wire.Optional(d.volume.SnapshotID), new(d.volume.KeyARN != ""), wire.Optional(d.volume.KeyARN)
 		data.BlockDeviceMappings = append(data.BlockDeviceMappings, b)
 	}
 	return &ec2.GetLaunchTemplateDataOutput{LaunchTemplateData: data}, nil

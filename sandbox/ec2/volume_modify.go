@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/keyreach/keyreach/sandbox/gate"
+	"github.com/keyreach/keyreach/sandbox/wire"
 )
 
 // modification is a change of a volume. It shows when Half of its time is over.
@@ -115,8 +116,8 @@ func (v *Volume) shownModification(now time.Time) *types.VolumeModification {
 	is, progress := m.state(now)
 	out := &types.VolumeModification{
 		ModificationState: is, Progress: &progress, StartTime: &m.At, VolumeId: &v.ID,
-		OriginalIops: number(m.From.IOPS), OriginalMultiAttachEnabled: &m.From.MultiAttach, OriginalSize: &m.From.Size, OriginalThroughput: number(m.From.Throughput), OriginalVolumeType: types.VolumeType(m.From.Type),
-		TargetIops: number(m.To.IOPS), TargetMultiAttachEnabled: &m.To.MultiAttach, TargetSize: &m.To.Size, TargetThroughput: number(m.To.Throughput), TargetVolumeType: types.VolumeType(m.To.Type),
+		OriginalIops: wire.Optional(m.From.IOPS), OriginalMultiAttachEnabled: &m.From.MultiAttach, OriginalSize: &m.From.Size, OriginalThroughput: wire.Optional(m.From.Throughput), OriginalVolumeType: types.VolumeType(m.From.Type),
+		TargetIops: wire.Optional(m.To.IOPS), TargetMultiAttachEnabled: &m.To.MultiAttach, TargetSize: &m.To.Size, TargetThroughput: wire.Optional(m.To.Throughput), TargetVolumeType: types.VolumeType(m.To.Type),
 	}
 	if is == types.VolumeModificationStateCompleted {
 		out.EndTime = &m.Done

@@ -15,6 +15,7 @@ import (
 	"github.com/keyreach/keyreach/sandbox/behalf"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/state"
+	"github.com/keyreach/keyreach/sandbox/wire"
 )
 
 func (s *Service) volumeOperations() []gate.Operation {
@@ -90,9 +91,9 @@ func (s *Service) CreateVolume(ctx context.Context, in *ec2.CreateVolumeInput) (
 		s.tokens.Keep(c, in.ClientToken, in, v.ID)
 	}
 	return &ec2.CreateVolumeOutput{
-		AvailabilityZone: &v.Zone, AvailabilityZoneId: new(zoneID(v.Region, v.Zone)), CreateTime: &v.Created, Encrypted: new(v.KeyARN != ""), Iops: number(v.IOPS), KmsKeyId: text(v.KeyARN),
+		AvailabilityZone: &v.Zone, AvailabilityZoneId: new(zoneID(v.Region, v.Zone)), CreateTime: &v.Created, Encrypted: new(v.KeyARN != ""), Iops: wire.Optional(v.IOPS), KmsKeyId: wire.Optional(v.KeyARN),
 		MultiAttachEnabled: &v.MultiAttach, Size: &v.Size, SnapshotId: &v.SnapshotID, State: types.VolumeState(v.state(c.At)),
-		Tags: shownTags(v.Tags), Throughput: number(v.Throughput), VolumeId: &v.ID, VolumeType: types.VolumeType(v.Type),
+		Tags: shownTags(v.Tags), Throughput: wire.Optional(v.Throughput), VolumeId: &v.ID, VolumeType: types.VolumeType(v.Type),
 	}, nil
 }
 
@@ -107,20 +108,6 @@ func zoneOf(c *gate.Call, in *ec2.CreateVolumeInput) string {
 		}
 	}
 	return *in.AvailabilityZoneId
-}
-
-func text(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
-
-func number(n int32) *int32 {
-	if n == 0 {
-		return nil
-	}
-	return &n
 }
 
 func (s *Service) asksDeleteVolume(c *gate.Call, in *ec2.DeleteVolumeInput) ([]gate.Ask, error) {
@@ -274,9 +261,9 @@ func (a *Attachment) state(now time.Time) string {
 func (v *Volume) shown(now time.Time) types.Volume {
 	t := v.shownTraits(now)
 	out := types.Volume{
-		AvailabilityZone: &v.Zone, AvailabilityZoneId: new(zoneID(v.Region, v.Zone)), CreateTime: &v.Created, Encrypted: new(v.KeyARN != ""), Iops: number(t.IOPS), KmsKeyId: text(v.KeyARN),
+		AvailabilityZone: &v.Zone, AvailabilityZoneId: new(zoneID(v.Region, v.Zone)), CreateTime: &v.Created, Encrypted: new(v.KeyARN != ""), Iops: wire.Optional(t.IOPS), KmsKeyId: wire.Optional(v.KeyARN),
 		MultiAttachEnabled: &t.MultiAttach, Size: &t.Size, SnapshotId: &v.SnapshotID, State: types.VolumeState(v.state(now)), Tags: shownTags(v.Tags),
-		Throughput: number(t.Throughput), VolumeId: &v.ID, VolumeType: types.VolumeType(t.Type),
+		Throughput: wire.Optional(t.Throughput), VolumeId: &v.ID, VolumeType: types.VolumeType(t.Type),
 	}
 	for i := range v.Attached {
 		a := &v.Attached[i]

@@ -6,12 +6,14 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
 	"github.com/keyreach/keyreach/sandbox/behalf"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/state"
+	"github.com/keyreach/keyreach/sandbox/wire"
 )
 
 // CreateEventBus makes a bus. A key is kept and shown; events pass a bus at once and
@@ -50,16 +52,8 @@ func (s *Service) DescribeEventBus(ctx context.Context, in *eventbridge.Describe
 	}
 	return &eventbridge.DescribeEventBusOutput{
 		Name: &b.Name, Arn: new(b.arn()), Description: b.Description, KmsKeyIdentifier: b.Key, DeadLetterConfig: b.DeadLetter, LogConfig: b.Log,
-		Policy: text(b.Policy), CreationTime: b.Created, LastModifiedTime: b.Modified,
+		Policy: wire.Optional(b.Policy), CreationTime: b.Created, LastModifiedTime: b.Modified,
 	}, nil
-}
-
-// text is nil for an empty text.
-func text(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
 }
 
 // change has a bus changed.
@@ -124,9 +118,9 @@ func (s *Service) ListEventBuses(ctx context.Context, in *eventbridge.ListEventB
 	}
 	list := []types.EventBus{}
 	for _, b := range buses {
-		if strings.HasPrefix(b.Name, value(in.NamePrefix)) {
+		if strings.HasPrefix(b.Name, aws.ToString(in.NamePrefix)) {
 			list = append(list, types.EventBus{
-				Name: &b.Name, Arn: new(b.arn()), Description: b.Description, Policy: text(b.Policy), CreationTime: b.Created, LastModifiedTime: b.Modified,
+				Name: &b.Name, Arn: new(b.arn()), Description: b.Description, Policy: wire.Optional(b.Policy), CreationTime: b.Created, LastModifiedTime: b.Modified,
 			})
 		}
 	}
@@ -143,7 +137,7 @@ const maxPolicy = 10240
 // See https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutPermission.html.
 func (s *Service) PutPermission(ctx context.Context, in *eventbridge.PutPermissionInput) (*eventbridge.PutPermissionOutput, error) {
 	_, err := s.change(ctx, in.EventBusName, func(b *Bus) error {
-		policy := value(in.Policy)
+		policy := aws.ToString(in.Policy)
 		switch {
 		case in.Policy != nil && (in.StatementId != nil || in.Principal != nil || in.Action != nil || in.Condition != nil):
 			return invalid("Policy cannot be given together with StatementId, Principal, Action or Condition.") // assumed text

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/keyreach/keyreach/sandbox/behalf"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/state"
+	"github.com/keyreach/keyreach/sandbox/wire"
 )
 
 func (s *Service) destinationOperations() []gate.Operation {
@@ -75,10 +77,10 @@ func (s *Service) CreateConnection(ctx context.Context, in *eventbridge.CreateCo
 		return nil, notConnected()
 	}
 	if v := in.AuthParameters.ApiKeyAuthParameters; v != nil {
-		k.User, k.Secret = value(v.ApiKeyName), value(v.ApiKeyValue)
+		k.User, k.Secret = aws.ToString(v.ApiKeyName), aws.ToString(v.ApiKeyValue)
 	}
 	if v := in.AuthParameters.BasicAuthParameters; v != nil {
-		k.User, k.Secret = value(v.Username), value(v.Password)
+		k.User, k.Secret = aws.ToString(v.Username), aws.ToString(v.Password)
 	}
 	if err := s.authorized(c, k, in.AuthParameters.InvocationHttpParameters); err != nil {
 		return nil, err
@@ -124,7 +126,7 @@ func (s *Service) UpdateConnection(ctx context.Context, in *eventbridge.UpdateCo
 		k.Description = in.Description
 	}
 	if in.KmsKeyIdentifier != nil {
-		k.Key = text(*in.KmsKeyIdentifier)
+		k.Key = wire.Optional(*in.KmsKeyIdentifier)
 	}
 	more := k.HTTP
 	if v := in.AuthParameters; v != nil {
@@ -235,7 +237,7 @@ func (s *Service) ListConnections(ctx context.Context, in *eventbridge.ListConne
 	c := gate.From(ctx)
 	list := []types.Connection{}
 	for _, k := range s.connections.All(state.Key(c.Caller.Account, c.Region, "")) {
-		if strings.HasPrefix(k.Name, value(in.NamePrefix)) && (in.ConnectionState == "" || in.ConnectionState == k.State) {
+		if strings.HasPrefix(k.Name, aws.ToString(in.NamePrefix)) && (in.ConnectionState == "" || in.ConnectionState == k.State) {
 			list = append(list, types.Connection{
 				Name: &k.Name, ConnectionArn: new(k.arn()), ConnectionState: k.State, AuthorizationType: k.Kind,
 				CreationTime: &k.Created, LastModifiedTime: &k.Modified, LastAuthorizedTime: k.Authorized,
@@ -352,7 +354,7 @@ func (s *Service) ListApiDestinations(ctx context.Context, in *eventbridge.ListA
 	c := gate.From(ctx)
 	list := []types.ApiDestination{}
 	for _, d := range s.destinations.All(state.Key(c.Caller.Account, c.Region, "")) {
-		if strings.HasPrefix(d.Name, value(in.NamePrefix)) && (in.ConnectionArn == nil || *in.ConnectionArn == d.Connection) {
+		if strings.HasPrefix(d.Name, aws.ToString(in.NamePrefix)) && (in.ConnectionArn == nil || *in.ConnectionArn == d.Connection) {
 			list = append(list, types.ApiDestination{
 				Name: &d.Name, ApiDestinationArn: new(d.arn()), ApiDestinationState: types.ApiDestinationStateActive, ConnectionArn: &d.Connection,
 				HttpMethod: d.Method, InvocationEndpoint: &d.Endpoint, InvocationRateLimitPerSecond: &d.Rate, CreationTime: &d.Created, LastModifiedTime: &d.Modified,

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 )
 
@@ -129,10 +130,10 @@ func (h *happened) resolved(value string) string {
 func (k *Connection) authorize(p *post, query url.Values) {
 	if v := k.HTTP; v != nil {
 		for _, x := range v.HeaderParameters {
-			p.header.Set(value(x.Key), value(x.Value))
+			p.header.Set(aws.ToString(x.Key), aws.ToString(x.Value))
 		}
 		for _, x := range v.QueryStringParameters {
-			query.Set(value(x.Key), value(x.Value))
+			query.Set(aws.ToString(x.Key), aws.ToString(x.Value))
 		}
 	}
 	switch k.Kind {
@@ -142,13 +143,6 @@ func (k *Connection) authorize(p *post, query url.Values) {
 		r := http.Request{Header: p.header}
 		r.SetBasicAuth(k.User, k.Secret)
 	}
-}
-
-func value(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
 }
 
 // lane is what waits for one destination.

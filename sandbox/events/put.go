@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
@@ -36,7 +37,7 @@ func (s *Service) asksPutEvents(c *gate.Call, in *eventbridge.PutEventsInput) ([
 		if err != nil {
 			return nil, err
 		}
-		what := [3]string{p.arn(), value(e.Source), value(e.DetailType)}
+		what := [3]string{p.arn(), aws.ToString(e.Source), aws.ToString(e.DetailType)}
 		if !seen[what] {
 			seen[what] = true
 			list = append(list, s.ask(c, p, "PutEvents", p.arn(), busType, putContext(what[1], what[2])))
@@ -78,7 +79,7 @@ func (s *Service) PutEvents(ctx context.Context, in *eventbridge.PutEventsInput)
 
 // sizeOf counts an entry as AWS documents it.
 func sizeOf(e *types.PutEventsRequestEntry) int {
-	size := len(value(e.Source)) + len(value(e.DetailType)) + len(value(e.Detail))
+	size := len(aws.ToString(e.Source)) + len(aws.ToString(e.DetailType)) + len(aws.ToString(e.Detail))
 	if e.Time != nil {
 		size += 14
 	}
@@ -100,7 +101,7 @@ func (s *Service) putOne(c *gate.Call, e *types.PutEventsRequestEntry) (types.Pu
 		name  string
 		value *string
 	}{{"Source", e.Source}, {"DetailType", e.DetailType}, {"Detail", e.Detail}} {
-		if value(m.value) == "" {
+		if aws.ToString(m.value) == "" {
 			return bad("InvalidArgument", "Parameter "+m.name+" is not valid. Reason: "+m.name+" is a required argument.")
 		}
 	}

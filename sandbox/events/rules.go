@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/keyreach/keyreach/policy"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/state"
+	"github.com/keyreach/keyreach/sandbox/wire"
 )
 
 // rule finds the rule of a request.
@@ -81,12 +83,12 @@ func (s *Service) PutRule(ctx context.Context, in *eventbridge.PutRuleInput) (*e
 	} else if r.Tags, err = addTags(nil, in.Tags); err != nil {
 		return nil, err
 	}
-	scheduled := value(r.Schedule)
-	r.Pattern, r.Schedule, r.Description, r.Role, r.State = text(value(in.EventPattern)), text(value(in.ScheduleExpression)), in.Description, in.RoleArn, in.State
+	scheduled := aws.ToString(r.Schedule)
+	r.Pattern, r.Schedule, r.Description, r.Role, r.State = wire.Optional(aws.ToString(in.EventPattern)), wire.Optional(aws.ToString(in.ScheduleExpression)), in.Description, in.RoleArn, in.State
 	if r.State == "" {
 		r.State = types.RuleStateEnabled
 	}
-	if value(r.Schedule) != scheduled {
+	if aws.ToString(r.Schedule) != scheduled {
 		s.schedule(c, r)
 	}
 	s.rules.Put(r.row(), r)
@@ -94,7 +96,7 @@ func (s *Service) PutRule(ctx context.Context, in *eventbridge.PutRuleInput) (*e
 }
 
 func checkRule(b *Bus, in *eventbridge.PutRuleInput) error {
-	pattern, schedule := value(in.EventPattern), value(in.ScheduleExpression)
+	pattern, schedule := aws.ToString(in.EventPattern), aws.ToString(in.ScheduleExpression)
 	if pattern == "" && schedule == "" {
 		return invalid("Parameter(s) EventPattern or ScheduleExpression must be specified.")
 	}
@@ -189,7 +191,7 @@ func (s *Service) ListRules(ctx context.Context, in *eventbridge.ListRulesInput)
 	}
 	list := []types.Rule{}
 	for _, r := range s.rules.All(state.Key(b.Account, b.Region, b.Name, "")) {
-		if strings.HasPrefix(r.Name, value(in.NamePrefix)) {
+		if strings.HasPrefix(r.Name, aws.ToString(in.NamePrefix)) {
 			list = append(list, types.Rule{
 				Name: &r.Name, Arn: new(r.arn()), EventBusName: &r.Bus, EventPattern: r.Pattern, ScheduleExpression: r.Schedule,
 				Description: r.Description, RoleArn: r.Role, State: r.State,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/state"
 )
@@ -14,7 +15,7 @@ const fires = "schedule fires"
 // schedule puts the first firing of a rule on the agenda.
 func (s *Service) schedule(c *gate.Call, r *Rule) {
 	r.Due = time.Time{}
-	if p := readSchedule(value(r.Schedule)); p != nil {
+	if p := readSchedule(aws.ToString(r.Schedule)); p != nil {
 		s.await(r, p, c.At, c.At)
 	}
 }
@@ -41,7 +42,7 @@ func (s *Service) Due(_ context.Context, t state.Task) error {
 	}
 	r := *old
 	r.Due = time.Time{}
-	if p := readSchedule(value(r.Schedule)); p != nil {
+	if p := readSchedule(aws.ToString(r.Schedule)); p != nil {
 		s.await(&r, p, t.At, resume(p, t.At, s.Clock.Now()))
 	}
 	s.rules.Put(r.row(), &r)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
@@ -25,7 +26,7 @@ func addTags(old []Tag, added []types.Tag) ([]Tag, error) {
 		if strings.HasPrefix(strings.ToLower(*t.Key), "aws:") {
 			return nil, invalid("Tag keys must not begin with aws:.") // assumed text
 		}
-		tag := Tag{*t.Key, value(t.Value)}
+		tag := Tag{*t.Key, aws.ToString(t.Value)}
 		if i := slices.IndexFunc(tags, func(o Tag) bool { return o.Key == tag.Key }); i >= 0 {
 			tags[i] = tag
 		} else {
@@ -51,7 +52,7 @@ func requestTags(tags []types.Tag, taken []string) estate.Given {
 	var g estate.Given
 	keys := map[string]bool{}
 	for _, t := range tags {
-		g = append(g, estate.NewEntry("aws:RequestTag/"+*t.Key, policy.One(value(t.Value))))
+		g = append(g, estate.NewEntry("aws:RequestTag/"+*t.Key, policy.One(aws.ToString(t.Value))))
 		keys[*t.Key] = true
 	}
 	for _, key := range taken {

@@ -1,6 +1,7 @@
 package iam
 
 import (
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
 	"github.com/keyreach/keyreach/arn"
@@ -102,7 +103,7 @@ func (s *Service) policyAt(c *gate.Call, policyARN *string) about {
 
 // with adds a context key when the request has it.
 func (a about) with(name string, value *string) about {
-	a.one(name, text(value))
+	a.one(name, aws.ToString(value))
 	return a
 }
 

@@ -56,13 +56,6 @@ func paged[T any](list []T, marker *string, limit *int32) ([]T, *string, error) 
 // second is a time as IAM keeps and shows it.
 func second(t time.Time) time.Time { return t.Truncate(time.Second) }
 
-func text(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
-}
-
 // path completes a path.
 func pathOf(s *string) string {
 	if s == nil || *s == "" {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
@@ -46,7 +47,7 @@ func (s *Service) CreateServiceLinkedRole(ctx context.Context, in *iam.CreateSer
 			Attached: []string{"arn:aws:iam::aws:policy/aws-service-role/" + known.ManagedPolicy},
 		},
 		Trust:       fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":%q},"Action":"sts:AssumeRole"}]}`, known.Service),
-		Description: text(in.Description), MaxSession: plainSession, Service: known.Service,
+		Description: aws.ToString(in.Description), MaxSession: plainSession, Service: known.Service,
 	}
 	s.putRole(r)
 	return &iam.CreateServiceLinkedRoleOutput{Role: r.shown()}, nil

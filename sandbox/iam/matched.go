@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
 	"github.com/keyreach/keyreach/access"
@@ -89,7 +90,7 @@ func (s *Service) textOf(q *simulation, name string) string {
 		}
 	}
 	if name == resourcePolicy {
-		return text(q.resource)
+		return aws.ToString(q.resource)
 	}
 	e := q.entity
 	if g, own, ok := strings.Cut(name, ": "); ok {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
@@ -79,7 +80,7 @@ func (s *Service) CreatePolicy(ctx context.Context, in *iam.CreatePolicyInput) (
 		return nil, err
 	}
 	p := &Policy{
-		Account: c.Caller.Account, Name: *in.PolicyName, Path: pathOf(in.Path), ID: s.IDs.Unique("ANPA"), Description: text(in.Description),
+		Account: c.Caller.Account, Name: *in.PolicyName, Path: pathOf(in.Path), ID: s.IDs.Unique("ANPA"), Description: aws.ToString(in.Description),
 		Created: second(c.At), Updated: second(c.At), Default: "v1", Next: 2, Tags: tags, Versions: []Version{{ID: "v1", Document: *in.PolicyDocument, Created: second(c.At)}},
 	}
 	for _, other := range s.policies.All("arn:aws:iam::" + p.Account + ":") {

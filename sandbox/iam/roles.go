@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
@@ -63,7 +64,7 @@ func (s *Service) CreateRole(ctx context.Context, in *iam.CreateRoleInput) (*iam
 	}
 	r := &Role{
 		Entity: Entity{Account: c.Caller.Account, Name: *in.RoleName, Path: pathOf(in.Path), ID: s.IDs.Unique("AROA"), Created: second(c.At), Boundary: b, Tags: tags},
-		Trust:  *in.AssumeRolePolicyDocument, Description: text(in.Description), MaxSession: plainSession,
+		Trust:  *in.AssumeRolePolicyDocument, Description: aws.ToString(in.Description), MaxSession: plainSession,
 	}
 	if in.MaxSessionDuration != nil {
 		r.MaxSession = *in.MaxSessionDuration

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"slices"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
@@ -83,7 +84,7 @@ func (s *Service) CreateKey(ctx context.Context, in *kms.CreateKeyInput) (*kms.C
 	}
 	multi := in.MultiRegion != nil && *in.MultiRegion
 	k := &Key{
-		Account: c.Caller.Account, Region: c.Region, Created: c.At, Description: text(in.Description), Spec: p.spec, Usage: p.usage, Origin: p.origin,
+		Account: c.Caller.Account, Region: c.Region, Created: c.At, Description: aws.ToString(in.Description), Spec: p.spec, Usage: p.usage, Origin: p.origin,
 		Manager: types.KeyManagerTypeCustomer, State: types.KeyStateEnabled, Tags: tags, MultiRegion: multi,
 	}
 	k.ID = s.IDs.UUID()
@@ -118,13 +119,6 @@ func (s *Service) CreateKey(ctx context.Context, in *kms.CreateKeyInput) (*kms.C
 func (s *Service) newMaterialID() string {
 	sum := sha256.Sum256(s.IDs.Bytes(32))
 	return hex.EncodeToString(sum[:])
-}
-
-func text(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
 }
 
 // describe is the metadata with the Regions of the key.

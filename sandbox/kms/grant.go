@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
@@ -197,8 +198,8 @@ func (k *Key) customerGrant(c *gate.Call) error {
 
 func (s *Service) newGrant(c *gate.Call, k *Key, in *kms.CreateGrantInput) (*Grant, error) {
 	g := &Grant{
-		Account: k.Account, Region: k.Region, KeyID: k.ID, Name: text(in.Name), Issuer: c.Caller.Account,
-		Operations: slices.Compact(slices.Clone(in.Operations)), GranteeService: text(in.GranteeServicePrincipal), RetiringService: text(in.RetiringServicePrincipal),
+		Account: k.Account, Region: k.Region, KeyID: k.ID, Name: aws.ToString(in.Name), Issuer: c.Caller.Account,
+		Operations: slices.Compact(slices.Clone(in.Operations)), GranteeService: aws.ToString(in.GranteeServicePrincipal), RetiringService: aws.ToString(in.RetiringServicePrincipal),
 	}
 	if len(g.Operations) == 0 {
 		return nil, validation("A grant needs at least one operation.") // assumed text
@@ -264,7 +265,7 @@ func (k *Key) constraints(in *types.GrantConstraints) (*estate.GrantConstraints,
 		return nil, validation("A grant constraint may have 8 pairs at most.") // assumed text
 	}
 	return &estate.GrantConstraints{
-		EncryptionContextEquals: in.EncryptionContextEquals, EncryptionContextSubset: in.EncryptionContextSubset, SourceARN: text(in.SourceArn),
+		EncryptionContextEquals: in.EncryptionContextEquals, EncryptionContextSubset: in.EncryptionContextSubset, SourceARN: aws.ToString(in.SourceArn),
 	}, nil
 }
 

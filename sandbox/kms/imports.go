@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 	kwp "github.com/tink-crypto/tink-go/v2/kwp/subtle"
@@ -182,7 +183,7 @@ func (k *Key) takes(secret []byte) bool {
 // place puts the secret where it belongs: as the first material, in place of the
 // same that was lost, or as the one for the next rotation.
 func (s *Service) place(k *Key, in *kms.ImportKeyMaterialInput, secret []byte, at time.Time) (string, error) {
-	m := Material{ID: s.newMaterialID(), Secret: secret, Since: at, Expiration: in.ExpirationModel, ValidTo: in.ValidTo, Description: text(in.KeyMaterialDescription)}
+	m := Material{ID: s.newMaterialID(), Secret: secret, Since: at, Expiration: in.ExpirationModel, ValidTo: in.ValidTo, Description: aws.ToString(in.KeyMaterialDescription)}
 	if m.Expiration == "" {
 		m.Expiration = types.ExpirationModelTypeKeyMaterialExpires
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
@@ -67,7 +68,7 @@ func (s *Service) ReplicateKey(ctx context.Context, in *kms.ReplicateKeyInput) (
 		return nil, err
 	}
 	r := &Key{
-		Account: k.Account, Region: region, ID: k.ID, Created: c.At, Description: text(in.Description), Spec: k.Spec, Usage: k.Usage, Origin: k.Origin,
+		Account: k.Account, Region: region, ID: k.ID, Created: c.At, Description: aws.ToString(in.Description), Spec: k.Spec, Usage: k.Usage, Origin: k.Origin,
 		Manager: k.Manager, State: types.KeyStateEnabled, Tags: tags, MultiRegion: true, Primary: k.Primary,
 	}
 	if k.Origin == types.OriginTypeExternal {

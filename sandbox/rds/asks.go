@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 
 	"github.com/keyreach/keyreach/arn"
@@ -112,7 +113,7 @@ func (q *question) ask(action, full string) {
 	}
 	if target.Account == q.c.Caller.Account {
 		for _, t := range q.tagsOf(full) {
-			a.Context = append(a.Context, estate.NewEntry("aws:resourcetag/"+text(t.Key), policy.One(text(t.Value))), estate.NewEntry("rds:"+kind+"-tag/"+text(t.Key), policy.One(text(t.Value))))
+			a.Context = append(a.Context, estate.NewEntry("aws:resourcetag/"+aws.ToString(t.Key), policy.One(aws.ToString(t.Value))), estate.NewEntry("rds:"+kind+"-tag/"+aws.ToString(t.Key), policy.One(aws.ToString(t.Value))))
 		}
 	}
 	q.asks = append(q.asks, a)
@@ -147,7 +148,7 @@ func (q *question) tagged(kind, id string, tags []types.Tag) {
 func (q *question) tags(tags []types.Tag) {
 	named := map[string]string{}
 	for _, t := range tags {
-		named[text(t.Key)] = text(t.Value)
+		named[aws.ToString(t.Key)] = aws.ToString(t.Value)
 	}
 	keys := slices.Sorted(maps.Keys(named))
 	for _, k := range keys {

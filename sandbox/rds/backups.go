@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 
@@ -43,8 +44,8 @@ func instanceBackup(i *Instance) *Backup {
 	take(v, &i.DB)
 	v.Port, v.OptionGroupName, v.TagList = new(i.Port), new(i.Options), nil
 	return &Backup{
-		Kind: kindSnapshot, Account: i.Account, Region: i.Region, ID: i.ID, Resource: text(i.DB.DbiResourceId), Encryption: i.Encryption.inherited(),
-		Days: number(i.DB.BackupRetentionPeriod), Earliest: i.Ready, Status: "active", Class: text(i.DB.DBInstanceClass), Instance: v,
+		Kind: kindSnapshot, Account: i.Account, Region: i.Region, ID: i.ID, Resource: aws.ToString(i.DB.DbiResourceId), Encryption: i.Encryption.inherited(),
+		Days: aws.ToInt32(i.DB.BackupRetentionPeriod), Earliest: i.Ready, Status: "active", Class: aws.ToString(i.DB.DBInstanceClass), Instance: v,
 	}
 }
 
@@ -53,8 +54,8 @@ func clusterBackup(cl *Cluster) *Backup {
 	take(v, &cl.DB)
 	v.TagList = nil
 	return &Backup{
-		Kind: kindClusterSnapshot, Account: cl.Account, Region: cl.Region, ID: cl.ID, Resource: text(cl.DB.DbClusterResourceId), Encryption: cl.Encryption.inherited(),
-		Days: number(cl.DB.BackupRetentionPeriod), Earliest: cl.Ready, Status: "active", Cluster: v,
+		Kind: kindClusterSnapshot, Account: cl.Account, Region: cl.Region, ID: cl.ID, Resource: aws.ToString(cl.DB.DbClusterResourceId), Encryption: cl.Encryption.inherited(),
+		Days: aws.ToInt32(cl.DB.BackupRetentionPeriod), Earliest: cl.Ready, Status: "active", Cluster: v,
 	}
 }
 
@@ -103,13 +104,13 @@ func (s *Service) backUp(c *gate.Call, subject string) {
 	name := "rds:" + id + "-" + c.At.UTC().Format("2006-01-02-15-04")
 	taken := s.snapshots.Get(key(kind, p[1], p[2], name)) != nil
 	var days int32
-	if i := s.instances.Get(row); kind == kindSnapshot && i != nil && text(i.DB.DbiResourceId) == resource {
-		days = number(i.DB.BackupRetentionPeriod)
+	if i := s.instances.Get(row); kind == kindSnapshot && i != nil && aws.ToString(i.DB.DbiResourceId) == resource {
+		days = aws.ToInt32(i.DB.BackupRetentionPeriod)
 		if days > 0 && !taken && (i.in(c.At, usable...) == nil || !c.At.After(i.Ready)) {
 			_, _ = s.snap(c, i, name, "automated", nil) // what can be refused is only in requests
 		}
-	} else if cl := s.clusters.Get(row); kind == kindClusterSnapshot && cl != nil && text(cl.DB.DbClusterResourceId) == resource {
-		days = number(cl.DB.BackupRetentionPeriod)
+	} else if cl := s.clusters.Get(row); kind == kindClusterSnapshot && cl != nil && aws.ToString(cl.DB.DbClusterResourceId) == resource {
+		days = aws.ToInt32(cl.DB.BackupRetentionPeriod)
 		if days > 0 && !taken && cl.Phases.at(c.At) == "available" {
 			_, _ = s.snapCluster(c, cl, name, "automated", nil)
 		}
@@ -179,7 +180,7 @@ func (s *Service) allBackups(c *gate.Call, kind string) []*Backup {
 	prefix := key(c.Caller.Account, c.Region, "")
 	if kind == kindSnapshot {
 		for _, i := range s.instances.All(prefix) {
-			if number(i.DB.BackupRetentionPeriod) > 0 && i.Cluster == "" && i.Phases.at(c.At) != "deleting" {
+			if aws.ToInt32(i.DB.BackupRetentionPeriod) > 0 && i.Cluster == "" && i.Phases.at(c.At) != "deleting" {
 				list = append(list, instanceBackup(i).by(c.At))
 			}
 		}
@@ -262,7 +263,7 @@ func (s *Service) DescribeDBClusterAutomatedBackups(ctx context.Context, in *rds
 func (s *Service) DeleteDBInstanceAutomatedBackup(ctx context.Context, in *rds.DeleteDBInstanceAutomatedBackupInput) (*rds.DeleteDBInstanceAutomatedBackupOutput, error) {
 	c := gate.From(ctx)
 	for _, b := range s.allBackups(c, kindSnapshot) {
-		if b.Resource != text(in.DbiResourceId) && b.arn() != text(in.DBInstanceAutomatedBackupsArn) {
+		if b.Resource != aws.ToString(in.DbiResourceId) && b.arn() != aws.ToString(in.DBInstanceAutomatedBackupsArn) {
 			continue
 		}
 		if b.Status != "retained" {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 
 	"github.com/keyreach/keyreach/sandbox/gate"
@@ -47,7 +48,7 @@ func (s *Service) ModifyDBInstance(ctx context.Context, in *rds.ModifyDBInstance
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	e, err := engineOf(or(in.Engine, text(i.DB.Engine)))
+	e, err := engineOf(or(in.Engine, aws.ToString(i.DB.Engine)))
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +56,7 @@ func (s *Service) ModifyDBInstance(ctx context.Context, in *rds.ModifyDBInstance
 	if err != nil {
 		return nil, err
 	}
-	backups := number(i.DB.BackupRetentionPeriod)
+	backups := aws.ToInt32(i.DB.BackupRetentionPeriod)
 	take(&i.DB, in)
 	if err := classOf(i.DB.DBInstanceClass); err != nil {
 		return nil, err
@@ -103,8 +104,8 @@ func (s *Service) rename(c *gate.Call, i *Instance, to *string) error {
 	if len(tags) > 0 {
 		s.tags.Put(i.arn(), &tags)
 	}
-	if number(i.DB.BackupRetentionPeriod) > 0 && i.Cluster == "" {
-		s.later(c, c.At.Add(day), taskBackUp, key(kindSnapshot, i.Account, i.Region, i.ID, text(i.DB.DbiResourceId)))
+	if aws.ToInt32(i.DB.BackupRetentionPeriod) > 0 && i.Cluster == "" {
+		s.later(c, c.At.Add(day), taskBackUp, key(kindSnapshot, i.Account, i.Region, i.ID, aws.ToString(i.DB.DbiResourceId)))
 	}
 	return nil
 }
@@ -115,13 +116,13 @@ const day = 24 * time.Hour
 // snapshots are deleted.
 // See https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_WorkingWithAutomatedBackups.Enabling.html.
 func (s *Service) backupsChanged(c *gate.Call, i *Instance, before int32) {
-	now := number(i.DB.BackupRetentionPeriod)
+	now := aws.ToInt32(i.DB.BackupRetentionPeriod)
 	switch {
 	case i.Cluster != "":
 	case before == 0 && now > 0:
-		s.later(c, c.At, taskBackUp, key(kindSnapshot, i.Account, i.Region, i.ID, text(i.DB.DbiResourceId)))
+		s.later(c, c.At, taskBackUp, key(kindSnapshot, i.Account, i.Region, i.ID, aws.ToString(i.DB.DbiResourceId)))
 	case before > 0 && now == 0:
-		s.dropAutomated(kindSnapshot, i.Account, i.Region, text(i.DB.DbiResourceId))
+		s.dropAutomated(kindSnapshot, i.Account, i.Region, aws.ToString(i.DB.DbiResourceId))
 	}
 }
 
@@ -208,7 +209,7 @@ func (s *Service) DeleteDBInstance(ctx context.Context, in *rds.DeleteDBInstance
 		return nil, err
 	}
 	i := *old
-	final := text(in.FinalDBSnapshotIdentifier)
+	final := aws.ToString(in.FinalDBSnapshotIdentifier)
 	switch {
 	case i.Phases.at(c.At) == "deleting":
 		return nil, refuse("InvalidDBInstanceState", "Instance "+i.ID+" is already being deleted.")

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 
@@ -44,10 +45,10 @@ func (s *Service) cluster(c *gate.Call, id string) (*Cluster, error) {
 
 // adopt makes an instance a member: its storage, versions and backups are the cluster's.
 func (cl *Cluster) adopt(i *Instance) {
-	i.Cluster, i.Subnets, i.Encryption = cl.ID, text(cl.DB.DBSubnetGroup), cl.Encryption.inherited()
+	i.Cluster, i.Subnets, i.Encryption = cl.ID, aws.ToString(cl.DB.DBSubnetGroup), cl.Encryption.inherited()
 	i.DB.StorageType, i.DB.AllocatedStorage, i.DB.MasterUsername, i.DB.DBName = new(or(cl.DB.StorageType, "aurora")), new(int32(1)), cl.DB.MasterUsername, cl.DB.DatabaseName
 	i.DB.BackupRetentionPeriod, i.DB.PreferredBackupWindow, i.DB.VpcSecurityGroups = cl.DB.BackupRetentionPeriod, cl.DB.PreferredBackupWindow, cl.DB.VpcSecurityGroups
-	i.Port = number(cl.DB.Port)
+	i.Port = aws.ToInt32(cl.DB.Port)
 	if i.DB.PromotionTier == nil {
 		i.DB.PromotionTier = new(int32(1))
 	}
@@ -81,7 +82,7 @@ func (s *Service) shownCluster(cl *Cluster, now time.Time) *types.DBCluster {
 	}
 	if !now.Before(cl.Ready) {
 		v.EarliestRestorableTime, v.LatestRestorableTime = &cl.Ready, restorable(cl.Ready, now)
-		if oldest := now.AddDate(0, 0, -int(number(cl.DB.BackupRetentionPeriod))); oldest.After(cl.Ready) {
+		if oldest := now.AddDate(0, 0, -int(aws.ToInt32(cl.DB.BackupRetentionPeriod))); oldest.After(cl.Ready) {
 			v.EarliestRestorableTime = &oldest
 		}
 	}
@@ -160,7 +161,7 @@ func (s *Service) beginCluster(c *gate.Call, cl *Cluster) {
 	cl.Phases = Phases{{"creating", c.At}, {"available", cl.Ready}}
 	s.putCluster(cl)
 	s.tell(c, cl.Ready, kindCluster, cl.ID, "RDS-EVENT-0170", "creation", "DB cluster created")
-	s.later(c, cl.Ready, taskBackUp, key(kindClusterSnapshot, cl.Account, cl.Region, cl.ID, text(cl.DB.DbClusterResourceId)))
+	s.later(c, cl.Ready, taskBackUp, key(kindClusterSnapshot, cl.Account, cl.Region, cl.ID, aws.ToString(cl.DB.DbClusterResourceId)))
 }
 
 // auroraOf is the engine of a cluster. Those of other engines, deployed in several
@@ -205,7 +206,7 @@ func (s *Service) CreateDBCluster(ctx context.Context, in *rds.CreateDBClusterIn
 		return nil, err
 	}
 	if is(in.StorageEncrypted) || in.KmsKeyId != nil {
-		enc, err := s.encrypt(ctx, "rds:CreateDBCluster", "", "database", or(in.KmsKeyId, defaultKey), namedKey, text(cl.DB.DbClusterResourceId), nil)
+		enc, err := s.encrypt(ctx, "rds:CreateDBCluster", "", "database", or(in.KmsKeyId, defaultKey), namedKey, aws.ToString(cl.DB.DbClusterResourceId), nil)
 		if err != nil {
 			return nil, err
 		}
@@ -225,7 +226,7 @@ func (s *Service) DescribeDBClusters(ctx context.Context, in *rds.DescribeDBClus
 	}
 	list := []types.DBCluster{}
 	add := func(cl *Cluster) {
-		if w.has("db-cluster-id", cl.ID, cl.arn()) && w.has("db-cluster-resource-id", text(cl.DB.DbClusterResourceId)) && w.has("engine", text(cl.DB.Engine)) &&
+		if w.has("db-cluster-id", cl.ID, cl.arn()) && w.has("db-cluster-resource-id", aws.ToString(cl.DB.DbClusterResourceId)) && w.has("engine", aws.ToString(cl.DB.Engine)) &&
 			w.has("domain", "") && w.has("clone-group-id", "") {
 			list = append(list, *s.shownCluster(cl, c.At))
 		}

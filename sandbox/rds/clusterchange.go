@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 
@@ -39,7 +40,7 @@ func (s *Service) ModifyDBCluster(ctx context.Context, in *rds.ModifyDBClusterIn
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	e, err := engineOf(text(cl.DB.Engine))
+	e, err := engineOf(aws.ToString(cl.DB.Engine))
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +132,7 @@ func (s *Service) DeleteDBCluster(ctx context.Context, in *rds.DeleteDBClusterIn
 	if err != nil {
 		return nil, err
 	}
-	cl, final := *old, text(in.FinalDBSnapshotIdentifier)
+	cl, final := *old, aws.ToString(in.FinalDBSnapshotIdentifier)
 	switch {
 	case cl.Phases.at(c.At) == "deleting":
 		return nil, refuse("InvalidDBClusterStateFault", "DbCluster "+cl.ID+" is already being deleted.") // assumed text
@@ -177,7 +178,7 @@ func (s *Service) snapCluster(c *gate.Call, cl *Cluster, id, kind string, tags [
 			return nil, err
 		}
 	}
-	e, err := engineOf(text(cl.DB.Engine))
+	e, err := engineOf(aws.ToString(cl.DB.Engine))
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +190,7 @@ func (s *Service) snapCluster(c *gate.Call, cl *Cluster, id, kind string, tags [
 	if is(cl.DB.CopyTagsToSnapshot) {
 		tags = append(slices.Clone(s.tagsOf(cl.arn())), tags...)
 	}
-	n := &Snapshot{Kind: kindClusterSnapshot, ID: id, Source: cl.ID, Resource: text(cl.DB.DbClusterResourceId), Type: kind, Cluster: v}
+	n := &Snapshot{Kind: kindClusterSnapshot, ID: id, Source: cl.ID, Resource: aws.ToString(cl.DB.DbClusterResourceId), Type: kind, Cluster: v}
 	n.Encryption = cl.Encryption.inherited()
 	return n, s.keep(c, n, tags)
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 
@@ -92,7 +93,7 @@ func (n *Snapshot) from(source *Snapshot, c *gate.Call) {
 func (s *Service) copied(ctx context.Context, k *snapshotKind, source *Snapshot, named *string) (Encryption, error) {
 	c := gate.From(ctx)
 	encrypted, shared := source.Encryption.ARN != "", source.Account != c.Caller.Account
-	id := text(named)
+	id := aws.ToString(named)
 	switch {
 	case !encrypted && id == "":
 		return Encryption{}, nil

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 
@@ -51,7 +52,7 @@ func engineOf(name string) (*engine, error) {
 // version is the version that a request means, and the major version that it is of. A
 // minor version that the sandbox has not heard of is taken as it is.
 func (e *engine) version(named *string) (string, *major, error) {
-	v := text(named)
+	v := aws.ToString(named)
 	if v == "" {
 		m := &e.majors[len(e.majors)-1]
 		return m.version, m, nil

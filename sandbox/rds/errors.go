@@ -65,18 +65,4 @@ func pageOf[T any](list []T, marker *string, most *int32, longest int32) ([]T, *
 	return part, next, nil
 }
 
-func text(p *string) string {
-	if p == nil {
-		return ""
-	}
-	return *p
-}
-
 func is(p *bool) bool { return p != nil && *p }
-
-func number(p *int32) int32 {
-	if p == nil {
-		return 0
-	}
-	return *p
-}

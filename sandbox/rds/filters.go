@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 )
 
@@ -14,8 +15,8 @@ type wanted map[string][]string
 func wants(filters []types.Filter, names ...string) (wanted, error) {
 	w := wanted{}
 	for _, f := range filters {
-		if !slices.Contains(names, text(f.Name)) {
-			return nil, invalid("Unrecognized filter name: " + text(f.Name))
+		if !slices.Contains(names, aws.ToString(f.Name)) {
+			return nil, invalid("Unrecognized filter name: " + aws.ToString(f.Name))
 		}
 		w[*f.Name] = append(w[*f.Name], f.Values...)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 
@@ -114,7 +115,7 @@ func (s *Service) userOf(g *Group) string {
 		}
 	}
 	for _, cl := range s.clusters.All(prefix) {
-		if g.Kind == kindSubnets && text(cl.DB.DBSubnetGroup) == g.Name || g.Kind == kindClusterParams && text(cl.DB.DBClusterParameterGroup) == g.Name {
+		if g.Kind == kindSubnets && aws.ToString(cl.DB.DBSubnetGroup) == g.Name || g.Kind == kindClusterParams && aws.ToString(cl.DB.DBClusterParameterGroup) == g.Name {
 			return *cl.DB.DBClusterIdentifier
 		}
 	}
@@ -161,7 +162,7 @@ func (g *Group) subnets() *types.DBSubnetGroup {
 // CreateDBSubnetGroup makes a group of subnets, which are not looked for.
 // See https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBSubnetGroup.html.
 func (s *Service) CreateDBSubnetGroup(ctx context.Context, in *rds.CreateDBSubnetGroupInput) (*rds.CreateDBSubnetGroupOutput, error) {
-	g := &Group{Kind: kindSubnets, Name: *in.DBSubnetGroupName, About: text(in.DBSubnetGroupDescription), Subnets: in.SubnetIds}
+	g := &Group{Kind: kindSubnets, Name: *in.DBSubnetGroupName, About: aws.ToString(in.DBSubnetGroupDescription), Subnets: in.SubnetIds}
 	if err := coverage(in.SubnetIds); err != nil {
 		return nil, err
 	}

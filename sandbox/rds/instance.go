@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 
@@ -91,7 +92,7 @@ func (s *Service) shown(i *Instance, now time.Time) *types.DBInstance {
 		v.InstanceCreateTime = nil
 	} else {
 		v.Endpoint = &types.Endpoint{Address: new(fmt.Sprintf("%s.%s.%s.rds.amazonaws.com", i.ID, hostPart(i.Account, i.Region), i.Region)), Port: &i.Port, HostedZoneId: new("Z2R2ITUGPM61AM")}
-		if number(i.DB.BackupRetentionPeriod) > 0 && i.Cluster == "" {
+		if aws.ToInt32(i.DB.BackupRetentionPeriod) > 0 && i.Cluster == "" {
 			v.LatestRestorableTime = restorable(i.Ready, now)
 		}
 	}
@@ -182,8 +183,8 @@ func first[T any](p, q *T) *T {
 }
 
 func classOf(class *string) error {
-	if !strings.HasPrefix(text(class), "db.") {
-		return invalid("Invalid DB Instance class: " + text(class))
+	if !strings.HasPrefix(aws.ToString(class), "db.") {
+		return invalid("Invalid DB Instance class: " + aws.ToString(class))
 	}
 	return nil
 }
@@ -192,7 +193,7 @@ func classOf(class *string) error {
 func (s *Service) begin(c *gate.Call, i *Instance, restored string) {
 	i.Ready = c.At.Add(creating)
 	i.Phases = Phases{{"creating", c.At}}
-	backed := number(i.DB.BackupRetentionPeriod) > 0 && i.Cluster == ""
+	backed := aws.ToInt32(i.DB.BackupRetentionPeriod) > 0 && i.Cluster == ""
 	done := i.Ready
 	if backed {
 		i.Phases = append(i.Phases, Phase{"backing-up", done})
@@ -206,7 +207,7 @@ func (s *Service) begin(c *gate.Call, i *Instance, restored string) {
 		s.tell(c, i.Ready, kindInstance, i.ID, "RDS-EVENT-0043", "restoration", "Restored from snapshot "+restored)
 	}
 	if backed {
-		s.later(c, i.Ready, taskBackUp, key(kindSnapshot, i.Account, i.Region, i.ID, text(i.DB.DbiResourceId)))
+		s.later(c, i.Ready, taskBackUp, key(kindSnapshot, i.Account, i.Region, i.ID, aws.ToString(i.DB.DbiResourceId)))
 	}
 }
 
@@ -227,8 +228,8 @@ func (s *Service) CreateDBInstance(ctx context.Context, in *rds.CreateDBInstance
 		if cl, err = s.cluster(c, *in.DBClusterIdentifier); err != nil {
 			return nil, err
 		}
-		if text(cl.DB.Engine) != e.name {
-			return nil, combination("The engine name requested for your DB instance (" + e.name + ") doesn't match the engine name of your DB cluster (" + text(cl.DB.Engine) + ").")
+		if aws.ToString(cl.DB.Engine) != e.name {
+			return nil, combination("The engine name requested for your DB instance (" + e.name + ") doesn't match the engine name of your DB cluster (" + aws.ToString(cl.DB.Engine) + ").")
 		}
 		version, m, _ = e.version(cl.DB.EngineVersion)
 	}
@@ -245,7 +246,7 @@ func (s *Service) CreateDBInstance(ctx context.Context, in *rds.CreateDBInstance
 	if cl != nil {
 		cl.adopt(i)
 	} else if is(in.StorageEncrypted) || in.KmsKeyId != nil {
-		enc, err := s.encrypt(ctx, "rds:CreateDBInstance", "", "database", or(in.KmsKeyId, defaultKey), namedKey, text(i.DB.DbiResourceId), nil)
+		enc, err := s.encrypt(ctx, "rds:CreateDBInstance", "", "database", or(in.KmsKeyId, defaultKey), namedKey, aws.ToString(i.DB.DbiResourceId), nil)
 		if err != nil {
 			return nil, err
 		}
@@ -284,7 +285,7 @@ func (s *Service) DescribeDBInstances(ctx context.Context, in *rds.DescribeDBIns
 	}
 	list := []types.DBInstance{}
 	add := func(i *Instance) {
-		if w.has("db-instance-id", i.ID, i.arn()) && w.has("dbi-resource-id", text(i.DB.DbiResourceId)) && w.has("engine", text(i.DB.Engine)) &&
+		if w.has("db-instance-id", i.ID, i.arn()) && w.has("dbi-resource-id", aws.ToString(i.DB.DbiResourceId)) && w.has("engine", aws.ToString(i.DB.Engine)) &&
 			w.has("db-cluster-id", i.Cluster, clusterARN(i)) && w.has("domain", "") {
 			list = append(list, *s.shown(i, c.At))
 		}

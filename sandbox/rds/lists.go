@@ -3,6 +3,7 @@ package rds
 import (
 	"context"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 
@@ -20,14 +21,14 @@ type listing struct {
 // others are left out unless they are asked for.
 // See https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeDBSnapshots.html.
 func (s *Service) found(c *gate.Call, k *snapshotKind, l listing) ([]*Snapshot, error) {
-	kind := text(l.kind)
+	kind := aws.ToString(l.kind)
 	switch kind {
 	case "", "manual", "automated", "shared", "public", "awsbackup":
 	default:
 		return nil, invalid("Invalid snapshot type: " + kind) // assumed text
 	}
 	var all []*Snapshot
-	if id := text(l.id); id != "" {
+	if id := aws.ToString(l.id); id != "" {
 		n, err := s.snapshot(c, k, id)
 		if err != nil {
 			return nil, err

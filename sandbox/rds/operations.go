@@ -3,6 +3,7 @@ package rds
 import (
 	"strconv"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 
 	"github.com/keyreach/keyreach/sandbox/gate"
@@ -62,7 +63,7 @@ func (s *Service) askCreate(in *rds.CreateDBInstanceInput, q *question) {
 	q.tagged(kindInstance, *in.DBInstanceIdentifier, settingsOf(in).requested("db-instance"))
 	q.one("rds:databaseengine", *in.Engine)
 	q.one("rds:databaseclass", *in.DBInstanceClass)
-	q.one("rds:databasename", text(in.DBName))
+	q.one("rds:databasename", aws.ToString(in.DBName))
 	q.yes("rds:storageencrypted", is(in.StorageEncrypted))
 	q.yes("rds:multiaz", is(in.MultiAZ))
 	q.yes("rds:vpc", true)
@@ -86,8 +87,8 @@ func (s *Service) clusterOperations() []gate.Operation {
 			q.partsOf(kindClusterParams, *in.Engine, in.EngineVersion, settingsOf(in))
 			q.tagged(kindCluster, *in.DBClusterIdentifier, settingsOf(in).requested("cluster"))
 			q.one("rds:databaseengine", *in.Engine)
-			q.one("rds:databasename", text(in.DatabaseName))
-			q.one("rds:databaseclass", text(in.DBClusterInstanceClass))
+			q.one("rds:databasename", aws.ToString(in.DatabaseName))
+			q.one("rds:databaseclass", aws.ToString(in.DBClusterInstanceClass))
 			q.yes("rds:storageencrypted", is(in.StorageEncrypted))
 			q.yes("rds:copytagstosnapshot", is(in.CopyTagsToSnapshot))
 			q.yes("rds:managemasteruserpassword", is(in.ManageMasterUserPassword))
@@ -169,8 +170,8 @@ func (s *Service) restoreOperations() []gate.Operation {
 			}
 			q.about(kindInstance, *in.DBInstanceIdentifier)
 			q.tagged(kindInstance, *in.DBInstanceIdentifier, settingsOf(in).requested("db-instance"))
-			q.one("rds:databaseengine", text(in.Engine))
-			q.one("rds:databaseclass", text(in.DBInstanceClass))
+			q.one("rds:databaseengine", aws.ToString(in.Engine))
+			q.one("rds:databaseclass", aws.ToString(in.DBInstanceClass))
 		}), s.RestoreDBInstanceFromDBSnapshot),
 		gate.Op(writes, on(s, "RestoreDBInstanceToPointInTime", func(in *rds.RestoreDBInstanceToPointInTimeInput, q *question) {
 			if in.SourceDBInstanceIdentifier != nil {
@@ -178,7 +179,7 @@ func (s *Service) restoreOperations() []gate.Operation {
 			}
 			q.about(kindInstance, *in.TargetDBInstanceIdentifier)
 			if b, err := s.instanceBackups(q.c, in.SourceDBInstanceIdentifier, in.SourceDbiResourceId, in.SourceDBInstanceAutomatedBackupsArn); err == nil {
-				q.partsOf(kindParameters, text(b.Instance.Engine), b.Instance.EngineVersion, settingsOf(in))
+				q.partsOf(kindParameters, aws.ToString(b.Instance.Engine), b.Instance.EngineVersion, settingsOf(in))
 			}
 			q.tagged(kindInstance, *in.TargetDBInstanceIdentifier, settingsOf(in).requested("db-instance"))
 		}), s.RestoreDBInstanceToPointInTime),
@@ -193,7 +194,7 @@ func (s *Service) restoreOperations() []gate.Operation {
 			if in.SourceDBClusterIdentifier != nil {
 				q.about(kindCluster, *in.SourceDBClusterIdentifier)
 				if cl, err := s.cluster(q.c, *in.SourceDBClusterIdentifier); err == nil {
-					q.partsOf(kindClusterParams, text(cl.DB.Engine), cl.DB.EngineVersion, settingsOf(in))
+					q.partsOf(kindClusterParams, aws.ToString(cl.DB.Engine), cl.DB.EngineVersion, settingsOf(in))
 				}
 			}
 			q.about(kindCluster, *in.DBClusterIdentifier)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 
@@ -120,7 +121,7 @@ func (s *Service) set(c *gate.Call, kind, name string, changes []types.Parameter
 	}
 	g := *old
 	g.Values = slices.DeleteFunc(slices.Clone(g.Values), func(v types.Parameter) bool {
-		return all || slices.ContainsFunc(changes, func(p types.Parameter) bool { return text(p.ParameterName) == text(v.ParameterName) })
+		return all || slices.ContainsFunc(changes, func(p types.Parameter) bool { return aws.ToString(p.ParameterName) == aws.ToString(v.ParameterName) })
 	})
 	for _, p := range changes {
 		if !reset {

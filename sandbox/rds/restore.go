@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 
@@ -51,7 +52,7 @@ func (s *Service) RestoreDBInstanceFromDBSnapshot(ctx context.Context, in *rds.R
 	if err := s.linked(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.under(ctx, &i.Encryption, "rds:RestoreDBInstanceFromDBSnapshot", "snapshot", n.Encryption.ARN, sourceKey, text(i.DB.DbiResourceId)); err != nil {
+	if err := s.under(ctx, &i.Encryption, "rds:RestoreDBInstanceFromDBSnapshot", "snapshot", n.Encryption.ARN, sourceKey, aws.ToString(i.DB.DbiResourceId)); err != nil {
 		return nil, err
 	}
 	s.begin(c, i, n.ID)
@@ -73,12 +74,12 @@ func (s *Service) under(ctx context.Context, e *Encryption, operation, part, key
 // again prepares an instance that is restored, of the class of its source unless
 // another is named.
 func (s *Service) again(c *gate.Call, id string, named *string, base *types.DBSnapshot, class string, in any) (*Instance, error) {
-	e, err := engineOf(or(named, text(base.Engine)))
+	e, err := engineOf(or(named, aws.ToString(base.Engine)))
 	if err != nil {
 		return nil, err
 	}
-	if e.name != text(base.Engine) {
-		return nil, combination("The engine " + e.name + " is not that of the source, " + text(base.Engine) + ".") // assumed text
+	if e.name != aws.ToString(base.Engine) {
+		return nil, combination("The engine " + e.name + " is not that of the source, " + aws.ToString(base.Engine) + ".") // assumed text
 	}
 	version, m, err := e.version(base.EngineVersion)
 	if err != nil {
@@ -123,7 +124,7 @@ func (s *Service) RestoreDBInstanceToPointInTime(ctx context.Context, in *rds.Re
 	if err := s.linked(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.under(ctx, &i.Encryption, "rds:RestoreDBInstanceToPointInTime", "database", b.Encryption.ARN, namedKey, text(i.DB.DbiResourceId)); err != nil {
+	if err := s.under(ctx, &i.Encryption, "rds:RestoreDBInstanceToPointInTime", "database", b.Encryption.ARN, namedKey, aws.ToString(i.DB.DbiResourceId)); err != nil {
 		return nil, err
 	}
 	s.begin(c, i, "")
@@ -152,13 +153,13 @@ func (s *Service) RestoreDBClusterFromSnapshot(ctx context.Context, in *rds.Rest
 		return nil, err
 	}
 	const operation = "rds:RestoreDBClusterFromSnapshot"
-	if id := text(in.KmsKeyId); id != "" {
-		e, err := s.encrypt(ctx, operation, "new-key", "database", id, namedKey, text(cl.DB.DbClusterResourceId), nil)
+	if id := aws.ToString(in.KmsKeyId); id != "" {
+		e, err := s.encrypt(ctx, operation, "new-key", "database", id, namedKey, aws.ToString(cl.DB.DbClusterResourceId), nil)
 		if err != nil {
 			return nil, err
 		}
 		cl.Encryption = *e
-	} else if err := s.under(ctx, &cl.Encryption, operation, "snapshot", n.Encryption.ARN, sourceKey, text(cl.DB.DbClusterResourceId)); err != nil {
+	} else if err := s.under(ctx, &cl.Encryption, operation, "snapshot", n.Encryption.ARN, sourceKey, aws.ToString(cl.DB.DbClusterResourceId)); err != nil {
 		return nil, err
 	}
 	s.beginCluster(c, cl)
@@ -183,7 +184,7 @@ func (s *Service) clusterAgain(c *gate.Call, id, named string, version *string, 
 	if err != nil {
 		return nil, err
 	}
-	from := text(base.Engine)
+	from := aws.ToString(base.Engine)
 	moved := from == "mysql" && e.name == "aurora-mysql" || from == "postgres" && e.name == "aurora-postgresql"
 	switch {
 	case from != e.name && !moved:
@@ -210,14 +211,14 @@ func (s *Service) RestoreDBClusterToPointInTime(ctx context.Context, in *rds.Res
 	if err := within(c, in.UseLatestRestorableTime, in.RestoreToTime, &b.Earliest, b.Latest); err != nil {
 		return nil, err
 	}
-	cl, err := s.clusterAgain(c, *in.DBClusterIdentifier, text(b.Cluster.Engine), nil, b.Cluster, in)
+	cl, err := s.clusterAgain(c, *in.DBClusterIdentifier, aws.ToString(b.Cluster.Engine), nil, b.Cluster, in)
 	if err != nil {
 		return nil, err
 	}
 	if err := s.linked(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.under(ctx, &cl.Encryption, "rds:RestoreDBClusterToPointInTime", "database", or(in.KmsKeyId, b.Encryption.ARN), namedKey, text(cl.DB.DbClusterResourceId)); err != nil {
+	if err := s.under(ctx, &cl.Encryption, "rds:RestoreDBClusterToPointInTime", "database", or(in.KmsKeyId, b.Encryption.ARN), namedKey, aws.ToString(cl.DB.DbClusterResourceId)); err != nil {
 		return nil, err
 	}
 	s.beginCluster(c, cl)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 
@@ -49,9 +50,9 @@ func (n *Snapshot) progress(now time.Time) *int32 {
 // engine is the engine of the database.
 func (n *Snapshot) engine() string {
 	if n.Instance != nil {
-		return text(n.Instance.Engine)
+		return aws.ToString(n.Instance.Engine)
 	}
-	return text(n.Cluster.Engine)
+	return aws.ToString(n.Cluster.Engine)
 }
 
 // open reports whether an account may use a snapshot, and how it is then listed.
@@ -196,7 +197,7 @@ func (s *Service) snap(c *gate.Call, i *Instance, id, kind string, tags []types.
 	if is(i.DB.CopyTagsToSnapshot) {
 		tags = append(slices.Clone(s.tagsOf(i.arn())), tags...)
 	}
-	n := &Snapshot{Kind: kindSnapshot, ID: id, Source: i.ID, Resource: text(i.DB.DbiResourceId), Type: kind, Class: text(i.DB.DBInstanceClass), Instance: v}
+	n := &Snapshot{Kind: kindSnapshot, ID: id, Source: i.ID, Resource: aws.ToString(i.DB.DbiResourceId), Type: kind, Class: aws.ToString(i.DB.DBInstanceClass), Instance: v}
 	n.Encryption = i.Encryption.inherited()
 	return n, s.keep(c, n, tags)
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 
@@ -30,14 +31,14 @@ func (s *Service) tag(full string, added []types.Tag) error {
 	}
 	tags := slices.Clone(s.tagsOf(full))
 	for _, t := range added {
-		if t.Key == nil || *t.Key == "" || len(*t.Key) > 128 || len(text(t.Value)) > 256 {
+		if t.Key == nil || *t.Key == "" || len(*t.Key) > 128 || len(aws.ToString(t.Value)) > 256 {
 			return invalid("A tag needs a key of 1 to 128 characters and a value of at most 256.") // assumed text
 		}
 		if strings.HasPrefix(strings.ToLower(*t.Key), "aws:") {
 			return invalid("Tag keys that begin with aws: are AWS's own.") // assumed text
 		}
 		tags = slices.DeleteFunc(tags, func(o types.Tag) bool { return *o.Key == *t.Key })
-		tags = append(tags, types.Tag{Key: t.Key, Value: new(text(t.Value))})
+		tags = append(tags, types.Tag{Key: t.Key, Value: new(aws.ToString(t.Value))})
 	}
 	if len(tags) > maxTags {
 		return invalid("A resource has at most 50 tags.") // assumed text
@@ -50,7 +51,7 @@ func (s *Service) tag(full string, added []types.Tag) error {
 func (o *settings) requested(resourceType string) []types.Tag {
 	tags := o.Tags
 	for _, t := range o.TagSpecifications {
-		if text(t.ResourceType) == resourceType {
+		if aws.ToString(t.ResourceType) == resourceType {
 			tags = append(slices.Clone(tags), t.Tags...)
 		}
 	}

@@ -159,18 +159,3 @@ func (x *Secret) shownTags() []types.Tag {
 	}
 	return list
 }
-
-func value(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
-}
-
-// text is nil for an empty text.
-func text(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}

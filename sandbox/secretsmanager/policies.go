@@ -6,12 +6,14 @@ import (
 	"math/big"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/policy"
 	"github.com/keyreach/keyreach/sandbox/gate"
+	"github.com/keyreach/keyreach/sandbox/wire"
 )
 
 // maxPolicy is the size of the largest resource policy.
@@ -80,7 +82,7 @@ func (s *Service) GetResourcePolicy(ctx context.Context, in *secretsmanager.GetR
 	if err != nil {
 		return nil, err
 	}
-	return &secretsmanager.GetResourcePolicyOutput{ARN: new(x.arn()), Name: &x.Name, ResourcePolicy: text(x.Policy)}, nil
+	return &secretsmanager.GetResourcePolicyOutput{ARN: new(x.arn()), Name: &x.Name, ResourcePolicy: wire.Optional(x.Policy)}, nil
 }
 
 // DeleteResourcePolicy takes the policy of a secret away.
@@ -143,7 +145,7 @@ func (s *Service) GetRandomPassword(_ context.Context, in *secretsmanager.GetRan
 			continue
 		}
 		kept := strings.Map(func(r rune) rune {
-			if strings.ContainsRune(value(in.ExcludeCharacters), r) {
+			if strings.ContainsRune(aws.ToString(in.ExcludeCharacters), r) {
 				return -1
 			}
 			return r

@@ -7,11 +7,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/state"
+	"github.com/keyreach/keyreach/sandbox/wire"
 )
 
 // DescribeSecret tells about a secret, but not its value.
@@ -22,7 +24,7 @@ func (s *Service) DescribeSecret(ctx context.Context, in *secretsmanager.Describ
 		return nil, err
 	}
 	return &secretsmanager.DescribeSecretOutput{
-		ARN: new(x.arn()), Name: &x.Name, Description: x.Description, Type: x.Type, KmsKeyId: text(x.Key), Tags: x.shownTags(), VersionIdsToStages: x.stages(),
+		ARN: new(x.arn()), Name: &x.Name, Description: x.Description, Type: x.Type, KmsKeyId: wire.Optional(x.Key), Tags: x.shownTags(), VersionIdsToStages: x.stages(),
 		CreatedDate: &x.Created, LastChangedDate: &x.Changed, LastAccessedDate: x.Accessed, DeletedDate: x.Deleted,
 	}, nil
 }
@@ -65,8 +67,8 @@ func (x *Secret) passes(f types.Filter) (bool, error) {
 	case types.FilterNameStringTypeName:
 		add(x.Name)
 	case types.FilterNameStringTypeDescription:
-		add(value(x.Description))
-		add(strings.Fields(value(x.Description))...)
+		add(aws.ToString(x.Description))
+		add(strings.Fields(aws.ToString(x.Description))...)
 		folded = true
 	case types.FilterNameStringTypeTagKey:
 		tags(func(t Tag) string { return t.Key })
@@ -75,8 +77,8 @@ func (x *Secret) passes(f types.Filter) (bool, error) {
 	case types.FilterNameStringTypePrimaryRegion, types.FilterNameStringTypeOwningService:
 		add("")
 	case types.FilterNameStringTypeAll:
-		add(x.Name, value(x.Description))
-		add(strings.FieldsFunc(x.Name+" "+value(x.Description), func(r rune) bool { return strings.ContainsRune(" -/_.", r) })...)
+		add(x.Name, aws.ToString(x.Description))
+		add(strings.FieldsFunc(x.Name+" "+aws.ToString(x.Description), func(r rune) bool { return strings.ContainsRune(" -/_.", r) })...)
 		tags(func(t Tag) string { return t.Key })
 		tags(func(t Tag) string { return t.Value })
 		folded = true
@@ -126,7 +128,7 @@ func (s *Service) ListSecrets(ctx context.Context, in *secretsmanager.ListSecret
 	list := []types.SecretListEntry{}
 	for _, x := range found {
 		list = append(list, types.SecretListEntry{
-			ARN: new(x.arn()), Name: &x.Name, Description: x.Description, Type: x.Type, KmsKeyId: text(x.Key), Tags: x.shownTags(), SecretVersionsToStages: x.stages(),
+			ARN: new(x.arn()), Name: &x.Name, Description: x.Description, Type: x.Type, KmsKeyId: wire.Optional(x.Key), Tags: x.shownTags(), SecretVersionsToStages: x.stages(),
 			CreatedDate: &x.Created, LastChangedDate: &x.Changed, LastAccessedDate: x.Accessed, DeletedDate: x.Deleted,
 		})
 	}
@@ -175,7 +177,7 @@ func (s *Service) UpdateSecretVersionStage(ctx context.Context, in *secretsmanag
 	}
 	x := old.clone()
 	stage, holder := *in.VersionStage, x.staged(*in.VersionStage)
-	from, to := value(in.RemoveFromVersionId), value(in.MoveToVersionId)
+	from, to := aws.ToString(in.RemoveFromVersionId), aws.ToString(in.MoveToVersionId)
 	switch {
 	case from == "" && to == "":
 		return nil, badParameter("You must provide RemoveFromVersionId or MoveToVersionId.") // assumed text
@@ -260,10 +262,10 @@ const maxTags = 50
 func addTags(old []Tag, added []types.Tag) ([]Tag, error) {
 	tags := slices.Clone(old)
 	for _, t := range added {
-		if strings.HasPrefix(strings.ToLower(value(t.Key)), "aws:") || value(t.Key) == "" {
+		if strings.HasPrefix(strings.ToLower(aws.ToString(t.Key)), "aws:") || aws.ToString(t.Key) == "" {
 			return nil, badParameter("Tag keys are not empty and do not begin with aws:.") // assumed text
 		}
-		tag := Tag{*t.Key, value(t.Value)}
+		tag := Tag{*t.Key, aws.ToString(t.Value)}
 		if i := slices.IndexFunc(tags, func(o Tag) bool { return o.Key == tag.Key }); i >= 0 {
 			tags[i] = tag
 		} else {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
@@ -59,13 +60,13 @@ func (s *Service) Operations() []gate.Operation {
 		gate.Op(writes, s.asksCreate, s.CreateSecret),
 		gate.Op(writes, on(s, "PutSecretValue", func(in *secretsmanager.PutSecretValueInput, _ *given) *string { return in.SecretId }), s.PutSecretValue),
 		gate.Op(writes, on(s, "UpdateSecret", func(in *secretsmanager.UpdateSecretInput, g *given) *string {
-			g.one("secretsmanager:Description", value(in.Description))
-			g.one("secretsmanager:KmsKeyArn", value(in.KmsKeyId))
+			g.one("secretsmanager:Description", aws.ToString(in.Description))
+			g.one("secretsmanager:KmsKeyArn", aws.ToString(in.KmsKeyId))
 			return in.SecretId
 		}), s.UpdateSecret),
 		gate.Op(reads, on(s, "GetSecretValue", func(in *secretsmanager.GetSecretValueInput, g *given) *string {
-			g.one("secretsmanager:VersionId", value(in.VersionId))
-			g.one("secretsmanager:VersionStage", value(in.VersionStage))
+			g.one("secretsmanager:VersionId", aws.ToString(in.VersionId))
+			g.one("secretsmanager:VersionStage", aws.ToString(in.VersionStage))
 			if in.VersionId == nil && in.VersionStage == nil { // what is read then: assumed to be told so
 				g.one("secretsmanager:VersionStage", current)
 			}
@@ -76,7 +77,7 @@ func (s *Service) Operations() []gate.Operation {
 		gate.Op(reads, onAny[secretsmanager.ListSecretsInput]("ListSecrets"), s.ListSecrets),
 		gate.Op(reads, on(s, "ListSecretVersionIds", func(in *secretsmanager.ListSecretVersionIdsInput, _ *given) *string { return in.SecretId }), s.ListSecretVersionIds),
 		gate.Op(writes, on(s, "UpdateSecretVersionStage", func(in *secretsmanager.UpdateSecretVersionStageInput, g *given) *string {
-			g.one("secretsmanager:VersionStage", value(in.VersionStage))
+			g.one("secretsmanager:VersionStage", aws.ToString(in.VersionStage))
 			return in.SecretId
 		}), s.UpdateSecretVersionStage),
 		gate.Op(writes, on(s, "DeleteSecret", func(in *secretsmanager.DeleteSecretInput, g *given) *string {
@@ -122,8 +123,8 @@ func (g *given) one(name, value string) {
 func (g *given) tags(tags []types.Tag, taken []string) {
 	keys := map[string]bool{}
 	for _, t := range tags {
-		g.one("aws:RequestTag/"+value(t.Key), value(t.Value))
-		keys[value(t.Key)] = true
+		g.one("aws:RequestTag/"+aws.ToString(t.Key), aws.ToString(t.Value))
+		keys[aws.ToString(t.Key)] = true
 	}
 	for _, key := range taken {
 		keys[key] = true
@@ -173,8 +174,8 @@ func (s *Service) ask(c *gate.Call, action, id string, context estate.Given) gat
 func (s *Service) asksCreate(c *gate.Call, in *secretsmanager.CreateSecretInput) ([]gate.Ask, error) {
 	var g given
 	g.one("secretsmanager:Name", *in.Name)
-	g.one("secretsmanager:Description", value(in.Description))
-	g.one("secretsmanager:KmsKeyArn", value(in.KmsKeyId))
+	g.one("secretsmanager:Description", aws.ToString(in.Description))
+	g.one("secretsmanager:KmsKeyArn", aws.ToString(in.KmsKeyId))
 	g.tags(in.Tags, nil)
 	name := behalf.ARN("secretsmanager", c.Region, c.Caller.Account, "secret:", *in.Name, "-??????")
 	target, _ := arn.Parse(name) // made here

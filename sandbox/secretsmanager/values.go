@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
@@ -36,7 +37,7 @@ func (s *Service) CreateSecret(ctx context.Context, in *secretsmanager.CreateSec
 		return nil, badRequest("The sandbox replicates no secrets.") // our own text
 	}
 	if old := s.secrets.Get(state.Key(c.Caller.Account, c.Region, *in.Name)); old != nil {
-		if same := old.version(value(in.ClientRequestToken)); same != nil && v != nil && old.Deleted == nil && bytes.Equal(same.Print, v.print(old, same.ID)) {
+		if same := old.version(aws.ToString(in.ClientRequestToken)); same != nil && v != nil && old.Deleted == nil && bytes.Equal(same.Print, v.print(old, same.ID)) {
 			return &secretsmanager.CreateSecretOutput{ARN: new(old.arn()), Name: &old.Name, VersionId: &same.ID}, nil
 		}
 		if old.Deleted != nil {
@@ -76,10 +77,10 @@ func suffix(b []byte) string {
 
 // keyOf is the key that a request names; empty for AWS's own.
 func keyOf(id *string) string {
-	if value(id) == "alias/aws/secretsmanager" {
+	if aws.ToString(id) == "alias/aws/secretsmanager" {
 		return ""
 	}
-	return value(id)
+	return aws.ToString(id)
 }
 
 // add gives a secret a new version. One with the same id and value is there already.

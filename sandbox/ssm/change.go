@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
@@ -129,9 +130,9 @@ func (s *Service) policied(ctx context.Context, name string) (*Parameter, error)
 // named checks that a request means the policy that there is.
 func (p *Parameter) named(id, sum *string) error {
 	switch {
-	case p.Policy == "" || value(id) != p.PolicyID:
+	case p.Policy == "" || aws.ToString(id) != p.PolicyID:
 		return refuse("ResourcePolicyNotFoundException", "No policies with specified policy ID and hash could be found.") // assumed text
-	case value(sum) != hash(p.Policy):
+	case aws.ToString(sum) != hash(p.Policy):
 		return refuse("ResourcePolicyConflictException", "The hash provided in the call doesn't match the stored hash.") // assumed text
 	}
 	return nil
@@ -204,7 +205,7 @@ func addTags(old []Tag, added []types.Tag) ([]Tag, error) {
 		if strings.HasPrefix(strings.ToLower(*t.Key), "aws:") {
 			return nil, invalid("Tag keys must not begin with aws:.") // assumed text
 		}
-		tag := Tag{*t.Key, value(t.Value)}
+		tag := Tag{*t.Key, aws.ToString(t.Value)}
 		if i := slices.IndexFunc(tags, func(o Tag) bool { return o.Key == tag.Key }); i >= 0 {
 			tags[i] = tag
 		} else {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
@@ -41,7 +42,7 @@ func (s *Service) GetParameter(ctx context.Context, in *ssm.GetParameterInput) (
 	if err != nil {
 		return nil, err
 	}
-	out.Selector = text(s.resolve(c, *in.Name).selector)
+	out.Selector = wire.Optional(s.resolve(c, *in.Name).selector)
 	return &ssm.GetParameterOutput{Parameter: out}, nil
 }
 
@@ -60,7 +61,7 @@ func (s *Service) GetParameters(ctx context.Context, in *ssm.GetParametersInput)
 		if err != nil {
 			return nil, err
 		}
-		got.Selector = text(s.resolve(c, name).selector)
+		got.Selector = wire.Optional(s.resolve(c, name).selector)
 		out.Parameters = append(out.Parameters, *got)
 	}
 	return out, nil
@@ -130,7 +131,7 @@ func (s *Service) GetParameterHistory(ctx context.Context, in *ssm.GetParameterH
 			return nil, err
 		}
 		out.Parameters = append(out.Parameters, types.ParameterHistory{
-			Name: &p.Name, Type: v.Type, KeyId: text(v.KeyID), Value: got.Value, Version: v.Number, Labels: v.Labels, Tier: v.Tier, DataType: &v.DataType,
+			Name: &p.Name, Type: v.Type, KeyId: wire.Optional(v.KeyID), Value: got.Value, Version: v.Number, Labels: v.Labels, Tier: v.Tier, DataType: &v.DataType,
 			Description: v.Description, AllowedPattern: v.Pattern, LastModifiedDate: &v.At, LastModifiedUser: &v.By, Policies: []types.ParameterInlinePolicy{},
 		})
 	}
@@ -161,7 +162,7 @@ func (s *Service) DescribeParameters(ctx context.Context, in *ssm.DescribeParame
 		}
 		if v := p.latest(); passes && !set(in.Shared) {
 			list = append(list, types.ParameterMetadata{
-				ARN: new(p.arn()), Name: &p.Name, Type: v.Type, KeyId: text(v.KeyID), Version: v.Number, Tier: v.Tier, DataType: &v.DataType,
+				ARN: new(p.arn()), Name: &p.Name, Type: v.Type, KeyId: wire.Optional(v.KeyID), Version: v.Number, Tier: v.Tier, DataType: &v.DataType,
 				Description: v.Description, AllowedPattern: v.Pattern, LastModifiedDate: &v.At, LastModifiedUser: &v.By, Policies: []types.ParameterInlinePolicy{},
 			})
 		}
@@ -175,7 +176,7 @@ func (s *Service) DescribeParameters(ctx context.Context, in *ssm.DescribeParame
 // See https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_ParameterStringFilter.html.
 func (p *Parameter) passes(filters []types.ParameterStringFilter, byPath bool) (ok bool, label string, err error) {
 	for _, f := range filters {
-		key, option := *f.Key, value(f.Option)
+		key, option := *f.Key, aws.ToString(f.Option)
 		if option == "" {
 			option = "Equals"
 		}

@@ -121,19 +121,4 @@ func (p *Parameter) below(path string, recursive bool) bool {
 	return ok && (recursive || !strings.Contains(rest, "/"))
 }
 
-func value(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
-}
-
 func set(b *bool) bool { return b != nil && *b }
-
-// text is nil for an empty text.
-func text(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
@@ -117,7 +118,7 @@ func (v *Version) take(in *ssm.PutParameterInput) error {
 		v.Description = in.Description
 	}
 	if in.AllowedPattern != nil {
-		v.Pattern = text(*in.AllowedPattern)
+		v.Pattern = wire.Optional(*in.AllowedPattern)
 	}
 	if in.DataType != nil {
 		v.DataType = *in.DataType
@@ -127,7 +128,7 @@ func (v *Version) take(in *ssm.PutParameterInput) error {
 		v.Tier = types.ParameterTierAdvanced
 	}
 	switch {
-	case value(in.Policies) != "" && *in.Policies != "[]" && *in.Policies != "{}":
+	case aws.ToString(in.Policies) != "" && *in.Policies != "[]" && *in.Policies != "{}":
 		return refuse("InvalidPolicyTypeException", "The sandbox has no parameter policies.") // our own text
 	case v.DataType != "text" && v.DataType != "aws:ec2:image" && v.DataType != "aws:ssm:integration":
 		return invalid("The data type " + v.DataType + " is not supported.") // assumed text

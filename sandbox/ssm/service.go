@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
@@ -87,7 +88,7 @@ func (g *given) one(name, value string) {
 func (g *given) tags(tags []types.Tag, taken []string) {
 	keys := map[string]bool{}
 	for _, t := range tags {
-		g.one("aws:RequestTag/"+*t.Key, value(t.Value))
+		g.one("aws:RequestTag/"+*t.Key, aws.ToString(t.Value))
 		keys[*t.Key] = true
 	}
 	for _, key := range taken {
