@@ -122,6 +122,7 @@ type Key struct {
 	Origin       string            `json:"origin,omitempty"`  // AWS_KMS unless said
 	MultiRegion  bool              `json:"multi_region,omitempty"`
 	PrimaryKey   string            `json:"primary_key,omitempty"` // ARN, of a replica
+	Rotation     string            `json:"rotation,omitempty"`    // on, off, or not looked up
 	DeletionDate *time.Time        `json:"deletion_date,omitempty"`
 	ValidTo      *time.Time        `json:"valid_to,omitempty"` // expiry of imported material
 	Aliases      []string          `json:"aliases,omitempty"`  // alias/NAME
