@@ -2,4 +2,3 @@ package plan
 
 func (c *checker) administrators() error { return nil }
 func (c *checker) difference() error     { return nil }
-func (c *checker) closing() error        { return nil }

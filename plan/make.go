@@ -13,21 +13,16 @@ import (
 type Options struct {
 	// At is when the plan is made, and as of when the routes are proven.
 	At time.Time
-	// Tight plans give the required uses only, others what AWS's documentation asks for.
-	Tight bool
-	// Org lets the members of an organization in, in place of principals of other
-	// accounts by name: an organization id, or a path such as o-1/r-1/ou-1/.
-	Org string
-	// EnableKeys has keys enabled that are disabled or pending deletion.
-	EnableKeys bool
+	// Chosen is what the plan does beyond the routes. Tight plans give the required uses
+	// only, others what AWS's documentation asks for. Org lets the members of an
+	// organization in, in place of principals of other accounts by name: an organization
+	// id, or a path such as o-1/r-1/ou-1/. EnableKeys has keys enabled that are disabled or
+	// pending deletion. EBSDefault makes the keys of the routes' consumers their accounts'
+	// default keys. Buckets are set up for the routes of kind backup, and the snapshots and
+	// images of Share are shared with the routes' accounts.
+	Chosen
 	// Partial plans open what they can of a route that stays blocked.
 	Partial bool
-	// EBSDefault makes the keys of the routes' consumers their accounts' default keys.
-	EBSDefault bool
-	// Buckets are the buckets to set up for the routes of kind backup.
-	Buckets []string
-	// Share are the ids of snapshots and images to share with the routes' accounts.
-	Share []string
 	// Change is the number of the change that the plan carries out.
 	Change string
 	// Writers are the principals that write in an account, by its number, where known:
@@ -101,7 +96,7 @@ func attempt(routes []route.Route, e *estate.Estate, o Options) (*Plan, error) {
 		}
 	}
 	p := &Plan{
-		FormatVersion: FormatVersion, Kind: "open", Change: o.Change, MadeAt: o.At, Routes: namesOf(routes), Tight: o.Tight,
+		FormatVersion: FormatVersion, Kind: "open", Change: o.Change, MadeAt: o.At, Routes: namesOf(routes), Chosen: o.Chosen,
 		Steps: m.steps, Stuck: m.stuck(proofs), Asked: m.asked(proofs), Notes: m.notes(proofs),
 	}
 	return p, nil
