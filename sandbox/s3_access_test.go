@@ -19,6 +19,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/keyreach/keyreach/sandbox/sandboxtest"
 )
 
 // Each operation is refused to who is allowed nothing, with the IAM action that AWS
@@ -282,7 +284,7 @@ func (w *world) anywhere() aws.HTTPClient {
 		return dialer.DialContext(ctx, network, at)
 	}}
 	w.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport}
+	return sandboxtest.Steady(&http.Client{Transport: transport})
 }
 
 func TestABucketMayStandInTheHost(t *testing.T) {

@@ -53,10 +53,10 @@ func At(t testing.TB, s *sandbox.Sandbox, url string) *Server {
 	// the process; and http.DefaultTransport is emptied whenever any httptest.Server closes.
 	transport := &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &Server{Sandbox: s, URL: url, client: &http.Client{
+	return &Server{Sandbox: s, URL: url, client: Steady(&http.Client{
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	})}
 }
 
 // Client is the HTTP client of all calls to this server. It follows no redirects.
