@@ -22,6 +22,9 @@ type allowance struct {
 	part      part
 	grantee   string   // of issuePart
 	grantOps  []string // of issuePart
+	// byGrant is set for what a grant opens: a grant cannot be bound to a service, and one
+	// that allows CreateGrant lets its grantee hand on what it allows.
+	byGrant bool
 }
 
 // allowances are everything that plans for the routes may open. They follow from the
@@ -70,6 +73,7 @@ func allowancesOf(r *route.RequestProof, o Options) []allowance {
 	}
 	list := []allowance{a}
 	if needsGrant(caller, key) {
+		list = append(list, allowance{principal: r.Caller, actions: a.actions, resource: r.Key, part: usePart, byGrant: true})
 		list = append(list, allowance{account: caller.Account, actions: []string{"kms:CreateGrant"}, resource: r.Key, part: issuePart, grantee: r.Caller, grantOps: []string{strings.TrimPrefix(r.Use.Action, "kms:")}})
 	}
 	if o.Org != "" && caller.Account != key.Account {
@@ -144,7 +148,7 @@ func wordsOf(v any) []string {
 }
 
 func (a *allowance) covers(s *statement, principal, action, resource string) bool {
-	if !slices.Contains(a.actions, action) || a.resource != resource || !a.names(s, principal) {
+	if a.byGrant || !slices.Contains(a.actions, action) || a.resource != resource || !a.names(s, principal) {
 		return false
 	}
 	if a.via != "" && !only(s, "StringEquals", "kms:ViaService", []string{a.via}) {

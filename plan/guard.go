@@ -29,10 +29,16 @@ type RefusedError struct {
 	Details []string
 }
 
+// shownDetails is how many details a message has; nobody reads more at once.
+const shownDetails = 10
+
 func (e *RefusedError) Error() string {
 	text := "the plan is refused by the " + string(e.Guard) + " guard: " + e.Text
-	if len(e.Details) > 0 {
-		text += "\n  " + strings.Join(e.Details, "\n  ")
+	for i, d := range e.Details {
+		if i == shownDetails {
+			return text + fmt.Sprintf("\n  and %d more", len(e.Details)-i)
+		}
+		text += "\n  " + d
 	}
 	return text
 }
