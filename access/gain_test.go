@@ -213,12 +213,16 @@ func TestWidenersAreCaught(t *testing.T) {
 			[]string{"principal | " + plain + " | kms:Decrypt", "principal | " + plain + " | kms:CreateGrant"},
 		},
 		{
-			"a grant whose constraint went", func(s *scene) { s.grants = []map[string]any{with(grant(plain, "Decrypt"), "constraints", exactly("a", "1"))} },
+			"a grant whose constraint went", func(s *scene) {
+				s.grants = []map[string]any{with(grant(plain, "Decrypt"), "constraints", exactly("a", "1"))}
+			},
 			func(s *scene) { s.grants = []map[string]any{grant(plain, "Decrypt")} },
 			[]string{"principal | " + plain + " | kms:Decrypt | kms | kms:EncryptionContext:a="},
 		},
 		{
-			"a grant for a context with anything beside", func(s *scene) { s.grants = []map[string]any{with(grant(plain, "Decrypt"), "constraints", exactly("a", "1"))} },
+			"a grant for a context with anything beside", func(s *scene) {
+				s.grants = []map[string]any{with(grant(plain, "Decrypt"), "constraints", exactly("a", "1"))}
+			},
 			func(s *scene) {
 				s.grants = []map[string]any{with(grant(plain, "Decrypt"), "constraints", map[string]any{"EncryptionContextSubset": map[string]string{"a": "1"}})}
 			},
