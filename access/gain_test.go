@@ -250,6 +250,11 @@ func TestWidenersAreCaught(t *testing.T) {
 			[]string{"principal | " + xrole + " | sts:AssumeRole | iam", "new administrator | a new administrator of " + other + " | sts:AssumeRole"},
 		},
 		{
+			"a trust policy for more of an identity provider", func(s *scene) { s.trust = federated("repo:org/app:*") },
+			func(s *scene) { s.trust = federated("repo:org/*") },
+			[]string{"named principal | arn:aws:iam::111111111111:oidc-provider/token.actions.githubusercontent.com | sts:AssumeRoleWithWebIdentity | iam | token.actions.githubusercontent.com:sub=repo:org/"},
+		},
+		{
 			"an identity policy on everything", nil, func(s *scene) { s.app = doc(allow("kms:*")) },
 			[]string{"principal | " + role + " | kms:Encrypt | kms", "principal | " + role + " | kms:PutKeyPolicy | kms"},
 		},
@@ -362,6 +367,10 @@ func TestWidenersAreCaught(t *testing.T) {
 			}
 		})
 	}
+}
+
+func federated(subject string) raw {
+	return doc(`{"Effect":"Allow","Principal":{"Federated":"arn:aws:iam::111111111111:oidc-provider/token.actions.githubusercontent.com"},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringLike":{"token.actions.githubusercontent.com:sub":"` + subject + `"}}}`)
 }
 
 func exactly(name, value string) map[string]any {
