@@ -99,6 +99,7 @@ func (c *collection) organization(e *estate.Estate) {
 		}
 	}
 	if c.s.wide {
+		c.resources["*"] = true
 		for id, held := range c.accounts {
 			c.owners[id] = c.owners[id] || held
 		}

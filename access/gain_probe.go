@@ -31,7 +31,7 @@ type probe struct {
 }
 
 // maxNamed bounds the principals that are invented because a policy names them.
-const maxNamed = 400
+const maxNamed = 5000
 
 const (
 	adminPolicy  = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`
@@ -262,7 +262,8 @@ func (c *collection) principals(members []member, outsider string) []arn.Princip
 		named[text] = p
 	}
 	for _, text := range instances(c.spelled(accounts)) {
-		if p, ok := principalOf(text); ok {
+		// The invented principals have that name already.
+		if p, ok := principalOf(text); ok && p.Name != unnamed {
 			named[p.Text] = p
 		}
 	}

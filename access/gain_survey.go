@@ -140,7 +140,7 @@ func (q *question) gain(p *probe, t *target, context estate.Given, o *opening) G
 	now := Authorize(&q.after)
 	for _, list := range [][]Evidence{now.Evidence, now.NearMisses} {
 		for _, e := range list {
-			if e.Effect == "Allow" && e.Applies != policy.False.String() {
+			if e.Effect == "Allow" && e.Applies != policy.False.String() && q.tells(e.Layer) {
 				g.By = append(g.By, e)
 			}
 		}
@@ -154,6 +154,16 @@ func (q *question) gain(p *probe, t *target, context estate.Given, o *opening) G
 		}
 	}
 	return g
+}
+
+// tells reports whether an Allow of the layer says why the request is open:
+// that of a ceiling does only where the ceiling itself changed.
+func (q *question) tells(l Layer) bool {
+	switch l {
+	case SCP, Boundary, Session, EndpointPolicy:
+		return slices.ContainsFunc(q.delta.items, func(it deltaItem) bool { return it.layer == l })
+	}
+	return true
 }
 
 // bind gathers both cases of a probe and a target.
@@ -184,7 +194,7 @@ func (s *survey) bind(p *probe, t *target, endpoint string) (before, after estat
 		}
 		if t.own {
 			c.Resource = t.policies[i]
-			c.ResourceUnread = ""
+			c.ResourceUnread, c.GrantsUnread = "", "" // what is invented has no grants
 		}
 		if i == 0 {
 			before = c

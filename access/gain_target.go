@@ -215,7 +215,9 @@ func backupActions() []string {
 const maxResources = 400
 
 // callerTargets adds the resources that changed policies of callers name, with
-// the actions that they name.
+// the actions that they name. Where they name everything, a key and a role that
+// nobody made yet stand for all that the estates do not hold: each leaves it to
+// its account, as AWS makes them.
 func (s *survey) callerTargets(c *collection, ts []target) ([]target, error) {
 	if len(c.owners) == 0 {
 		return ts, nil
@@ -240,18 +242,62 @@ func (s *survey) callerTargets(c *collection, ts []target) ([]target, error) {
 	}
 	for _, name := range append(instances(patterns), "*") {
 		for _, name := range s.placed(c, name) {
-			if t := (target{arn: name}); !have[name] {
+			if !have[name] {
 				have[name] = true
-				if t.actions = c.actionsFor(&t); len(t.actions) > 0 {
-					ts = append(ts, t)
+				t, err := inventedTarget(name)
+				if err != nil {
+					return nil, err
 				}
+				ts = append(ts, t)
 			}
 		}
 	}
 	for i := range ts {
 		ts[i].actions = append(ts[i].actions, missing(ts[i].actions, c.actionsFor(&ts[i]))...)
 	}
-	return ts, nil
+	return apart(ts), nil
+}
+
+// inventedTarget returns a resource that the estates do not hold. Of one that a
+// policy names nothing is known; one of an invented name leaves it to its
+// account.
+func inventedTarget(name string) (target, error) {
+	t := target{arn: name}
+	a, err := arn.Parse(name)
+	if err != nil || !strings.HasSuffix(a.Resource, "/"+unnamed) || a.Service != "kms" && a.Service != "iam" {
+		return t, nil
+	}
+	action, resource := "kms:*", `,"Resource":"*"`
+	if a.Service == "iam" {
+		action, resource = "sts:*", ""
+	}
+	d, err := document("policy of "+name, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:`+
+		a.Partition+`:iam::`+a.Account+`:root"},"Action":"`+action+`"`+resource+`}]}`)
+	n := &estate.Named{Name: "policy as AWS makes it", Document: d}
+	t.own, t.policies = true, [2]*estate.Named{n, n}
+	return t, err
+}
+
+// apart gives the actions of IAM on a role a target of their own: a trust policy
+// has no say in them.
+func apart(ts []target) []target {
+	var out []target
+	for _, t := range ts {
+		if t.service() == "iam" {
+			isSTS := func(a string) bool { return strings.HasPrefix(strings.ToLower(a), "sts:") }
+			plain := t
+			plain.own, plain.policies = true, [2]*estate.Named{}
+			plain.actions = slices.DeleteFunc(slices.Clone(t.actions), isSTS)
+			t.actions = slices.DeleteFunc(slices.Clone(t.actions), func(a string) bool { return !isSTS(a) })
+			if len(plain.actions) > 0 {
+				out = append(out, plain)
+			}
+		}
+		if len(t.actions) > 0 {
+			out = append(out, t)
+		}
+	}
+	return out
 }
 
 // placed puts the accounts of the callers in the place of one that a wildcard

@@ -213,12 +213,16 @@ func TestWidenersAreCaught(t *testing.T) {
 			[]string{"principal | " + plain + " | kms:Decrypt", "principal | " + plain + " | kms:CreateGrant"},
 		},
 		{
-			"a grant whose constraint went", func(s *scene) { s.grants = []map[string]any{with(grant(plain, "Decrypt"), "constraints", exactly("a", "1"))} },
+			"a grant whose constraint went", func(s *scene) {
+				s.grants = []map[string]any{with(grant(plain, "Decrypt"), "constraints", exactly("a", "1"))}
+			},
 			func(s *scene) { s.grants = []map[string]any{grant(plain, "Decrypt")} },
 			[]string{"principal | " + plain + " | kms:Decrypt | kms | kms:EncryptionContext:a="},
 		},
 		{
-			"a grant for a context with anything beside", func(s *scene) { s.grants = []map[string]any{with(grant(plain, "Decrypt"), "constraints", exactly("a", "1"))} },
+			"a grant for a context with anything beside", func(s *scene) {
+				s.grants = []map[string]any{with(grant(plain, "Decrypt"), "constraints", exactly("a", "1"))}
+			},
 			func(s *scene) {
 				s.grants = []map[string]any{with(grant(plain, "Decrypt"), "constraints", map[string]any{"EncryptionContextSubset": map[string]string{"a": "1"}})}
 			},
@@ -244,6 +248,11 @@ func TestWidenersAreCaught(t *testing.T) {
 				s.trust = doc(`{"Effect":"Allow","Principal":{"AWS":"` + xroot + `"},"Action":"sts:AssumeRole"}`)
 			},
 			[]string{"principal | " + xrole + " | sts:AssumeRole | iam", "new administrator | a new administrator of " + other + " | sts:AssumeRole"},
+		},
+		{
+			"a trust policy for more of an identity provider", func(s *scene) { s.trust = federated("repo:org/app:*") },
+			func(s *scene) { s.trust = federated("repo:org/*") },
+			[]string{"named principal | arn:aws:iam::111111111111:oidc-provider/token.actions.githubusercontent.com | sts:AssumeRoleWithWebIdentity | iam | token.actions.githubusercontent.com:sub=repo:org/"},
 		},
 		{
 			"an identity policy on everything", nil, func(s *scene) { s.app = doc(allow("kms:*")) },
@@ -358,6 +367,10 @@ func TestWidenersAreCaught(t *testing.T) {
 			}
 		})
 	}
+}
+
+func federated(subject string) raw {
+	return doc(`{"Effect":"Allow","Principal":{"Federated":"arn:aws:iam::111111111111:oidc-provider/token.actions.githubusercontent.com"},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringLike":{"token.actions.githubusercontent.com:sub":"` + subject + `"}}}`)
 }
 
 func exactly(name, value string) map[string]any {
