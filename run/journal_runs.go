@@ -26,7 +26,7 @@ func newID(now time.Time) string {
 
 // begin writes a new run and gives it its id.
 func (j *Journal) begin(ctx context.Context, r *Run) error {
-	body, err := json.Marshal(r.Plan)
+	body, err := json.Marshal(r.body())
 	if err != nil {
 		return fmt.Errorf("writing the plan into the journal: %w", err)
 	}
@@ -48,6 +48,14 @@ func (j *Journal) begin(ctx context.Context, r *Run) error {
 		}
 		return nil
 	})
+}
+
+// body is what the run performs, as the journal keeps it.
+func (r *Run) body() any {
+	if r.Kind == KindRoute {
+		return &r.Moves
+	}
+	return &r.Plan
 }
 
 // add writes a record and gives it its number.
@@ -193,7 +201,7 @@ func (j *Journal) runs(which string, args ...any) ([]*Run, error) {
 		}
 		r.Started, r.Ended, r.Until = timeOf(started), timeOf(ended), timeOf(until)
 		runs = append(runs, &r)
-		return errors.Join(json.Unmarshal([]byte(body), &r.Plan), json.Unmarshal([]byte(routes), &r.Routes), json.Unmarshal([]byte(accounts), &r.Accounts))
+		return errors.Join(json.Unmarshal([]byte(body), r.body()), json.Unmarshal([]byte(routes), &r.Routes), json.Unmarshal([]byte(accounts), &r.Accounts))
 	})
 	return runs, err
 }

@@ -64,6 +64,8 @@ type Run struct {
 	Change string
 	Digest string // of the plan
 	Plan   *plan.Plan
+	// Moves are the work of a route run, which has no plan.
+	Moves  []Move
 	Routes []string
 	// Accounts are those whose part of the plan the run performs; none means all.
 	Accounts       []string
@@ -122,6 +124,10 @@ func (r *Run) has(account string) bool {
 // settle fills Left from the records.
 func (r *Run) settle() {
 	r.Left = nil
+	if r.Kind == KindRoute {
+		r.settleMoves()
+		return
+	}
 	for i := range r.Records {
 		rec := &r.Records[i]
 		switch key, made := rec.After.(*estate.NewKey); {
