@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/keyreach/keyreach/access"
+	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/policy"
 )
@@ -219,6 +220,15 @@ func TestEveryGainIsOne(t *testing.T) {
 			if err != nil {
 				rt.Fatal(err)
 			}
+			for _, k := range freeKeys {
+				v := policy.ContextValue{} // what the gain does not name may be anything
+				if text := rapid.SampledFrom([]string{"", "a", "bc", "10.1.2.3"}).Draw(rt, k); text != "" && fits(g.Actions[0], k) {
+					v = policy.One(text)
+				}
+				if !strings.HasPrefix(k, "aws:PrincipalTag/") || !strings.Contains(g.Principal, ":user/") {
+					r.Context.Set(k, v)
+				}
+			}
 			for k, v := range g.Context {
 				switch len(v) {
 				case 0:
@@ -238,6 +248,12 @@ func TestEveryGainIsOne(t *testing.T) {
 			}
 		}
 	})
+}
+
+// fits reports whether a request for the action can have the context key.
+func fits(action, key string) bool {
+	carries, known := awsfacts.Carries(action, key)
+	return carries || !known
 }
 
 func TestSwappedEstatesNeverShareAGain(t *testing.T) {
