@@ -372,6 +372,26 @@ func TestAFilledSourceServerIsRecovered(t *testing.T) {
 	}
 }
 
+// Whoever rehearses goes from one thing that time brings to the next.
+func TestTheClockCanGoToWhatIsDueNext(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if at, ok := w.NextDue(); ok {
+		t.Errorf("in an empty sandbox something is due at %s", at)
+	}
+	c := ec2.NewFromConfig(w.root(owner))
+	v := need(c.CreateVolume(t.Context(), &ec2.CreateVolumeInput{AvailabilityZone: new(home + "a"), Size: new(int32(1))}))(t)
+	if at, ok := w.NextDue(); ok { // else it is done already
+		w.pass(max(0, at.Sub(w.Now())))
+	}
+	if got := need(c.DescribeVolumes(t.Context(), &ec2.DescribeVolumesInput{VolumeIds: []string{*v.VolumeId}}))(t).Volumes[0].State; got != ec2types.VolumeStateAvailable {
+		t.Errorf("the volume is %s", got)
+	}
+	if at, ok := w.NextDue(); ok {
+		t.Errorf("something is still due at %s", at)
+	}
+}
+
 // Everything is in the estate, also what calls made.
 func TestAnEstateHasWhatCallsMade(t *testing.T) {
 	t.Parallel()
