@@ -78,8 +78,10 @@ func (w *taskWorld) allow(account string, actions ...string) {
 }
 
 // fresh is a Cloud that knows nothing yet.
-func (w *taskWorld) fresh() *live.Cloud {
-	return live.Open(live.Options{Endpoint: w.URL, Region: taskHome, MaxAttempts: 1, SignIn: func(ctx context.Context, principal string) (live.Keys, error) {
+func (w *taskWorld) fresh() *live.Cloud { return live.Open(w.options()) }
+
+func (w *taskWorld) options() live.Options {
+	return live.Options{Endpoint: w.URL, Region: taskHome, MaxAttempts: 1, SignIn: func(ctx context.Context, principal string) (live.Keys, error) {
 		account, role := principal, taskRole(principal, "Way")
 		if strings.HasPrefix(principal, "arn:") {
 			account, role = strings.Split(principal, ":")[4], principal
@@ -89,7 +91,7 @@ func (w *taskWorld) fresh() *live.Cloud {
 			return live.Keys{}, err
 		}
 		return live.Keys{AccessKeyID: *out.Credentials.AccessKeyId, SecretAccessKey: *out.Credentials.SecretAccessKey, SessionToken: *out.Credentials.SessionToken}, nil
-	}})
+	}}
 }
 
 func taskRole(account, name string) string { return "arn:aws:iam::" + account + ":role/" + name }
@@ -167,8 +169,8 @@ func (w *taskWorld) begins(t cloud.Task) cloud.Progress {
 		w.Fatalf("starting %s: %v", t.Operation, err)
 	}
 	second, err := w.fresh().Start(w.Context(), t)
-	if err != nil || first.ID != "" && second.ID != first.ID {
-		w.Fatalf("%s, started twice, made %s and %s: %v", t.Operation, first.ID, second.ID, err)
+	if err != nil || first.ID != "" && second.ID != first.ID || first.Made["job"] != second.Made["job"] {
+		w.Fatalf("%s, started twice, made %+v and %+v: %v", t.Operation, first, second, err)
 	}
 	return first
 }
