@@ -200,7 +200,9 @@ func incomparable(tree map[string]any) {
 		// the defaults that are AWS's own.
 		delete(a.(map[string]any), "regions")
 		defaults, _ := a.(map[string]any)["ebs_defaults"].(map[string]any)
-		maps.DeleteFunc(defaults, func(_ string, d any) bool { return d.(map[string]any)["encrypt"] == false && d.(map[string]any)["key"] == nil })
+		maps.DeleteFunc(defaults, func(_ string, d any) bool {
+			return d.(map[string]any)["encrypt"] == false && d.(map[string]any)["key"] == nil
+		})
 		if len(defaults) == 0 {
 			delete(a.(map[string]any), "ebs_defaults")
 		}
