@@ -10,11 +10,25 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/policy"
 )
+
+// Own returns the number of the account that calls are made in when nothing names one.
+func (c *Cloud) Own(ctx context.Context) (string, error) {
+	cfg, err := c.base(ctx, "")
+	if err != nil {
+		return "", err
+	}
+	out, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return "", c.failed(err, "sts:GetCallerIdentity", "", cfg.Region)
+	}
+	return aws.ToString(out.Account), nil
+}
 
 // readAccount looks up which Regions an account has enabled.
 func (r *reader) readAccount(ctx context.Context, a *ScopeAccount) error {
