@@ -42,8 +42,11 @@ func articles() map[string][]defect {
 			{"statements are appended again with every run", nil, inCode},
 			{"identifiers of a living account are in the text", nil, "they are replaced by those that AWS uses in examples"},
 		},
+		"drs-other-region": {
+			{"the staging area is in one Region and the target in another", []string{"KEY024"}, ""},
+		},
 		"drs-cross-account": {
-			{"the staging area is in one Region and the target in another", []string{"KEY014", "KEY024"}, ""},
+			{"the policies name services of a Region in which the key is not", []string{"KEY014"}, ""},
 			{"what DRS needs is not among the rights that are listed", []string{"KEY001", "KEY041"}, ""},
 			{"a key is made with tags without the right to tag", nil, inCommand},
 			{"an alias stays when the next step fails", nil, inCommand},

@@ -29,8 +29,8 @@ func TestExamples(t *testing.T) {
 			`KEY002 "Allow DRS service in staging account to use the key": admits nobody`,
 			`KEY002 "Allow DRS service in target account to use the key": admits nobody`,
 			"KEY015", "KEY016", "KEY017",
-			"KEY024 step extend needs that staging area, key and target are in one Region",
 		}},
+		{"drs-other-region", route.Blocked, []string{"KEY001 " + stager, "KEY024 step extend needs that staging area, key and target are in one Region"}},
 		{"drs-authfailure", route.Blocked, []string{"KEY001 " + stager, "KEY041 ", `KEY002 "Allow DRS to use the key"`, "KEY015", "KEY016", "KEY017"}},
 		{"drs-corrected", route.Proven, nil},
 		{"ami-org", route.Blocked, []string{

@@ -61,12 +61,7 @@ func kindOf(code, text string, response *awshttp.ResponseError) cloud.Kind {
 		return cloud.Credentials
 	case "Throttling", "ThrottlingException", "Throttled", "RequestLimitExceeded", "TooManyRequests", "SlowDown", "RequestThrottled":
 		return cloud.Throttled
-	case "MalformedPolicyDocument":
-		if strings.Contains(text, "invalid principal") {
-			return cloud.UnknownPrincipal
-		}
-		return cloud.Invalid
-	case "MalformedPolicy", "InvalidParameterValue":
+	case "MalformedPolicyDocument", "MalformedPolicy", "InvalidParameterValue":
 		if strings.Contains(strings.ToLower(text), "invalid principal") {
 			return cloud.UnknownPrincipal
 		}

@@ -54,6 +54,7 @@ type Cloud struct {
 	mu      sync.Mutex
 	configs map[string]aws.Config // by principal or account
 	callers map[string]string     // ARN of the caller, by account
+	memory  opMemory              // what ops leave for later calls
 }
 
 // Open returns a Cloud. It calls nobody yet.

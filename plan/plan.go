@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/internal/source"
 )
 
 // FormatVersion is the version of the plan file that this package reads and writes.
@@ -34,9 +35,21 @@ type Plan struct {
 	// Asked are the actions that AWS's documentation asks for and that AWS was recorded
 	// to work without: a plan has them unless it is tight.
 	Asked []string `json:"asked,omitempty"`
-	Tight bool     `json:"tight,omitempty"`
+	// Chosen is what was chosen beyond the routes.
+	Chosen Chosen `json:"chosen,omitzero"`
 	// Notes are what the reader should know beside.
 	Notes []string `json:"notes,omitempty"`
+}
+
+// Chosen is what somebody chose for a plan beyond the routes. It is part of the plan, so
+// that it is checked by the same.
+type Chosen struct {
+	Tight      bool     `json:"tight,omitempty"`
+	Org        string   `json:"org,omitempty"`
+	EnableKeys bool     `json:"enable_keys,omitempty"`
+	EBSDefault bool     `json:"ebs_default,omitempty"`
+	Buckets    []string `json:"buckets,omitempty"`
+	Share      []string `json:"share,omitempty"`
 }
 
 // Step is one op of a plan.
@@ -101,19 +114,11 @@ func (s Step) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads what MarshalJSON wrote.
 func (s *Step) UnmarshalJSON(data []byte) error {
-	var f stepFile
-	if err := json.Unmarshal(data, &f); err != nil {
+	n, _, err := source.Parse(data)
+	if err != nil {
 		return err
 	}
-	var err error
-	if s.Op, err = estate.UnmarshalOp(f.Op); err != nil {
-		return err
-	}
-	if s.Was, err = estate.UnmarshalOp(f.Was); err != nil {
-		return err
-	}
-	s.Why, s.Routes = f.Why, f.Routes
-	return nil
+	return source.Decode(n, s)
 }
 
 // Digest names the plan by what it does: the ops and how things were before. Plans
@@ -127,7 +132,7 @@ func (p *Plan) Digest() string {
 			h.Write(append(append(slot, op.Value()...), '\n'))
 		}
 	}
-	h.Write([]byte(p.Change))
+	h.Write([]byte(p.Kind + "\n" + p.Change + "\n" + canonical(p.Routes) + canonical(p.Chosen)))
 	return "sha256:" + hex.EncodeToString(h.Sum(nil))
 }
 

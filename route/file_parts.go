@@ -376,6 +376,9 @@ func (r *fileReader) party(w *writtenParty, kind *PartyKind) (Party, bool) {
 		p.Actor = r.actor(account.Actor, a.ID, p.Region, account.at)
 	}
 	r.key(w, kind, at("key"))
+	if strings.HasPrefix(p.Key, aliasPrefix) {
+		p.Key, p.Alias = "", p.Key
+	}
 	known := true
 	if kind.Actor == consumer {
 		known = r.consumer(w, &p, at)
@@ -410,6 +413,9 @@ func (r *fileReader) consumer(w *writtenParty, p *Party, at func(...string) sour
 	return true
 }
 
+// aliasPrefix begins the name of a key by its alias, in the party's account and Region.
+const aliasPrefix = "alias/"
+
 func (r *fileReader) key(w *writtenParty, kind *PartyKind, at source.Pos) {
 	switch {
 	case w.Key == "":
@@ -421,9 +427,15 @@ func (r *fileReader) key(w *writtenParty, kind *PartyKind, at source.Pos) {
 		r.add(at, kind.Name+" has no key on a route of this kind", "remove it")
 		return
 	}
+	if name, ok := strings.CutPrefix(w.Key, aliasPrefix); ok {
+		if name == "" || strings.HasPrefix(name, "aws/") {
+			r.add(at, fmt.Sprintf("%q is not an alias that you can give a key", w.Key), "alias/aws/… are those of AWS; choose another name")
+		}
+		return
+	}
 	key, err := arn.Parse(w.Key)
 	if err != nil || !key.IsKMSKey() {
-		hint := "it looks like arn:aws:kms:us-east-1:111122223333:key/…"
+		hint := "it looks like arn:aws:kms:us-east-1:111122223333:key/…, or alias/NAME for a key of the account that plan makes when there is none"
 		if err == nil && key.IsKMSAlias() {
 			hint = "an alias can move to another key; write the ARN of the key behind it"
 		}

@@ -3,6 +3,7 @@ package route
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/keyreach/keyreach/access"
@@ -27,9 +28,11 @@ type Party struct {
 	Account string // number
 	Name    string // what the file calls the account
 	Region  string
-	Key     string // ARN
-	Actor   Actor
-	As      string // the name of the Consumer, of a party that is one
+	Key     string // ARN, or with Alias the one that On looked up
+	// Alias is the name by which the file has the key; empty when it has the ARN.
+	Alias string // alias/NAME
+	Actor Actor
+	As    string // the name of the Consumer, of a party that is one
 }
 
 // Actor is the principal that acts for a party, as it will act on the day.
@@ -103,6 +106,8 @@ type RequestProof struct {
 // estate, as of the given time.
 func Prove(r *Route, e *estate.Estate, at time.Time) (Proof, error) {
 	p := Proof{Route: r.Name, Kind: r.Kind.Name}
+	on := r.On(e)
+	r = &on
 	for _, k := range r.Kind.Steps {
 		for _, b := range r.bind(&k, e) {
 			b.at = at
@@ -115,6 +120,28 @@ func Prove(r *Route, e *estate.Estate, at time.Time) (Proof, error) {
 	}
 	p.Findings = findings(r, &p, e)
 	return p, nil
+}
+
+// On returns the route with the keys that its file names by alias, as they are in the
+// estate. A key that nobody has yet has the provisional ARN under which a plan makes it.
+func (r *Route) On(e *estate.Estate) Route {
+	out := *r
+	out.Parties = make(map[string][]Party, len(r.Parties))
+	for name, parties := range r.Parties {
+		parties = slices.Clone(parties)
+		for i := range parties {
+			p := &parties[i]
+			if p.Alias == "" {
+				continue
+			}
+			p.Key = estate.ProvisionalKey(p.Account, p.Region, p.Account+" "+p.Alias)
+			if k := e.KeyNamed(p.Alias, p.Account, p.Region); k != nil {
+				p.Key = k.ARN
+			}
+		}
+		out.Parties[name] = parties
+	}
+	return out
 }
 
 func (p *Proof) add(s StepProof) {

@@ -12,10 +12,13 @@ import (
 type Cloud interface {
 	// Caller returns who the calls to an account are made as.
 	Caller(ctx context.Context, account string) (string, error)
-	// Current returns the op that leaves the slot of op as it is now on AWS.
+	// Current returns the op that leaves the slot of op as it is now on AWS. For a new key
+	// that AWS named when this op made it, and that is found again by what the op put on
+	// it, that is an op with the real ARN.
 	Current(ctx context.Context, op estate.Op) (estate.Op, error)
 	// Perform writes the op. For a key that AWS names it returns the real ARN in place
-	// of the provisional one.
+	// of the provisional one, for a key that is to be deleted when that will be, under
+	// MadeDeletion.
 	Perform(ctx context.Context, op estate.Op) (made map[string]string, err error)
 }
 

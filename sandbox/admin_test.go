@@ -112,7 +112,7 @@ func TestTheMachinesOwnAddressIsThisMachine(t *testing.T) {
 			continue
 		}
 		_, port, _ := net.SplitHostPort(l.Addr().String())
-		res, err := http.Get("http://" + net.JoinHostPort(ip.String(), port) + "/_keyreach/clock")
+		res, err := web.Client().Get("http://" + net.JoinHostPort(ip.String(), port) + "/_keyreach/clock")
 		if err != nil {
 			t.Errorf("%s: %v", ip, err)
 			continue

@@ -15,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	orgtypes "github.com/aws/aws-sdk-go-v2/service/organizations/types"
+
+	"github.com/keyreach/keyreach/estate"
 )
 
 // backups is a world with what the chain of vaults needs: the owner has the volumes, the
@@ -214,17 +216,18 @@ func TestAnEstateHasTheVaultsWithWhoMayCopyIntoThem(t *testing.T) {
 	b.vault(consumer, "safe", key)
 	b.vault(consumer, "plain", "")
 	b.open(consumer, "safe", owner)
-	found := 0
-	for _, r := range need(b.Estate())(t).Resources {
+	vaults := map[string]estate.Resource{}
+	e := need(b.Estate())(t)
+	for _, r := range e.Resources {
 		if r.Type == "backup:BackupVault" {
-			found++
-			if r.ID != "safe" || r.Key != key || r.Account != consumer || r.Attributes["copyIntoAllowedFor"] != owner {
-				t.Errorf("the estate has %+v", r)
-			}
+			vaults[r.ID] = r
 		}
 	}
-	if found != 1 {
-		t.Errorf("the estate has %d vaults, want the one under a customer key", found)
+	if r := vaults["safe"]; r.Key != key || r.Account != consumer || r.Attributes["copyIntoAllowedFor"] != owner || !strings.Contains(r.Attributes["accessPolicy"], owner) {
+		t.Errorf("the estate has %+v", r)
+	}
+	if r := vaults["plain"]; len(vaults) != 2 || e.Key(r.Key) == nil || e.Key(r.Key).Manager != "AWS" || r.Attributes["copyIntoAllowedFor"] != "" {
+		t.Errorf("the estate has %d vaults, and of that under AWS's own key %+v", len(vaults), r)
 	}
 }
 

@@ -29,6 +29,7 @@ import (
 
 	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/sandbox"
+	"github.com/keyreach/keyreach/sandbox/sandboxtest"
 )
 
 // A badCall is a request that AWS refuses.
@@ -504,7 +505,7 @@ func watch(t testing.TB, o sandbox.Options) *watched {
 }
 
 func (w *watched) config(accessKeyID, secret string) aws.Config {
-	return aws.Config{Region: "us-east-1", BaseEndpoint: &w.URL, HTTPClient: w.Client(), RetryMaxAttempts: 1, Credentials: credentials.NewStaticCredentialsProvider(accessKeyID, secret, "")}
+	return aws.Config{Region: "us-east-1", BaseEndpoint: &w.URL, HTTPClient: sandboxtest.Steady(w.Client()), RetryMaxAttempts: 1, Credentials: credentials.NewStaticCredentialsProvider(accessKeyID, secret, "")}
 }
 
 // peakMemory is how much of the heap is in use at most until it is asked.

@@ -290,7 +290,7 @@ func startApart(b testing.TB, what string) (url string, pid int) {
 // AES-GCM and HMAC work, in turn, each as the first every other time: the rates on
 // eight connections, their ratio, and the 99th percentile on one.
 func BenchmarkKMSAgainstABareServer(b *testing.B) {
-	s := &sandboxtest.Server{URL: serveApart(b, "sandbox")}
+	s := sandboxtest.At(b, nil, serveApart(b, "sandbox"))
 	floor := serveApart(b, "bare")
 	caller, keyARN := benchCaller(b, s)
 	encryption := map[string]string{"purpose": "bench"}

@@ -22,6 +22,9 @@ import (
 // The guides that people write about shared encrypted data go on the sandbox as on
 // AWS, with the AWS command line itself: what is right in them works across two
 // accounts, what is wrong fails with AWS's code and text, and then put right works.
+// theClient is where a script has the client of its sandbox.
+type theClient struct{}
+
 // Each script is one guide.
 func TestCommandLine(t *testing.T) {
 	t.Parallel()
@@ -38,7 +41,9 @@ func TestCommandLine(t *testing.T) {
 			if !ok {
 				return fmt.Errorf("a %T can start no sandbox", env.T())
 			}
-			for _, v := range awsSettings(env.WorkDir, sandboxtest.Start(tb, sandbox.Options{}).URL) {
+			s := sandboxtest.Start(tb, sandbox.Options{})
+			env.Values[theClient{}] = s.Client()
+			for _, v := range awsSettings(env.WorkDir, s.URL) {
 				env.Setenv(v[0], v[1])
 			}
 			return nil
@@ -193,7 +198,7 @@ func scriptAdd(ts *testscript.TestScript, neg bool, args []string) {
 // scriptPass moves the sandbox's clock on, so that what takes its time is done.
 func scriptPass(ts *testscript.TestScript, neg bool, args []string) {
 	wants(ts, neg, len(args) == 1, "pass DURATION")
-	res, err := http.Post(ts.Getenv("AWS_ENDPOINT_URL")+"/_keyreach/clock", "application/json", strings.NewReader(`{"advance":"`+args[0]+`"}`))
+	res, err := ts.Value(theClient{}).(*http.Client).Post(ts.Getenv("AWS_ENDPOINT_URL")+"/_keyreach/clock", "application/json", strings.NewReader(`{"advance":"`+args[0]+`"}`))
 	ts.Check(err)
 	ts.Check(res.Body.Close())
 	if res.StatusCode != http.StatusOK {
@@ -212,7 +217,7 @@ func scriptUnbase64(ts *testscript.TestScript, neg bool, args []string) {
 // scriptPost sends a file to an endpoint of the sandbox's own and prints the answer.
 func scriptPost(ts *testscript.TestScript, neg bool, args []string) {
 	wants(ts, neg, len(args) == 2, "post ENDPOINT FILE")
-	res, err := http.Post(ts.Getenv("AWS_ENDPOINT_URL")+"/_keyreach/"+args[0], "application/json", strings.NewReader(ts.ReadFile(args[1])))
+	res, err := ts.Value(theClient{}).(*http.Client).Post(ts.Getenv("AWS_ENDPOINT_URL")+"/_keyreach/"+args[0], "application/json", strings.NewReader(ts.ReadFile(args[1])))
 	ts.Check(err)
 	defer res.Body.Close()
 	_, err = io.Copy(ts.Stdout(), res.Body)

@@ -26,7 +26,7 @@ func (w *world) why(err error) (out struct {
 	if !errors.As(err, &e) {
 		w.Fatalf("no request id in %v", err)
 	}
-	res := need(http.Get(w.URL + "/_keyreach/decisions/" + e.RequestID))(w)
+	res := need(w.Client().Get(w.URL + "/_keyreach/decisions/" + e.RequestID))(w)
 	defer res.Body.Close()
 	if err := json.NewDecoder(res.Body).Decode(&out); err != nil || res.StatusCode != http.StatusOK {
 		w.Fatalf("status %d, %v", res.StatusCode, err)
@@ -61,7 +61,7 @@ func TestTheDecisionOfEveryCallCanBeAsked(t *testing.T) {
 	if out := w.why(err); !strings.Contains(out.Why, "ListPolicies with the scope AWS") {
 		t.Errorf("of a policy of AWS's that is not here: %+v", out)
 	}
-	res := need(http.Get(w.URL + "/_keyreach/decisions/none"))(t)
+	res := need(w.Client().Get(w.URL + "/_keyreach/decisions/none"))(t)
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusNotFound {
 		t.Errorf("of a call that was not: status %d", res.StatusCode)

@@ -493,7 +493,7 @@ func TestAJobGoesOnAfterARestart(t *testing.T) {
 	start := func() (*world, func()) {
 		s := need(sandbox.New(sandbox.Options{State: file}))(t)
 		web := httptest.NewServer(s)
-		return &world{TB: t, Server: &sandboxtest.Server{Sandbox: s, URL: web.URL}, admins: map[string]aws.Config{}}, func() {
+		return &world{TB: t, Server: sandboxtest.At(t, s, web.URL), admins: map[string]aws.Config{}}, func() {
 			web.Close()
 			if err := s.Close(); err != nil {
 				t.Error(err)
@@ -595,7 +595,7 @@ func TestDRSEndpointsOfTheSandboxRefuseWhatIsNoMachine(t *testing.T) {
 		`{"account":"444455556666","region":"us-east-1","hostname":"h","disks":[{"device":"d","bytes":1}]}`:                      "UninitializedAccountException",
 		`{"account":"111122223333","region":"us-east-1","hostname":"h","origin_account":"x","disks":[{"device":"d","bytes":1}]}`: "origin account",
 	} {
-		res := need(http.Post(w.URL+"/_keyreach/drs/source-servers", "application/json", strings.NewReader(body)))(t)
+		res := need(w.Client().Post(w.URL+"/_keyreach/drs/source-servers", "application/json", strings.NewReader(body)))(t)
 		text := need(io.ReadAll(res.Body))(t)
 		_ = res.Body.Close()
 		if res.StatusCode != http.StatusBadRequest || !strings.Contains(string(text), want) {

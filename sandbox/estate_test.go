@@ -54,7 +54,7 @@ func admin(t *testing.T, s *sandboxtest.Server, method, path, body string) (stat
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := http.DefaultClient.Do(r)
+	res, err := s.Client().Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -156,7 +156,7 @@ func (b *bridge) destination(c aws.Config, name, endpoint string) *string {
 func (b *bridge) attempts(n int) []map[string]any {
 	b.Helper()
 	for range 100 {
-		res, err := http.Get(b.URL + "/_keyreach/deliveries")
+		res, err := b.Client().Get(b.URL + "/_keyreach/deliveries")
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -27,6 +27,7 @@ import (
 
 	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/sandbox"
+	"github.com/keyreach/keyreach/sandbox/sandboxtest"
 )
 
 const (
@@ -454,7 +455,7 @@ func TestSessionsAndKeysAreOfTheirAccount(t *testing.T) {
 	w := watch(t, sandbox.Options{})
 	w.settle(t, isleB)
 	for who, c := range w.callers(t, isleB) {
-		cfg := aws.Config{Region: isleWest, BaseEndpoint: &w.URL, RetryMaxAttempts: 1, Credentials: credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken)}
+		cfg := aws.Config{Region: isleWest, BaseEndpoint: &w.URL, HTTPClient: sandboxtest.Steady(w.Client()), RetryMaxAttempts: 1, Credentials: credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken)}
 		out := need(sts.NewFromConfig(cfg).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{}))(t)
 		if *out.Account != isleB || !regexp.MustCompile(`^arn:aws:(iam|sts)::`+isleB+`:`).MatchString(*out.Arn) {
 			t.Errorf("%s is %s of %s", who, *out.Arn, *out.Account)

@@ -41,7 +41,7 @@ func TestServicesAndOperationsThatAreNotOffered(t *testing.T) {
 		r.Header.Set("Content-Type", q.contentType)
 		r.Header.Set("X-Amz-Date", "20260101T000000Z")
 		r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+owner+"/20260101/us-east-1/"+q.scope+"/aws4_request, SignedHeaders=host, Signature=0")
-		res := need(http.DefaultClient.Do(r))(t)
+		res := need(w.Client().Do(r))(t)
 		body := need(io.ReadAll(res.Body))(t)
 		res.Body.Close()
 		if res.StatusCode != http.StatusNotImplemented || !strings.Contains(string(body), q.want) {
@@ -58,7 +58,7 @@ func TestSTSAnswersJSONToWhoAsksForIt(t *testing.T) {
 	ask := func(accept, url string) (int, []byte) {
 		r := need(http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil))(t)
 		r.Header.Set("Accept", accept)
-		res := need(http.DefaultClient.Do(r))(t)
+		res := need(w.Client().Do(r))(t)
 		defer res.Body.Close()
 		return res.StatusCode, need(io.ReadAll(res.Body))(t)
 	}

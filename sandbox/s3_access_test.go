@@ -19,6 +19,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/keyreach/keyreach/sandbox/sandboxtest"
 )
 
 // Each operation is refused to who is allowed nothing, with the IAM action that AWS
@@ -144,13 +146,13 @@ func TestConditionsSeeWhatARequestSays(t *testing.T) {
 }
 
 // plainly makes a request that nobody signed.
-func plainly(t *testing.T, method, url, host, body string) (int, string) {
-	t.Helper()
-	r := need(http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body)))(t)
+func (w *world) plainly(method, url, host, body string) (int, string) {
+	w.Helper()
+	r := need(http.NewRequestWithContext(w.Context(), method, url, strings.NewReader(body)))(w)
 	r.Host = host
-	res := need(http.DefaultClient.Do(r))(t)
+	res := need(w.Client().Do(r))(w)
 	defer res.Body.Close()
-	return res.StatusCode, string(need(io.ReadAll(res.Body))(t))
+	return res.StatusCode, string(need(io.ReadAll(res.Body))(w))
 }
 
 func TestOnlyAPublicBucketIsReadWithoutCredentials(t *testing.T) {
@@ -159,7 +161,7 @@ func TestOnlyAPublicBucketIsReadWithoutCredentials(t *testing.T) {
 	c := w.bucket(owner, "public")
 	w.put(c, "public", "k", "for all")
 	const text = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::public/*"}]}`
-	read := func() (int, string) { return plainly(t, http.MethodGet, w.URL+"/public/k", "", "") }
+	read := func() (int, string) { return w.plainly(http.MethodGet, w.URL+"/public/k", "", "") }
 	if status, body := read(); status != http.StatusForbidden || !strings.Contains(body, "<Code>AccessDenied</Code><Message>Access Denied</Message>") {
 		t.Errorf("without a policy: %d %s", status, body)
 	}
@@ -173,7 +175,7 @@ func TestOnlyAPublicBucketIsReadWithoutCredentials(t *testing.T) {
 	if status, body := read(); status != http.StatusOK || body != "for all" {
 		t.Errorf("with a public policy: %d %s", status, body)
 	}
-	if status, body := plainly(t, http.MethodPut, w.URL+"/public/k", "", "x"); status != http.StatusForbidden {
+	if status, body := w.plainly(http.MethodPut, w.URL+"/public/k", "", "x"); status != http.StatusForbidden {
 		t.Errorf("writing: %d %s", status, body)
 	}
 	if got := w.get(s3Of(w.root(consumer)), "public", "k"); got != "for all" {
@@ -282,7 +284,7 @@ func (w *world) anywhere() aws.HTTPClient {
 		return dialer.DialContext(ctx, network, at)
 	}}
 	w.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport}
+	return sandboxtest.Steady(&http.Client{Transport: transport})
 }
 
 func TestABucketMayStandInTheHost(t *testing.T) {
@@ -309,25 +311,25 @@ func TestAPresignedURLIsEnoughUntilItEnds(t *testing.T) {
 	_, config := w.user(owner, "signer", allow("s3:GetObject", "s3:PutObject"))
 	p := s3.NewPresignClient(s3Of(config))
 	put := need(p.PresignPutObject(t.Context(), &s3.PutObjectInput{Bucket: new("presigned"), Key: new("k")}))(t)
-	if status, body := plainly(t, http.MethodPut, put.URL, "", "by url"); status != http.StatusOK {
+	if status, body := w.plainly(http.MethodPut, put.URL, "", "by url"); status != http.StatusOK {
 		t.Fatalf("putting: %d %s", status, body)
 	}
 	get := need(p.PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: new("presigned"), Key: new("k")}))(t)
-	if status, body := plainly(t, http.MethodGet, get.URL, "", ""); status != http.StatusOK || body != "by url" {
+	if status, body := w.plainly(http.MethodGet, get.URL, "", ""); status != http.StatusOK || body != "by url" {
 		t.Errorf("reading: %d %s", status, body)
 	}
-	if status, body := plainly(t, http.MethodGet, strings.Replace(get.URL, "/k?", "/other?", 1), "", ""); status != http.StatusForbidden || !strings.Contains(body, "SignatureDoesNotMatch") {
+	if status, body := w.plainly(http.MethodGet, strings.Replace(get.URL, "/k?", "/other?", 1), "", ""); status != http.StatusForbidden || !strings.Contains(body, "SignatureDoesNotMatch") {
 		t.Errorf("another key: %d %s", status, body)
 	}
 	short := need(p.PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: new("presigned"), Key: new("k")}, func(o *s3.PresignOptions) { o.Expires = time.Second }))(t)
 	time.Sleep(1500 * time.Millisecond)
-	if status, body := plainly(t, http.MethodGet, short.URL, "", ""); status != http.StatusForbidden || !strings.Contains(body, "Request has expired") {
+	if status, body := w.plainly(http.MethodGet, short.URL, "", ""); status != http.StatusForbidden || !strings.Contains(body, "Request has expired") {
 		t.Errorf("after its end: %d %s", status, body)
 	}
 	if got := w.get(c, "presigned", "k"); got != "by url" {
 		t.Errorf("it is %q", got)
 	}
-	if status, body := plainly(t, http.MethodGet, w.URL+"/presigned/k?AWSAccessKeyId=a&Expires=1&Signature=x", "", ""); status != http.StatusBadRequest || !strings.Contains(body, "Please use AWS4-HMAC-SHA256.") {
+	if status, body := w.plainly(http.MethodGet, w.URL+"/presigned/k?AWSAccessKeyId=a&Expires=1&Signature=x", "", ""); status != http.StatusBadRequest || !strings.Contains(body, "Please use AWS4-HMAC-SHA256.") {
 		t.Errorf("signature version 2: %d %s", status, body)
 	}
 }
@@ -344,7 +346,7 @@ func (w *world) raw(config aws.Config, path, hash, body string, header map[strin
 	if err := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }).SignHTTP(w.Context(), creds, r, hash, "s3", home, time.Now()); err != nil {
 		w.Fatal(err)
 	}
-	res := need(http.DefaultClient.Do(r))(w)
+	res := need(w.Client().Do(r))(w)
 	defer res.Body.Close()
 	return res.StatusCode, string(need(io.ReadAll(res.Body))(w))
 }

@@ -48,7 +48,7 @@ func TestBadRequestsToS3AreRefusedInItsForm(t *testing.T) {
 				for k, v := range header {
 					r.Header.Set(k, v)
 				}
-				res := need(http.DefaultClient.Do(r))(t)
+				res := need(w.Client().Do(r))(t)
 				text := need(io.ReadAll(res.Body))(t)
 				res.Body.Close()
 				sent++

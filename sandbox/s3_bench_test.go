@@ -102,7 +102,7 @@ type s3Load struct {
 }
 
 func newS3Load(tb testing.TB, url string, p pieces) *s3Load {
-	w := &world{TB: tb, Server: &sandboxtest.Server{URL: url}, admins: map[string]aws.Config{}}
+	w := &world{TB: tb, Server: sandboxtest.At(tb, nil, url), admins: map[string]aws.Config{}}
 	config := w.admin(owner)
 	l := &s3Load{tb: tb, client: s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = true }), url: url, piece: make([]byte, p.size)}
 	for i := 0; i < len(l.piece); i += 8 {

@@ -18,7 +18,7 @@ func (w *world) asRoot(method, path, body string, header map[string]string) (int
 	for k, v := range header {
 		r.Header.Set(k, v)
 	}
-	res := need(http.DefaultClient.Do(r))(w)
+	res := need(w.Client().Do(r))(w)
 	defer res.Body.Close()
 	return res.StatusCode, string(need(io.ReadAll(res.Body))(w))
 }
@@ -75,7 +75,7 @@ func TestAnAccessKeyThatThereIsNotIsNamed(t *testing.T) {
 	r := rawCall(w.URL, http.MethodGet, "", "s3", "", "", "")
 	r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), "Credential="+owner, "Credential=AKIAIOSFODNN7EXAMPLE", 1))
 	r.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
-	res := need(http.DefaultClient.Do(r))(t)
+	res := need(w.Client().Do(r))(t)
 	defer res.Body.Close()
 	text := string(need(io.ReadAll(res.Body))(t))
 	if res.StatusCode != http.StatusForbidden || !strings.Contains(text, "<Code>InvalidAccessKeyId</Code>") || !strings.Contains(text, "<AWSAccessKeyId>AKIAIOSFODNN7EXAMPLE</AWSAccessKeyId>") {

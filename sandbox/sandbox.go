@@ -83,6 +83,7 @@ type Sandbox struct {
 	gate     *gate.Gate
 	accounts *state.Table[Account]
 	settings *state.Table[setting]
+	guests   *state.Table[guest] // by access key id
 	kms      *kms.Service
 	iam      *iam.Service
 	sts      *sts.Service
@@ -139,6 +140,7 @@ func New(o Options) (*Sandbox, error) {
 	}
 	s.accounts = state.NewTable[Account](db, "accounts", nil)
 	s.settings = state.NewTable[setting](db, "settings", nil)
+	s.guests = state.NewTable[guest](db, "guests", nil)
 	s.agenda = state.NewAgenda(db)
 	s.connect()
 	if err := s.start(); err != nil {
@@ -247,6 +249,7 @@ func (s *Sandbox) sweep() {
 	now := s.clock.Now()
 	s.kms.Sweep(now)
 	s.sts.Sweep(now)
+	s.sweepGuests(now)
 }
 
 // Reset empties the sandbox, and fills it again from the estate it was made with

@@ -2,18 +2,15 @@ package sandbox
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/estate"
-	"github.com/keyreach/keyreach/sandbox/gate"
 )
 
 // Fill puts an estate into the sandbox, over what is there: its accounts,
-// principals and keys. A policy of the estate that could not be read stays so, and
+// principals, keys and resources. Nobody is asked whether they may be made; what
+// resources hold is under their keys all the same. A policy of the estate that could not be read stays so, and
 // calls that depend on it are refused with the reason.
 func (s *Sandbox) Fill(e *estate.Estate) error {
 	return s.db.Update(func() error { return s.fill(e) })
@@ -41,14 +38,21 @@ func (s *Sandbox) fill(e *estate.Estate) error {
 			return fmt.Errorf("filling the sandbox: %w", err)
 		}
 	}
-	return s.keepRest(e)
+	rest, more, err := s.fillResources(e.Resources, now)
+	if err == nil {
+		err = s.keepAttributes(more)
+	}
+	if err != nil {
+		return fmt.Errorf("filling the sandbox: %w", err)
+	}
+	return s.keepRest(e, rest)
 }
 
 // keepRest stores what an estate holds beyond what the services keep, so that it is
-// given back as it came.
-func (s *Sandbox) keepRest(e *estate.Estate) error {
+// given back as it came. Of resources those that no service takes.
+func (s *Sandbox) keepRest(e *estate.Estate, resources []estate.Resource) error {
 	rest := estate.Estate{
-		FormatVersion: estate.FormatVersion, Accounts: e.Accounts, Principals: notAttached(e.Principals), Resources: e.Resources, Endpoints: e.Endpoints,
+		FormatVersion: estate.FormatVersion, Accounts: e.Accounts, Principals: notAttached(e.Principals), Resources: resources, Endpoints: e.Endpoints,
 	}
 	var text strings.Builder
 	if _, err := rest.WriteTo(&text); err != nil {
@@ -100,6 +104,9 @@ func accountsOf(e *estate.Estate) map[string]bool {
 			ids[a.Account] = true
 		}
 	}
+	for i := range e.Resources {
+		ids[e.Resources[i].Account] = true
+	}
 	if e.Organization != nil {
 		addUnit(ids, &e.Organization.Root)
 	}
@@ -123,11 +130,10 @@ func (s *Sandbox) Estate() (*estate.Estate, error) {
 	}
 	now := s.clock.Now()
 	e := &estate.Estate{
-		FormatVersion: estate.FormatVersion, CollectedAt: &now, Resources: rest.Resources, Endpoints: rest.Endpoints,
+		FormatVersion: estate.FormatVersion, CollectedAt: &now, Endpoints: rest.Endpoints,
 	}
-	_ = s.db.View(func() error { // it cannot fail
+	err = s.db.View(func() (err error) {
 		e.Accounts = s.exportAccounts(rest.Accounts)
-		e.Resources = s.exportResources(rest.Resources, now)
 		e.Organization = s.orgs.Export()
 		e.Principals = s.iam.Export()
 		for i := range e.Principals {
@@ -136,8 +142,12 @@ func (s *Sandbox) Estate() (*estate.Estate, error) {
 			}
 		}
 		e.Keys = s.kms.Export(now)
-		return nil
+		e.Resources, err = s.exportResources(rest.Resources, now)
+		return err
 	})
+	if err != nil {
+		return nil, err
+	}
 	return e, e.Index()
 }
 
@@ -156,29 +166,6 @@ func (s *Sandbox) exportAccounts(named []estate.Account) []estate.Account {
 	}
 	for i := range list {
 		list[i].EBSDefaults = s.ec2.Export(list[i].ID)
-	}
-	return list
-}
-
-// exportResources are the resources that the services hold, and those that an estate
-// named and that none of them holds.
-func (s *Sandbox) exportResources(named []estate.Resource, now time.Time) []estate.Resource {
-	var list []estate.Resource
-	held := map[[3]string]bool{}
-	for _, name := range slices.Sorted(maps.Keys(s.services)) {
-		h, ok := s.services[name].service.(gate.Holder)
-		if !ok {
-			continue
-		}
-		for _, r := range h.Resources(now) {
-			held[[3]string{r.Type, r.ID, r.ARN}] = true
-			list = append(list, r)
-		}
-	}
-	for _, r := range named {
-		if !held[[3]string{r.Type, r.ID, r.ARN}] {
-			list = append(list, r)
-		}
 	}
 	return list
 }

@@ -38,13 +38,13 @@ func (s *said) String() string {
 }
 
 // call makes a call as the root user of an account.
-func call(t *testing.T, at, service, target, action string) (*http.Response, string) {
+func call(t *testing.T, web *httptest.Server, service, target, action string) (*http.Response, string) {
 	t.Helper()
 	body, kind := "{}", "application/x-amz-json-1.1"
 	if target == "" {
 		body, kind = action, formType
 	}
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, at, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, web.URL, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func call(t *testing.T, at, service, target, action string) (*http.Response, str
 	if target != "" {
 		r.Header.Set("X-Amz-Target", target)
 	}
-	res, err := http.DefaultClient.Do(r)
+	res, err := web.Client().Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestAPanicOfAHandlerEndsItsCallOnly(t *testing.T) {
 		{"while it reads", "iam", "", "Action=ListUsers&Version=2010-05-08", "<Code>InternalFailure</Code>", "nil pointer"},
 		{"before it has a lock", "kms", "TrentService.CreateKey", "", `{"__type":"InternalFailure"`, "panic: another"},
 	} {
-		res, body := call(t, web.URL, c.service, c.target, c.action)
+		res, body := call(t, web, c.service, c.target, c.action)
 		id := res.Header.Get("X-Amzn-Requestid")
 		if res.StatusCode != http.StatusInternalServerError || !strings.Contains(body, c.want) || id == "" {
 			t.Errorf("%s: %d %s", c.name, res.StatusCode, body)
@@ -111,7 +111,7 @@ func TestAPanicOfAHandlerEndsItsCallOnly(t *testing.T) {
 	if left := s.settings.Get("left"); left != nil {
 		t.Errorf("the call left %v", left)
 	}
-	if res, body := call(t, web.URL, "kms", "TrentService.ListKeys", ""); res.StatusCode != http.StatusOK {
+	if res, body := call(t, web, "kms", "TrentService.ListKeys", ""); res.StatusCode != http.StatusOK {
 		t.Errorf("a call after it: %d %s", res.StatusCode, body)
 	}
 	if err := s.Advance(time.Hour); err != nil {
@@ -132,20 +132,20 @@ func TestAStateThatCannotBeWrittenIsSaidInTheLog(t *testing.T) {
 	web.Config.ErrorLog = log.New(logged, "", 0)
 	web.Start()
 	defer web.Close()
-	if res, body := call(t, web.URL, "kms", "TrentService.CreateKey", ""); res.StatusCode != http.StatusOK {
+	if res, body := call(t, web, "kms", "TrentService.CreateKey", ""); res.StatusCode != http.StatusOK {
 		t.Fatalf("%d %s", res.StatusCode, body)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	res, body := call(t, web.URL, "kms", "TrentService.CreateKey", "")
+	res, body := call(t, web, "kms", "TrentService.CreateKey", "")
 	if res.StatusCode != http.StatusInternalServerError || strings.Contains(body, "state") {
 		t.Errorf("%d %s", res.StatusCode, body)
 	}
 	if text := logged.String(); !strings.Contains(text, "writing the state") || !strings.Contains(text, res.Header.Get("X-Amzn-Requestid")) {
 		t.Errorf("the log has %q", text)
 	}
-	if _, body := call(t, web.URL, "kms", "TrentService.ListKeys", ""); strings.Count(body, `"KeyId"`) != 1 {
+	if _, body := call(t, web, "kms", "TrentService.ListKeys", ""); strings.Count(body, `"KeyId"`) != 1 {
 		t.Errorf("after the failure there is %s", body)
 	}
 }
@@ -162,7 +162,7 @@ func TestALargeCallIsRememberedWithoutItsParameters(t *testing.T) {
 	defer web.Close()
 	document := url.QueryEscape(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`)
 	for pad, remembered := range map[int]bool{0: true, maxRecorded + 1: false} {
-		res, body := call(t, web.URL, "iam", "", "Action=SimulateCustomPolicy&Version=2010-05-08&ActionNames.member.1=a%3Ab&PolicyInputList.member.1="+document+strings.Repeat("+", pad))
+		res, body := call(t, web, "iam", "", "Action=SimulateCustomPolicy&Version=2010-05-08&ActionNames.member.1=a%3Ab&PolicyInputList.member.1="+document+strings.Repeat("+", pad))
 		if res.StatusCode != http.StatusOK {
 			t.Fatalf("%d %s", res.StatusCode, body)
 		}

@@ -1,6 +1,10 @@
 package backup
 
 import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -11,26 +15,74 @@ import (
 	"github.com/keyreach/keyreach/sandbox/gate"
 )
 
-// Resources are the vaults under customers' keys, with the accounts that their access
-// policies let copy into them. It is called in View.
+// The type of vaults in an estate, and their attributes.
+const (
+	vaultType = "backup:BackupVault"
+
+	accessPolicy = "accessPolicy"
+	copyFrom     = "copyIntoAllowedFor"
+)
+
+// Kept are the types that the service takes from an estate. See behalf.Filler.
+func (s *Service) Kept() map[string][]string {
+	return map[string][]string{vaultType: {accessPolicy, copyFrom}}
+}
+
+// Fill makes a vault of an estate, under aws/backup if no key is named. When it is only
+// known from which accounts the vault takes copies, its access policy lets these in. See
+// behalf.Filler.
+func (s *Service) Fill(w behalf.World, r *estate.Resource) error {
+	if r.ID = behalf.NameIn(r, "backup-vault:"); r.ID == "" {
+		r.ID = "vault-" + s.IDs.Hex(8)
+	}
+	k, err := w.Keys.Named(r.Account, r.Region, cmp.Or(r.Key, "alias/aws/backup"), w.Now)
+	if err != nil {
+		return err
+	}
+	v := &Vault{
+		Account: r.Account, Region: r.Region, Name: r.ID, KeyARN: k.ARN, Managed: k.Managed, Created: w.Now, Policy: r.Attributes[accessPolicy],
+	}
+	if list := r.Attributes[copyFrom]; v.Policy == "" && list != "" {
+		v.Policy = takingFrom(strings.Split(list, ","), v.Region)
+	}
+	s.vaults.Put(v.key(), v)
+	return nil
+}
+
+// takingFrom is an access policy that lets accounts copy into a vault.
+func takingFrom(accounts []string, region string) string {
+	roots := make([]string, len(accounts))
+	for i, account := range accounts {
+		roots[i] = strconv.Quote("arn:" + behalf.Partition(region) + ":iam::" + strings.TrimSpace(account) + ":root")
+	}
+	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":[` + strings.Join(roots, ",") + `]},"Action":"backup:CopyIntoBackupVault","Resource":"*"}]}`
+}
+
+// Resources are the vaults, with the accounts that their access policies let copy into
+// them. It is called in View.
 func (s *Service) Resources(now time.Time) []estate.Resource {
 	var list []estate.Resource
 	for _, v := range s.vaults.All("") {
-		if v.Managed {
-			continue
+		r := estate.Resource{
+			Type: vaultType, ID: v.Name, ARN: v.ARN(), Account: v.Account, Region: v.Region, Key: v.KeyARN,
+			Attributes: map[string]string{copyFrom: strings.Join(s.letIn(v, now), ",")},
 		}
-		list = append(list, estate.Resource{
-			Type: "backup:BackupVault", ID: v.Name, ARN: v.ARN(), Account: v.Account, Region: v.Region, Key: v.KeyARN,
-			Attributes: map[string]string{"copyIntoAllowedFor": strings.Join(s.letIn(v, now), ",")},
-		})
+		if v.Policy != "" {
+			r.Attributes[accessPolicy] = v.Policy
+		}
+		list = append(list, r)
 	}
 	return list
 }
 
-// letIn are the accounts whose principals a vault's policy lets copy into it.
+// accountNumber is what an account looks like in a policy.
+var accountNumber = regexp.MustCompile(`\b\d{12}\b`)
+
+// letIn are the accounts whose principals a vault's policy lets copy into it, of those
+// that the sandbox has seen and those that the policy names.
 func (s *Service) letIn(v *Vault, now time.Time) []string {
 	var list []string
-	for _, account := range s.Accounts() {
+	for _, account := range slices.Compact(slices.Sorted(slices.Values(append(s.Accounts(), accountNumber.FindAllString(v.Policy, -1)...)))) {
 		root, err := arn.ParsePrincipal("arn:" + behalf.Partition(v.Region) + ":iam::" + account + ":root")
 		if err != nil || v.named == nil || account == v.Account {
 			continue

@@ -151,6 +151,9 @@ func (s *Store) Delete(n *Snapshot) {
 	s.snapshots.Delete(state.Key(n.Region, n.ID))
 }
 
+// Everywhere runs over the snapshots of all Regions.
+func (s *Store) Everywhere() iter.Seq2[string, *Snapshot] { return s.snapshots.All("") }
+
 // All runs over the snapshots of a Region, of all accounts, in the order of their ids.
 func (s *Store) All(region string) iter.Seq[*Snapshot] {
 	return func(yield func(*Snapshot) bool) {

@@ -141,6 +141,9 @@ func (s *Service) managed(c *gate.Call, keyARN string) bool {
 
 // look looks whether an extended server can be reached, and keeps what came out.
 func (s *Service) look(ctx context.Context, old *Server) *Server {
+	if old.Staging.Server == "" {
+		return old // an estate does not say where it is staged
+	}
 	v, x := *old, *old.Staging
 	x.Status, x.Message = types.ExtensionStatusExtended, ""
 	fail := func(text string) { x.Status, x.Message = types.ExtensionStatusExtensionError, text }

@@ -94,12 +94,7 @@ func (s *Service) CreateReplicationConfigurationTemplate(ctx context.Context, in
 		// assumed text; the quota of one is AWS's: docs.aws.amazon.com/general/latest/gr/drs.html
 		return nil, refuse("ServiceQuotaExceededException", "An account has one replication configuration template in a Region.")
 	}
-	t := &replicationTemplate{
-		ReplicationConfigurationTemplateID: new("rct-" + s.IDs.Hex(17)), AutoReplicateNewDisks: new(false), InternetProtocol: types.InternetProtocolIpv4,
-		AssociateDefaultSecurityGroup: new(true), CreatePublicIP: new(false), UseDedicatedReplicationServer: new(false),
-		DataPlaneRouting: types.ReplicationConfigurationDataPlaneRoutingPrivateIp, DefaultLargeStagingDiskType: types.ReplicationConfigurationDefaultLargeStagingDiskTypeGp3,
-		ReplicationServerInstanceType: new("t3.small"), ReplicationServersSecurityGroupsIDs: []string{}, StagingAreaTags: map[string]string{}, Tags: map[string]string{},
-	}
+	t := plainTemplate("rct-" + s.IDs.Hex(17))
 	overlay(t, in)
 	t.Arn = new(resourceARN(c, templateKind, *t.ReplicationConfigurationTemplateID))
 	if err := encryption(c, t.EbsEncryption, &t.EbsEncryptionKeyArn); err != nil {
@@ -109,6 +104,16 @@ func (s *Service) CreateReplicationConfigurationTemplate(ctx context.Context, in
 	out := &drs.CreateReplicationConfigurationTemplateOutput{}
 	overlay(out, t)
 	return out, nil
+}
+
+// plainTemplate is what a template has that says nothing of it.
+func plainTemplate(id string) *replicationTemplate {
+	return &replicationTemplate{
+		ReplicationConfigurationTemplateID: &id, AutoReplicateNewDisks: new(false), InternetProtocol: types.InternetProtocolIpv4,
+		AssociateDefaultSecurityGroup: new(true), CreatePublicIP: new(false), UseDedicatedReplicationServer: new(false),
+		DataPlaneRouting: types.ReplicationConfigurationDataPlaneRoutingPrivateIp, DefaultLargeStagingDiskType: types.ReplicationConfigurationDefaultLargeStagingDiskTypeGp3,
+		ReplicationServerInstanceType: new("t3.small"), ReplicationServersSecurityGroupsIDs: []string{}, StagingAreaTags: map[string]string{}, Tags: map[string]string{},
+	}
 }
 
 func (s *Service) template(c *gate.Call, id string) (*replicationTemplate, error) {

@@ -3,8 +3,10 @@
 package sandboxtest
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -15,7 +17,8 @@ import (
 // Server is a sandbox that listens on loopback until the test ends.
 type Server struct {
 	*sandbox.Sandbox
-	URL string
+	URL    string
+	client *http.Client
 }
 
 // Start starts a sandbox for a test. Tests may run in parallel: each has its own.
@@ -25,15 +28,39 @@ func Start(t testing.TB, o sandbox.Options) *Server {
 	if err != nil {
 		t.Fatalf("starting the sandbox: %v", err)
 	}
-	web := httptest.NewServer(s)
+	return serve(t, s, s)
+}
+
+// serve has a handler answer for a sandbox until the test ends.
+func serve(t testing.TB, s *sandbox.Sandbox, h http.Handler) *Server {
+	web := httptest.NewServer(h)
+	srv := At(t, s, web.URL) // its connections are closed after the server
 	t.Cleanup(func() {
 		web.Close()
 		if err := s.Close(); err != nil {
 			t.Errorf("closing the sandbox: %v", err)
 		}
 	})
-	return &Server{Sandbox: s, URL: web.URL}
+	return srv
 }
+
+// At is a server that somebody else started and ends, for instance in a process of its
+// own; then there is no sandbox to give.
+func At(t testing.TB, s *sandbox.Sandbox, url string) *Server {
+	t.Helper()
+	// One transport for all clients of this server and for them alone: SDK clients that
+	// are given none have one each, and with it connections that stay open as long as
+	// the process; and http.DefaultTransport is emptied whenever any httptest.Server closes.
+	transport := &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &Server{Sandbox: s, URL: url, client: Steady(&http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	})}
+}
+
+// Client is the HTTP client of all calls to this server. It follows no redirects.
+func (s *Server) Client() *http.Client { return s.client }
 
 // Root is the configuration of an SDK client that calls as the root user of an
 // account.
@@ -46,6 +73,6 @@ func (s *Server) Root(account, region string) aws.Config {
 func (s *Server) As(region, accessKeyID, secret, token string) aws.Config {
 	return aws.Config{
 		Region: region, BaseEndpoint: &s.URL, Credentials: credentials.NewStaticCredentialsProvider(accessKeyID, secret, token),
-		RetryMaxAttempts: 1,
+		RetryMaxAttempts: 1, HTTPClient: s.client,
 	}
 }

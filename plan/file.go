@@ -1,0 +1,255 @@
+package plan
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/source"
+	"github.com/keyreach/keyreach/policy"
+)
+
+// planFile is a plan in a file, with its digest.
+type planFile struct {
+	Plan
+	Written string `json:"digest"`
+}
+
+// AppendJSON appends the plan file: what Load reads back.
+func (p *Plan) AppendJSON(dst []byte) ([]byte, error) {
+	b := bytes.NewBuffer(dst)
+	enc := json.NewEncoder(b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(planFile{Plan: *p, Written: p.Digest()}); err != nil {
+		return dst, fmt.Errorf("writing the plan: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// LoadFile reads the plan file at path.
+func LoadFile(path string) (*Plan, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the plan: %w", err)
+	}
+	return Load(path, data)
+}
+
+// Load reads the text of a plan file; file is its name for messages. An error about what
+// the text says is an *estate.FileError with everything that is wrong. A plan that was
+// changed after it was made is one: its digest says so.
+func Load(file string, data []byte) (*Plan, error) {
+	r := &fileReader{file: file, data: data}
+	root, _, err := source.Parse(data)
+	if err != nil {
+		var syntax *source.SyntaxError
+		if errors.As(err, &syntax) {
+			r.add(syntax.Pos, syntax.Text, "")
+			return nil, r.err()
+		}
+		return nil, fmt.Errorf("reading %s: %w", file, err)
+	}
+	if !r.version(root) {
+		return nil, r.err()
+	}
+	var f struct {
+		planFields
+		Written string `json:"digest"`
+	}
+	r.decoded(source.Decode(root, &f))
+	p := Plan(f.planFields)
+	r.check(root, &p)
+	if len(r.problems) == 0 && f.Written != p.Digest() {
+		r.add(place(root, "digest"), "the digest does not fit: the plan was changed after it was made", "plan again; a plan is applied exactly as it was shown")
+	}
+	if err := r.err(); err != nil {
+		return nil, err
+	}
+	return &p, nil
+}
+
+// planFields is a Plan that is read member by member.
+type planFields Plan
+
+// fileReader gathers the problems of a plan file.
+type fileReader struct {
+	file     string
+	data     []byte
+	problems []estate.Problem
+}
+
+func (r *fileReader) add(at source.Pos, text, hint string) {
+	r.problems = append(r.problems, estate.Problem{
+		Position: finding.Position{File: r.file, Line: int(at.Line), Column: int(at.Column)}, Text: text, Hint: hint, Excerpt: source.Excerpt(r.data, at),
+	})
+}
+
+func (r *fileReader) err() error {
+	if len(r.problems) == 0 {
+		return nil
+	}
+	return &estate.FileError{File: r.file, Problems: r.problems}
+}
+
+// decoded tells what could not be read into a plan.
+func (r *fileReader) decoded(err error) {
+	var many *source.DecodeErrors
+	switch {
+	case err == nil:
+	case errors.As(err, &many):
+		for _, p := range many.Problems {
+			text := p.Text
+			if p.Path != "" {
+				text = p.Path + ": " + text
+			}
+			r.add(p.Pos, text, p.Hint)
+		}
+	default:
+		r.add(source.Pos{Line: 1, Column: 1}, err.Error(), "")
+	}
+}
+
+func (r *fileReader) version(root *source.Node) bool {
+	if root.Kind != source.Map {
+		r.add(root.Pos, "a plan is a map with format_version, steps and the rest; this is "+root.Kind.String(), "make one with keyreach plan --out FILE")
+		return false
+	}
+	v := root.Field("format_version")
+	switch {
+	case v == nil:
+		r.add(root.Pos, "this is no plan: it has no format_version", "make one with keyreach plan --out FILE")
+		return false
+	case v.Kind != source.Number || v.Text != fmt.Sprint(FormatVersion):
+		r.add(v.Pos, fmt.Sprintf("the plan is of format_version %s, and this program reads %d", v.Text, FormatVersion), "plan again with this program")
+		return false
+	}
+	return true
+}
+
+func place(root *source.Node, path ...string) source.Pos {
+	for len(path) > 0 {
+		if n := root.At(path); n != nil {
+			return n.Pos
+		}
+		path = path[:len(path)-1]
+	}
+	return root.Pos
+}
+
+// check looks for what no type can say.
+func (r *fileReader) check(root *source.Node, p *Plan) {
+	if root.Field("digest") == nil {
+		r.add(root.Pos, "the plan has no digest", "plan again")
+	}
+	if len(r.problems) > 0 {
+		return
+	}
+	if p.Kind != "open" && p.Kind != "revoke" {
+		r.add(place(root, "kind"), fmt.Sprintf("there is no kind of plan called %q", p.Kind), "it is open or revoke")
+	}
+	if len(p.Routes) == 0 {
+		r.add(place(root, "routes"), "the plan is for no route", "plan again")
+	}
+	for i := range p.Steps {
+		r.checkStep(root, i, &p.Steps[i])
+	}
+}
+
+func (r *fileReader) checkStep(root *source.Node, i int, s *Step) {
+	at := func(path ...string) source.Pos {
+		return place(root, append([]string{"steps", fmt.Sprint(i)}, path...)...)
+	}
+	if s.Op == nil || s.Was == nil {
+		r.add(at(), "a step has op and was", "plan again")
+		return
+	}
+	op, was := s.Op.Slot(), s.Was.Slot()
+	if op.Kind == "grant" { // who issued the grant that is there is told by AWS
+		was.Account = op.Account
+	}
+	if op != was {
+		r.add(at("was"), fmt.Sprintf("was is the %s, and op the %s", was, op), "both are of one thing; plan again")
+	}
+	if op.Subject == "" || op.Account == "" {
+		r.add(at("op"), "the op does not say what it changes in which account", "plan again")
+	}
+	for member, text := range documentsOf(s.Op) {
+		if text == "" {
+			continue
+		}
+		if _, _, err := policy.Read("", []byte(text)); err != nil {
+			r.add(at("op", member), "the text is no policy: "+err.Error(), "plan again")
+		}
+	}
+}
+
+// documentsOf are the policies in an op, by the member that holds them.
+func documentsOf(op estate.Op) map[string]string {
+	switch o := op.(type) {
+	case *estate.KeyPolicy:
+		return map[string]string{"document": o.Document}
+	case *estate.NewKey:
+		return map[string]string{"document": o.Document}
+	case *estate.InlinePolicy:
+		return map[string]string{"document": o.Document}
+	case *estate.VaultPolicy:
+		return map[string]string{"document": o.Document}
+	case *estate.NewRole:
+		return map[string]string{"trust": o.Trust}
+	case *estate.BucketSetting:
+		if o.Setting == estate.BucketPolicy {
+			return map[string]string{"text": o.Text}
+		}
+	}
+	return nil
+}
+
+// UnmarshalNode reads a step of a plan file.
+func (s *Step) UnmarshalNode(n *source.Node) error {
+	var f struct {
+		Op     opNode   `json:"op"`
+		Was    opNode   `json:"was"`
+		Why    string   `json:"why"`
+		Routes []string `json:"routes"`
+	}
+	if err := source.Decode(n, &f); err != nil {
+		return err
+	}
+	*s = Step{Op: f.Op.Op, Was: f.Was.Op, Why: f.Why, Routes: f.Routes}
+	return nil
+}
+
+// opNode is an op as it is read.
+type opNode struct{ estate.Op }
+
+// UnmarshalNode reads an op by its word.
+func (o *opNode) UnmarshalNode(n *source.Node) error {
+	if n.Kind != source.Map {
+		return &source.SyntaxError{Pos: n.Pos, Text: "an op is a map with op and its members; this is " + n.Kind.String()}
+	}
+	word := n.Field("op")
+	if word == nil {
+		return &source.SyntaxError{Pos: n.Pos, Text: "the op does not say what it is: op is missing"}
+	}
+	op, ok := estate.NewOp(word.Text)
+	if !ok {
+		text := fmt.Sprintf("there is no op %q", word.Text)
+		if near := source.Suggest(word.Text, estate.OpKinds()); near != "" {
+			text += "; did you mean " + near + "?"
+		}
+		return &source.SyntaxError{Pos: word.Pos, Text: text}
+	}
+	rest := *n
+	rest.Fields = slices.DeleteFunc(slices.Clone(n.Fields), func(f source.Field) bool { return f.Name == "op" })
+	if err := source.Decode(&rest, op); err != nil {
+		return err
+	}
+	o.Op = op
+	return nil
+}

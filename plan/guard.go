@@ -1,0 +1,257 @@
+package plan
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/route"
+)
+
+// Guard is what refuses a plan.
+type Guard string
+
+// The guards.
+const (
+	LockoutGuard  Guard = "lockout"  // a key would lose its last durable administrator
+	WideningGuard Guard = "widening" // the plan opens more than the routes need
+	LengthGuard   Guard = "length"   // a policy would be too long for AWS
+	ProofGuard    Guard = "proof"    // the plan does not open what it says
+)
+
+// RefusedError says that a guard refuses a plan.
+type RefusedError struct {
+	Guard   Guard
+	Text    string
+	Details []string
+}
+
+// shownDetails is how many details a message has; nobody reads more at once.
+const shownDetails = 10
+
+func (e *RefusedError) Error() string {
+	text := "the plan is refused by the " + string(e.Guard) + " guard: " + e.Text
+	for i, d := range e.Details {
+		if i == shownDetails {
+			return text + fmt.Sprintf("\n  and %d more", len(e.Details)-i)
+		}
+		text += "\n  " + d
+	}
+	return text
+}
+
+// Check proves the plan on a copy of the estate: that nobody is locked out, that it
+// opens what the routes need and nothing else. It does not trust the plan to say what
+// that is: it asks the routes. The difference in access is noted in Opens. An error is a
+// *RefusedError when a guard refuses.
+func (p *Plan) Check(routes []route.Route, e *estate.Estate, o Options) error {
+	routes = on(routes, e)
+	allowed, err := allowances(routes, e, o)
+	if err != nil {
+		return err
+	}
+	c := &checker{plan: p, routes: routes, base: e, o: o, allowed: allowed}
+	if err := c.structure(); err != nil {
+		return err
+	}
+	if err := c.administrators(); err != nil {
+		return err
+	}
+	return c.difference()
+}
+
+// checker looks at one plan.
+type checker struct {
+	plan    *Plan
+	routes  []route.Route
+	base    *estate.Estate
+	o       Options
+	allowed []allowance
+}
+
+func (c *checker) widens(format string, args ...any) error {
+	return &RefusedError{Guard: WideningGuard, Text: fmt.Sprintf(format, args...)}
+}
+
+// structure looks at each op by itself: only what the planner's forms allow passes.
+func (c *checker) structure() error {
+	if c.plan.Kind == "revoke" {
+		return c.closing()
+	}
+	now := c.base
+	for i := range c.plan.Steps {
+		op := c.plan.Steps[i].Op
+		was, err := now.Current(op)
+		if err != nil {
+			return fmt.Errorf("checking the plan: %w", err)
+		}
+		if err := c.op(op, was); err != nil {
+			return err
+		}
+		if now, err = now.Apply(op); err != nil {
+			return fmt.Errorf("checking the plan: %w", err)
+		}
+	}
+	return nil
+}
+
+func (c *checker) op(op, was estate.Op) error {
+	s := op.Slot()
+	switch o := op.(type) {
+	case *estate.KeyPolicy:
+		return c.document(s, o.Document, was.(*estate.KeyPolicy).Document, o.Key, "")
+	case *estate.InlinePolicy:
+		return c.inline(o, was.(*estate.InlinePolicy))
+	case *estate.VaultPolicy:
+		return c.document(s, o.Document, was.(*estate.VaultPolicy).Document, o.Vault, "")
+	case *estate.BucketSetting:
+		return c.bucket(o, was.(*estate.BucketSetting))
+	case *estate.GrantTo:
+		return c.grant(o)
+	}
+	if c.setting(op) {
+		return nil
+	}
+	return c.widens("nothing in the routes asks for the %s", s)
+}
+
+// document compares the statements of a policy with those that were there.
+func (c *checker) document(s estate.Slot, after, before, resource, holder string) error {
+	now, err := readStatements(after)
+	if err != nil {
+		return c.widens("the %s cannot be read: %v", s, err)
+	}
+	old, err := readStatements(before)
+	if err != nil {
+		return c.widens("the %s as it is cannot be read: %v", s, err)
+	}
+	for i := range old {
+		if !slices.ContainsFunc(now, func(n raw) bool { return n.text == old[i].text }) && !c.mayGo(&old[i], now) {
+			return c.widens("the %s loses the statement %s", s, orElse(old[i].Sid, old[i].text))
+		}
+	}
+	for i := range now {
+		n := &now[i]
+		if slices.ContainsFunc(old, func(o raw) bool { return o.text == n.text || o.withoutOrphans == n.text }) {
+			continue
+		}
+		at := resource
+		if s.Kind == "inline-policy" || s.Kind == "bucket-setting" {
+			at = n.Resource
+		} else if n.Resource != "*" {
+			return c.widens("the statement %s of the %s is about %q", n.Sid, s, n.Resource)
+		}
+		if n.strange || !covers(c.allowed, &n.statement, at, holder) {
+			return c.widens("the statement %s of the %s allows more than the routes need: %s", orElse(n.Sid, "without a Sid"), s, n.text)
+		}
+		if err := c.operations(s, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// operations looks at which grants a statement lets an account issue.
+func (c *checker) operations(s estate.Slot, n *raw) error {
+	ops := wordsOf(n.Condition["ForAllValues:StringEquals"]["kms:GrantOperations"])
+	grantee := wordsOf(n.Condition["StringEquals"]["kms:GranteePrincipal"])
+	if len(ops) == 0 || len(grantee) != 1 {
+		return nil
+	}
+	for _, op := range ops {
+		if !slices.ContainsFunc(c.allowed, func(a allowance) bool {
+			return a.part == issuePart && a.grantee == grantee[0] && slices.Contains(a.grantOps, op) && (s.Kind != "key-policy" || a.resource == s.Subject)
+		}) {
+			return c.widens("the statement %s of the %s lets grants allow %s", n.Sid, s, op)
+		}
+	}
+	return nil
+}
+
+// mayGo reports whether a statement may be gone: one of the planner's own that is there
+// with more actions, or one that named nobody but principals that are gone.
+func (c *checker) mayGo(old *raw, now []raw) bool {
+	if old.withoutOrphans == "" || old.withoutOrphans != old.text && slices.ContainsFunc(now, func(n raw) bool { return n.text == old.withoutOrphans }) {
+		return true
+	}
+	return strings.HasPrefix(old.Sid, sidPrefix) && old.Effect == "Allow" && slices.ContainsFunc(now, func(n raw) bool { return n.Sid == old.Sid })
+}
+
+func (c *checker) inline(o, was *estate.InlinePolicy) error {
+	holder := o.Principal
+	return c.document(o.Slot(), o.Document, was.Document, "", holder)
+}
+
+func (c *checker) grant(o *estate.GrantTo) error {
+	if o.Absent {
+		return c.widens("a plan that opens revokes the grant %s", o.Name)
+	}
+	for _, op := range o.Operations {
+		if !slices.ContainsFunc(c.allowed, func(a allowance) bool {
+			return a.principal == o.Grantee && a.resource == o.Key && slices.Contains(a.actions, "kms:"+op) && needsGrant(parsed(o.Grantee), parsedARN(o.Key))
+		}) {
+			return c.widens("the grant %s lets %s do %s on %s", o.Name, o.Grantee, op, o.Key)
+		}
+	}
+	if len(o.Operations) == 0 || o.Issuer != parsed(o.Grantee).Account {
+		return c.widens("the grant %s is issued by account %s", o.Name, o.Issuer)
+	}
+	return nil
+}
+
+// raw is a statement as it stands in a policy.
+type raw struct {
+	statement
+	text string // canonical
+	// withoutOrphans is the text when the ids of principals that are gone are taken out,
+	// nothing when nobody is left, and text itself when there are none.
+	withoutOrphans string
+	// strange is set when the statement has elements that the planner does not write.
+	strange bool
+}
+
+// readStatements reads the statements of a policy one by one.
+func readStatements(text string) ([]raw, error) {
+	if text == "" {
+		return nil, nil
+	}
+	_, list, err := statementsOf(text)
+	if err != nil {
+		return nil, err
+	}
+	var out []raw
+	for i := range list.Items {
+		n := &list.Items[i]
+		r := raw{text: canonical(n.Any())}
+		dec := json.NewDecoder(bytes.NewReader([]byte(r.text)))
+		dec.DisallowUnknownFields()
+		r.strange = dec.Decode(&r.statement) != nil
+		if sid := n.Field("Sid"); sid != nil {
+			r.Sid = sid.Text
+		}
+		if effect := n.Field("Effect"); effect != nil {
+			r.Effect = effect.Text
+		}
+		gone, empty := dropOrphans(n)
+		switch {
+		case empty:
+		case len(gone) > 0:
+			r.withoutOrphans = canonical(n.Any())
+		default:
+			r.withoutOrphans = r.text
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+func canonical(v any) string {
+	text, err := json.Marshal(v) // maps are sorted
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	return string(text)
+}

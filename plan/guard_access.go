@@ -1,0 +1,202 @@
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/keyreach/keyreach/access"
+	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/estate"
+)
+
+func (c *checker) administrators() error { return nil }
+
+// difference compares who may do what before and after, and refuses what the routes do
+// not need. Keys that are enabled because somebody asked are taken as enabled before: what
+// their policies allow is no difference that the plan makes.
+func (c *checker) difference() error {
+	before, after := c.base, c.base
+	var err error
+	for i := range c.plan.Steps {
+		op := c.plan.Steps[i].Op
+		if after, err = after.Apply(op); err != nil {
+			return fmt.Errorf("checking the plan: %w", err)
+		}
+		if state, ok := op.(*estate.KeyState); ok {
+			if before, err = before.Apply(state); err != nil {
+				return fmt.Errorf("checking the plan: %w", err)
+			}
+		}
+	}
+	gains := access.Gains(before, after, access.Probes{})
+	var wider []string
+	c.plan.Opens = nil
+	for i := range gains {
+		g := &gains[i]
+		if c.expected(g) {
+			c.plan.Opens = append(c.plan.Opens, openingOf(g))
+			continue
+		}
+		wider = append(wider, describe(g))
+	}
+	if len(wider) > 0 {
+		return &RefusedError{Guard: WideningGuard, Text: "it opens more than the routes need", Details: wider}
+	}
+	return nil
+}
+
+// expected reports whether the routes need what a gain opens.
+func (c *checker) expected(g *access.Gain) bool {
+	if g.Incomplete || len(g.Actions) == 0 || c.plan.Kind == "revoke" {
+		return false
+	}
+	if c.fromMade(g) {
+		return true
+	}
+	for _, action := range g.Actions {
+		if !slices.ContainsFunc(c.allowed, func(a allowance) bool { return c.opens(&a, g, action) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// fromMade reports whether the gain is only that something new is there: a key for its
+// own account, a role of AWS with AWS's own policy, the role that shares for a trusted
+// account.
+func (c *checker) fromMade(g *access.Gain) bool {
+	for i := range c.plan.Steps {
+		switch o := c.plan.Steps[i].Op.(type) {
+		case *estate.NewKey:
+			if g.Resource == o.ARN && accountOf(g.Principal) == parsedARN(o.ARN).Account {
+				return true
+			}
+		case *estate.LinkedRole:
+			if g.Principal == o.ARN && onlyManaged(g) {
+				return true
+			}
+		case *estate.NewRole:
+			if g.Principal == o.ARN && onlyManaged(g) || g.Resource == o.ARN && g.Principal == "drs.amazonaws.com" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// onlyManaged reports whether nothing but managed policies allow what is gained.
+func onlyManaged(g *access.Gain) bool {
+	return len(g.By) > 0 && !slices.ContainsFunc(g.By, func(e access.Evidence) bool {
+		return e.Layer == access.Identity && !strings.HasPrefix(e.Document, "managed policy ")
+	})
+}
+
+// opens reports whether an allowance is for what a gain opens.
+func (c *checker) opens(a *allowance, g *access.Gain, action string) bool {
+	if !slices.Contains(a.actions, action) || !sameResource(a, g.Resource) || !c.forWhom(a, g) {
+		return false
+	}
+	if a.via != "" && !is(g, "kms:ViaService", a.via) {
+		return false
+	}
+	switch a.part {
+	case grantPart:
+		return is(g, "kms:GrantIsForAWSResource", "true")
+	case issuePart:
+		return is(g, "kms:GranteePrincipal", a.grantee)
+	}
+	return true
+}
+
+func sameResource(a *allowance, resource string) bool {
+	switch a.part {
+	case vaultPart:
+		return resource == a.resource || strings.HasSuffix(resource, ":backup-vault:"+a.resource)
+	case writePart, readPart:
+		return strings.HasPrefix(resource, strings.TrimSuffix(a.resource, "*"))
+	}
+	return resource == a.resource
+}
+
+func (c *checker) forWhom(a *allowance, g *access.Gain) bool {
+	account := accountOf(g.Principal)
+	switch {
+	case a.org != "":
+		if g.Kind == access.GainNewMember {
+			return true
+		}
+		m := maker{base: c.base}
+		return account != "" && m.inOrganization(account)
+	case a.account != "":
+		return account == a.account
+	}
+	return a.is(g.Principal) || sessionOf(a.principal, g.Principal)
+}
+
+// sessionOf reports whether a principal is a session of a role.
+func sessionOf(role, session string) bool {
+	r, s := parsed(role), parsed(session)
+	return r.Kind == arn.Role && s.Kind == arn.AssumedRole && r.Account == s.Account && r.Name == s.Name
+}
+
+// is reports whether the request has to have the value.
+func is(g *access.Gain, key, value string) bool {
+	for name, values := range g.Context {
+		if strings.EqualFold(name, key) {
+			return len(values) == 1 && values[0] == value
+		}
+	}
+	return false
+}
+
+var accountNumber = regexp.MustCompile(`\b\d{12}\b`)
+
+// accountOf is the account of a principal or of the description of one.
+func accountOf(principal string) string {
+	if p := parsed(principal); p.Account != "" {
+		return p.Account
+	}
+	return accountNumber.FindString(principal)
+}
+
+func openingOf(g *access.Gain) Opening {
+	o := Opening{Principal: g.Principal, Actions: g.Actions, Resource: g.Resource, Under: under(g)}
+	if len(g.By) > 0 {
+		o.By = strings.TrimSpace(g.By[0].Document + " " + g.By[0].Statement)
+	}
+	return o
+}
+
+// under is the context of a gain in words.
+func under(g *access.Gain) []string {
+	var list []string
+	for _, key := range slices.Sorted(maps.Keys(g.Context)) {
+		switch values := g.Context[key]; len(values) {
+		case 0:
+			list = append(list, "without "+key)
+		default:
+			list = append(list, key+" = "+strings.Join(values, ", "))
+		}
+	}
+	return list
+}
+
+func describe(g *access.Gain) string {
+	if g.Incomplete {
+		return "not compared to the end: " + g.Why
+	}
+	text := fmt.Sprintf("%s may %s on %s", g.Principal, strings.Join(g.Actions, ", "), g.Resource)
+	if u := under(g); len(u) > 0 {
+		text += " with " + strings.Join(u, "; ")
+	}
+	if len(g.By) > 0 {
+		text += ", by " + strings.TrimSpace(g.By[0].Document+" "+g.By[0].Statement)
+	}
+	if g.Uncertain {
+		text += " (not certain)"
+	}
+	return text
+}

@@ -1,0 +1,239 @@
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/keyreach/keyreach/access"
+	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/policy"
+)
+
+// Limits of the sizes of policies, in characters. See
+// https://docs.aws.amazon.com/kms/latest/developerguide/resource-limits.html and
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html, which does
+// not count white space.
+const (
+	maxKeyPolicy  = 32 * 1024
+	maxRoleInline = 10240 // all inline policies of a role
+	maxUserInline = 2048  // all inline policies of a user
+	maxVault      = 20 * 1024
+)
+
+// textOf is the text of a policy of the estate; none for none.
+func textOf(d *estate.Document) string {
+	if d == nil || d.Source == nil {
+		return ""
+	}
+	return d.Source.String()
+}
+
+// keyPolicies are the writes of key policies: one for each key.
+func (m *maker) keyPolicies() ([]wanted, error) {
+	rules := maps.Clone(m.keys)
+	for i := range m.grants {
+		g := &m.grants[i]
+		if root := rootOf(parsed(g.grantee)); !m.mayIssue(root, g) {
+			rules[g.key] = merge(slices.Clone(rules[g.key]), rule{
+				part: issuePart, principal: root, resource: "*", grantee: g.grantee, grantOps: g.operations,
+				actions: []string{"kms:CreateGrant"}, routes: g.routes,
+			})
+		}
+	}
+	var ws []wanted
+	for _, key := range slices.Sorted(maps.Keys(rules)) {
+		k := m.now.Key(key)
+		if k == nil || k.Policy != nil && k.Policy.Unreadable != "" {
+			continue
+		}
+		out, err := edit(textOf(k.Policy), rules[key])
+		if err != nil {
+			return nil, fmt.Errorf("planning the policy of %s: %w", key, err)
+		}
+		if len(out.text) > maxKeyPolicy {
+			return nil, &RefusedError{Guard: LengthGuard, Text: fmt.Sprintf("the policy of %s would have %d characters, and KMS takes %d", key, len(out.text), maxKeyPolicy)}
+		}
+		why := "let in " + whom(rules[key])
+		if len(out.orphans) > 0 {
+			why += "; take out " + strings.Join(out.orphans, ", ") + ", of principals that are gone, which AWS does not take back"
+		}
+		ws = append(ws, wanted{&estate.KeyPolicy{Key: key, Document: out.text}, why, routesOf(rules[key])})
+	}
+	return ws, nil
+}
+
+// whom names those whom rules let in.
+func whom(rules []rule) string {
+	var names []string
+	for i := range rules {
+		r := &rules[i]
+		name := shortName(r.principal)
+		switch {
+		case r.part == issuePart:
+			name = "account " + parsed(r.grantee).Account + " to make the grant for " + shortName(r.grantee)
+		case r.org != "":
+			name = "the members of " + r.org
+		}
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// shortName is a principal as people call it, with its account.
+func shortName(principal string) string {
+	p := parsed(principal)
+	switch {
+	case p.Account == "":
+		return principal
+	case p.Kind == arn.AccountRoot:
+		return "account " + p.Account
+	}
+	return principal[strings.LastIndexByte(principal, '/')+1:] + " of " + p.Account
+}
+
+func routesOf(rules []rule) []string {
+	var names []string
+	for i := range rules {
+		names = union(names, rules[i].routes)
+	}
+	return names
+}
+
+// inlinePolicies are the writes of identity policies: one for each principal and route.
+func (m *maker) inlinePolicies() ([]wanted, error) {
+	all := map[string]map[string][]rule{}
+	for holder, byRoute := range m.inline {
+		all[holder] = maps.Clone(byRoute)
+	}
+	for i := range m.grants {
+		m.letIssue(all, &m.grants[i])
+	}
+	var ws []wanted
+	for _, holder := range slices.Sorted(maps.Keys(all)) {
+		for _, name := range slices.Sorted(maps.Keys(all[holder])) {
+			op := &estate.InlinePolicy{Principal: holder, Name: inlineName(name)}
+			was, err := m.now.Current(op)
+			if err != nil {
+				return nil, fmt.Errorf("planning: %w", err)
+			}
+			out, err := edit(was.(*estate.InlinePolicy).Document, all[holder][name])
+			if err != nil {
+				return nil, fmt.Errorf("planning the policy of %s: %w", holder, err)
+			}
+			op.Document = out.text
+			if err := m.inlineFits(op); err != nil {
+				return nil, err
+			}
+			ws = append(ws, wanted{op, "let " + shortName(holder) + " use " + keysOf(all[holder][name]), routesOf(all[holder][name])})
+		}
+	}
+	return ws, nil
+}
+
+// inlineName is the name of the inline policy of a route.
+func inlineName(name string) string { return sidPrefix + "-" + name }
+
+// keysOf names the keys of rules.
+func keysOf(rules []rule) string {
+	var keys []string
+	for i := range rules {
+		if !slices.Contains(keys, rules[i].resource) {
+			keys = append(keys, rules[i].resource)
+		}
+	}
+	return strings.Join(keys, ", ")
+}
+
+// inlineFits refuses what IAM would find too long.
+func (m *maker) inlineFits(op *estate.InlinePolicy) error {
+	limit := maxRoleInline
+	if parsed(op.Principal).Kind == arn.User {
+		limit = maxUserInline
+	}
+	size := len(op.Document)
+	if p := m.now.Principal(op.Principal); p != nil {
+		for i := range p.Policies {
+			if a := &p.Policies[i]; a.Kind == "inline" && a.Name != op.Name {
+				size += len(textOf(a.Document))
+			}
+		}
+	}
+	if size > limit {
+		return &RefusedError{Guard: LengthGuard, Text: fmt.Sprintf("the inline policies of %s would have %d characters, and IAM takes %d", op.Principal, size, limit)}
+	}
+	return nil
+}
+
+// letIssue has the identity policies of the one who writes in an account let it make the
+// grant, when it is known and they do not yet.
+func (m *maker) letIssue(all map[string]map[string][]rule, g *grant) {
+	writer := m.holderOf(parsed(m.o.Writers[g.issuer]))
+	if writer == "" || m.mayIssue(writer, g) {
+		return
+	}
+	if all[writer] == nil {
+		all[writer] = map[string][]rule{}
+	}
+	name := g.routes[0]
+	all[writer][name] = merge(slices.Clone(all[writer][name]), rule{
+		part: issuePart, resource: g.key, grantee: g.grantee, grantOps: g.operations, actions: []string{"kms:CreateGrant"}, routes: g.routes,
+	})
+}
+
+// mayIssue reports whether a principal may make the grant itself.
+func (m *maker) mayIssue(principal string, g *grant) bool {
+	r, err := estate.NewRequest(principal, "kms:CreateGrant", g.key)
+	if err != nil {
+		return false
+	}
+	r.At = m.o.At
+	r.Context.Set("kms:GranteePrincipal", policy.One(g.grantee))
+	r.Context.Set("kms:GrantOperations", policy.Many(g.operations...))
+	r.Context.Set("kms:GrantIsForAWSResource", policy.One("false"))
+	c := m.now.Bind(r)
+	return access.Decide(&c) == access.Allow
+}
+
+// grantOps are the grants, each from the account of its grantee.
+func (m *maker) grantOps() ([]wanted, error) {
+	var ws []wanted
+	for i := range m.grants {
+		g := &m.grants[i]
+		op := &estate.GrantTo{Key: g.key, Issuer: g.issuer, Grantee: g.grantee, Operations: g.operations, Name: grantName(g, m.o.Change)}
+		if k := m.now.Key(g.key); k != nil {
+			for j := range k.Grants { // an earlier plan's, for fewer operations
+				if old := &k.Grants[j]; strings.HasPrefix(old.Name, grantName(g, "")) && old.GranteePrincipal == g.grantee {
+					op.Name, op.Operations = old.Name, union(op.Operations, old.Operations)
+				}
+			}
+		}
+		ws = append(ws, wanted{op, "let " + shortName(g.grantee) + " use the key, which takes no policy of yours", g.routes})
+	}
+	return ws, nil
+}
+
+// grantName is a name that is the same for every plan that makes the grant, with the
+// number of the change behind it. It is one for each account, Region and key, since the
+// grants of a key are its own. See
+// https://docs.aws.amazon.com/kms/latest/APIReference/API_CreateGrant.html.
+func grantName(g *grant, change string) string {
+	p, key := parsed(g.grantee), parsedARN(g.key)
+	name := sidPrefix + "-" + p.Account + "-" + key.Region + "-" + p.Name
+	if change != "" {
+		name += "/" + camel(change)
+	}
+	return name
+}
+
+func parsedARN(text string) arn.ARN {
+	a, err := arn.Parse(text)
+	if err != nil {
+		return arn.ARN{}
+	}
+	return a
+}

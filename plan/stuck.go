@@ -1,0 +1,212 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/keyreach/keyreach/access"
+	"github.com/keyreach/keyreach/route"
+	"github.com/keyreach/keyreach/usage"
+)
+
+// stuck is what stays blocked with all ops made.
+func (m *maker) stuck(proofs []route.Proof) []Stuck {
+	var list []Stuck
+	for i := range proofs {
+		p := &proofs[i]
+		for j := range p.Steps {
+			s := &p.Steps[j]
+			for k := range s.Preconditions {
+				if c := &s.Preconditions[k]; c.Verdict == route.Blocked && !later(c) {
+					list = append(list, stuckFact(p.Route, s, c))
+				}
+			}
+			for _, g := range route.Groups(s.Requests) {
+				if g.Verdict == route.Blocked {
+					list = append(list, m.stuckUse(p.Route, s, &g)...)
+				}
+			}
+		}
+	}
+	for i := range list {
+		list[i].Proof = "keyreach check --route " + list[i].Route
+		list[i].Message = letter(&list[i])
+	}
+	return slices.CompactFunc(list, func(a, b Stuck) bool { return a == b })
+}
+
+// later reports whether a precondition comes about while the route is performed.
+func later(c *route.Precondition) bool {
+	return c.Check == "attribute" && c.Args["type"] == "drs:SourceServer"
+}
+
+// stuckFact says who can make a precondition true.
+func stuckFact(name string, s *route.StepProof, c *route.Precondition) Stuck {
+	x := Stuck{Route: name, Step: s.Name, What: c.Text + "; found: " + c.Found, Owner: "whoever keeps keyreach.yaml"}
+	switch c.Check {
+	case "same-region":
+		x.Why = "a key and what is encrypted under it stay in their Region: no permission moves them"
+		x.Do = "name a party or key of one Region in keyreach.yaml, or have a copy made in the other Region first, under a key there"
+	case "customer-key":
+		x.Why = "nobody can change the policy of a key that AWS manages, and what lies under one cannot be shared"
+		x.Do = "name a customer managed key in keyreach.yaml; key: alias/NAME has keyreach plan make one; then copy the data under it (keyreach run does)"
+	case "key-account":
+		x.Why = "a copy under a key of the account that is to be survived does not survive it"
+		x.Do = "name a key of account " + c.Args["account"] + " in keyreach.yaml; key: alias/NAME has keyreach plan make one"
+	case "same-organization":
+		x.Why = "only the management account of an organization takes accounts into it"
+		x.Owner, x.Do = "the management account of the organization", fmt.Sprintf("invite account %s or %s into the organization", c.Args["a"], c.Args["b"])
+	default:
+		x.Why, x.Owner = "nothing that keyreach writes changes it", "account "+s.Account
+		x.Do = "have it so that " + c.Text
+	}
+	return x
+}
+
+// stuckUse says who can open a key use, for each layer that no op opens.
+func (m *maker) stuckUse(name string, s *route.StepProof, g *route.Group) []Stuck {
+	what := fmt.Sprintf("%s lacks %s on %s", shortName(g.Caller), g.Use.Asks(), g.Key)
+	var list []Stuck
+	for i := range g.Decision.Blockers {
+		b := &g.Decision.Blockers[i]
+		x := Stuck{Route: name, Step: s.Name, What: what, Why: b.Text, Owner: "account " + b.Owner}
+		m.remedy(&x, b, g)
+		list = append(list, x)
+	}
+	return list
+}
+
+// remedy says what the owner of a blocker has to do.
+func (m *maker) remedy(x *Stuck, b *access.Blocker, g *route.Group) {
+	place := strings.TrimSpace(b.Document + " " + b.Statement)
+	switch b.Layer {
+	case access.SCP, access.RCP:
+		x.Owner = "the management account of the organization (for account " + b.Owner + ")"
+		x.Do = fmt.Sprintf("except %s from %s for %s on %s", shortName(g.Caller), orElse(place, "the control policies"), g.Use.Action, g.Key)
+	case access.Boundary:
+		x.Do = fmt.Sprintf("have the permissions boundary of %s allow %s on %s", shortName(g.Caller), g.Use.Action, g.Key)
+	case access.Session:
+		x.Do = fmt.Sprintf("make the session with a policy that allows %s on %s", g.Use.Action, g.Key)
+	case access.EndpointPolicy:
+		x.Do = fmt.Sprintf("have the policy of the VPC endpoint allow %s on %s", g.Use.Action, g.Key)
+	case access.Region:
+		x.Do = "enable the Region: aws account enable-region"
+	case access.KeyStateLayer:
+		x.Do = "make the key usable again; keyreach plan --enable-keys plans it where AWS lets one"
+	case access.Operation:
+		x.Do = "nothing: KMS has no such call; declare the route otherwise"
+	case access.Identity:
+		x.Do = fmt.Sprintf("let %s do %s on %s", shortName(g.Caller), g.Use.Action, g.Key)
+		if managedByIdentityCenter(g.Caller) {
+			x.Owner, x.Do = "the administrator of IAM Identity Center", x.Do+", in its permission set"
+		} else if m.now.Principal(g.Caller) == nil && !parsed(g.Caller).IsServiceLinked() {
+			x.Do += "; the estate does not hold it, so nothing can be written for it"
+		}
+	case access.KeyPolicy:
+		x.Do = fmt.Sprintf("have the key policy let %s do %s", shortName(g.Caller), g.Use.Action)
+		if k := m.now.Key(g.Key); k == nil {
+			x.Do += "; the estate does not hold the key, so nothing can be written for it"
+		} else if k.Manager == "AWS" {
+			x.Do = "use a customer managed key: nobody can change the policy of one that AWS manages"
+		}
+	default:
+		x.Do = "see " + orElse(place, string(b.Layer))
+	}
+	if b.Explicit {
+		x.Do = fmt.Sprintf("change %s, whose Deny applies: no permission opens what is denied", orElse(place, "the "+string(b.Layer)+" policy"))
+	}
+}
+
+func orElse(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}
+
+// letter is a stuck thing as a message to its owner.
+func letter(x *Stuck) string {
+	return fmt.Sprintf(`To: %s
+
+The recovery route %q does not work: in the step %q, %s.
+Why: %s.
+Please %s.
+This is all that is needed; keyreach proves with the change made that nothing else opens.
+Afterwards this shows that it is done: %s
+`, x.Owner, x.Route, x.Step, x.What, strings.TrimSuffix(x.Why, "."), x.Do, x.Proof)
+}
+
+// asked are the rights of the plan that AWS was recorded to work without.
+func (m *maker) asked(proofs []route.Proof) []string {
+	var list []string
+	for i := range proofs {
+		for j := range proofs[i].Steps {
+			for _, r := range proofs[i].Steps[j].Requests {
+				if r.Use.Need != usage.Asked {
+					continue
+				}
+				text := fmt.Sprintf("%s on %s for %s", r.Use.Action, r.Key, shortName(r.Caller))
+				if opened := m.opens(&r); opened && !slices.Contains(list, text) {
+					list = append(list, text)
+				}
+			}
+		}
+	}
+	return list
+}
+
+// opens reports whether the plan opens a request that was not open before.
+func (m *maker) opens(r *route.RequestProof) bool {
+	if r.Verdict != route.Proven {
+		return false
+	}
+	req, err := r.Use.Request(r.Caller, r.Key)
+	if err != nil {
+		return false
+	}
+	req.At = m.o.At
+	c := m.base.Bind(req)
+	return access.Decide(&c) != access.Allow
+}
+
+// notes are what the plan does not settle.
+func (m *maker) notes(proofs []route.Proof) []string {
+	notes := slices.Clone(m.told)
+	add := func(text string) {
+		if !slices.Contains(notes, text) {
+			notes = append(notes, text)
+		}
+	}
+	for i := range proofs {
+		for j := range proofs[i].Steps {
+			s := &proofs[i].Steps[j]
+			for k := range s.Preconditions {
+				if c := &s.Preconditions[k]; c.Verdict == route.OpenIf {
+					add("open if " + c.Text + ": " + c.Found)
+				}
+			}
+			for k := range s.Requests {
+				r := &s.Requests[k]
+				for _, d := range r.Decision.Unknown {
+					if r.Verdict == route.OpenIf && d.If != "" {
+						add("open if " + d.If + ": " + d.Text)
+					}
+				}
+			}
+		}
+	}
+	for i := range m.grants {
+		g := &m.grants[i]
+		if m.o.Writers[g.issuer] == "" {
+			add(fmt.Sprintf("whoever applies the plan in account %s needs kms:CreateGrant on %s, by its own policies", g.issuer, g.key))
+		}
+	}
+	for holder := range m.inline {
+		if strings.Contains(holder, ":user/") {
+			add(fmt.Sprintf("%s is a user: a role would do with credentials that end", shortName(holder)))
+		}
+	}
+	slices.Sort(notes)
+	return notes
+}

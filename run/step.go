@@ -1,0 +1,185 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/keyreach/keyreach/cloud"
+	"github.com/keyreach/keyreach/estate"
+)
+
+// grace is how long the call under way may take when a run is to stop.
+const grace = 20 * time.Second
+
+// step performs one step, from wherever it is.
+func (e *engine) step(ctx context.Context, s *step) error {
+	if s.written == nil {
+		if err := e.write(ctx, s); err != nil || s.done {
+			return err
+		}
+	}
+	return e.readBack(ctx, s)
+}
+
+// write brings a step to its result, or past it. Before each call it looks: nothing is
+// done twice and nothing is written over what nobody has seen.
+func (e *engine) write(ctx context.Context, s *step) error {
+	p := patience{e: e}
+	for {
+		l, err := e.look(ctx, s)
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return err
+		}
+		switch {
+		case l.verdict == other:
+			return e.changed([]error{e.surprise(s, &l)})
+		case l.verdict != before:
+			return e.found(ctx, s, &l)
+		case e.mayAppear(s, &l):
+			if err := p.pause(ctx, s, "waiting for what may have been made"); err != nil {
+				return err
+			}
+			continue
+		}
+		err = e.call(ctx, s, &l)
+		if err == nil || s.done {
+			return err
+		}
+		if err := p.again(ctx, s, err); err != nil {
+			return err
+		}
+	}
+}
+
+// found records that a step needs no write: somebody did it before, or a call of this
+// run did whose answer did not come.
+func (e *engine) found(ctx context.Context, s *step, l *look) error {
+	r := Record{Step: s.index, Slot: l.op.Slot(), After: l.have, Made: e.madeBy(s)}
+	switch {
+	case s.open():
+		r.Phase, r.Before, r.After, r.Text = PhaseResult, s.intent.Before, l.op, "found as written; the answer had not come"
+	case l.verdict == further:
+		r.Phase, r.Text = PhaseSkip, "already further"
+	default:
+		r.Phase, r.Text = PhaseSkip, "already so"
+	}
+	return e.record(ctx, r)
+}
+
+// madeBy is the name that AWS gave to what a step makes.
+func (e *engine) madeBy(s *step) map[string]string {
+	key, ok := s.op.(*estate.NewKey)
+	if !ok || e.names[key.ARN] == "" {
+		return nil
+	}
+	return map[string]string{key.ARN: e.names[key.ARN]}
+}
+
+// mayAppear reports whether a call that was not answered may have made something that
+// cannot be seen yet, and of which a second call would make another: a key that AWS
+// names.
+func (e *engine) mayAppear(s *step, l *look) bool {
+	key, ok := l.op.(*estate.NewKey)
+	return ok && !key.Absent && key.Primary == "" && s.open() && e.now().Before(s.asked.Add(e.o.Settle))
+}
+
+// call makes one call that writes, with its records. The error is nil when it was
+// answered with success, and when an undo has to leave the thing.
+func (e *engine) call(ctx context.Context, s *step, l *look) error {
+	r := Record{Step: s.index, Slot: l.op.Slot(), Phase: PhaseIntent, Before: l.have, After: l.op}
+	if err := e.record(ctx, r); err != nil {
+		return err
+	}
+	within, stop := graceful(ctx)
+	made, err := e.cloud.Perform(within, l.op)
+	stop()
+	if err == nil {
+		r.Phase, r.Made = PhaseResult, made
+		named := names{}
+		named.add(e.names)
+		named.add(made)
+		if r.After, err = named.rename(s.op); err != nil {
+			return err
+		}
+		r.Slot = r.After.Slot()
+		return e.record(ctx, r)
+	}
+	r.Phase, r.Text, r.Error, r.Kind = PhaseNote, "the call failed", err.Error(), kindOf(err)
+	if why := e.leaves(l.op, err); why != "" {
+		r.Phase, r.Text = PhaseLeft, why
+		return e.record(ctx, r)
+	}
+	if err := e.record(ctx, r); err != nil {
+		return err
+	}
+	return fmt.Errorf("writing the %s: %w", l.op.Slot(), err)
+}
+
+// kindOf is how a call that writes failed. One that was broken off may have been
+// performed.
+func kindOf(err error) cloud.Kind {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return cloud.Lost
+	}
+	return cloud.KindOf(err)
+}
+
+// graceful is a context that lets a call be finished when ctx ends, within bounds.
+func graceful(ctx context.Context) (context.Context, func()) {
+	within, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
+	return within, func() { stop(); cancel() }
+}
+
+// leaves says why an undo leaves a thing that it could not take away: a service still
+// uses its role, a bucket has data. It is empty for failures that end the run.
+func (e *engine) leaves(op estate.Op, err error) string {
+	if !e.run.takesBack() || op.Value() != "" {
+		return ""
+	}
+	var failed *cloud.Error
+	if !errors.As(err, &failed) {
+		return ""
+	}
+	switch op.(type) {
+	case *estate.LinkedRole:
+		switch failed.Kind {
+		case cloud.State, cloud.Invalid, cloud.Denied, cloud.Other:
+			return "the service-linked role stays: " + failed.Err.Error()
+		}
+	case *estate.NewBucket:
+		if failed.Code == "BucketNotEmpty" || failed.Kind == cloud.State {
+			return "the bucket is not empty and stays"
+		}
+	}
+	return ""
+}
+
+// readBack looks until AWS shows what was written.
+func (e *engine) readBack(ctx context.Context, s *step) error {
+	p := patience{e: e}
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		l, err := e.look(ctx, s)
+		if err != nil {
+			return err
+		}
+		old := s.intent != nil && s.intent.Before != nil && l.have.Value() == s.intent.Before.Value()
+		switch {
+		case l.verdict == wanted || l.verdict == further:
+			return e.record(ctx, Record{Step: s.index, Slot: l.op.Slot(), Phase: PhaseReadBack, After: l.have})
+		case !old || !e.now().Before(s.written.At.Add(e.o.Settle)):
+			return &OverwrittenError{Step: s.index + 1, Slot: l.op.Slot(), Wrote: l.op, Have: l.have, Old: old}
+		}
+		if err := p.pause(ctx, s, "settling: AWS still shows what was there before"); err != nil {
+			return err
+		}
+	}
+}
