@@ -9,11 +9,16 @@ import (
 
 // The exit codes, which other programs rely on.
 const (
-	exitDone    = 0
-	exitFailed  = 1
-	exitBlocked = 3
-	exitUsage   = 4
-	exitStopped = 130
+	exitDone        = 0
+	exitFailed      = 1
+	exitPending     = 2 // changes are pending
+	exitBlocked     = 3
+	exitUsage       = 4
+	exitCredentials = 5 // none, or those of another account
+	exitPartial     = 6 // some of it was done, and the rest can be
+	exitRefused     = 7 // by a guard
+	exitStale       = 8 // the plan no longer fits
+	exitStopped     = 130
 )
 
 // exitError ends the program with a code. Without err nothing is printed: the

@@ -58,7 +58,8 @@ func newRoot(s *streams) *cobra.Command {
 and says exactly who lacks what on which key, and why.
 
 Exit codes: 0 done, proven, allowed · 1 error · 3 blocked, denied, unknown or
-open-if, or findings · 4 usage or configuration · 130 interrupted.`,
+open-if, or findings · 4 usage or configuration · 5 credentials · 6 partial · 130
+interrupted.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 
@@ -71,7 +72,7 @@ open-if, or findings · 4 usage or configuration · 130 interrupted.`,
 	root.SetIn(s.in)
 	root.SetFlagErrorFunc(badFlag)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newCheck(s), newCan(s), newRoutes(s), newRehearse(s), newSandbox(s), newVersion(s))
+	root.AddCommand(newCheck(s), newCan(s), newRoutes(s), newRehearse(s), newCollect(s), newIAMPolicy(s), newSandbox(s), newVersion(s))
 	root.SetHelpCommand(newHelp())
 	return root
 }
