@@ -103,12 +103,12 @@ func (c *checker) byItself(g *access.Gain) bool {
 }
 
 // retires reports whether a gain is that an account may retire a grant that the plan has
-// it issue, which only closes. See
+// it issue, which only closes, or that nobody can say more of another than before. See
 // https://docs.aws.amazon.com/kms/latest/APIReference/API_RetireGrant.html.
 func (c *checker) retires(g *access.Gain) bool {
 	return slices.Equal(g.Actions, []string{"kms:RetireGrant"}) && slices.ContainsFunc(c.plan.Steps, func(s Step) bool {
 		o, ok := s.Op.(*estate.GrantTo)
-		return ok && !o.Absent && o.Key == g.Resource && of(g, o.Issuer)
+		return ok && !o.Absent && o.Key == g.Resource && (of(g, o.Issuer) || g.Before == g.After)
 	})
 }
 
