@@ -204,7 +204,7 @@ func (r *revoker) things() []managedThing {
 // statements are the managed statements of a policy. The op of each takes the statement
 // out of the policy as it is by then.
 func (r *revoker) statements(text, where string, op func(text string) estate.Op) []managedThing {
-	old, err := readStatements(text)
+	old, err := readStatements(text, isGone(r.base))
 	if err != nil {
 		return nil
 	}
@@ -289,11 +289,11 @@ func (c *checker) closes(op, was estate.Op) error {
 	default:
 		return c.widens("a plan that closes writes the %s", op.Slot())
 	}
-	now, err := readStatements(documentOf(op))
+	now, err := readStatements(documentOf(op), c.gone)
 	if err != nil {
 		return c.widens("the %s cannot be read: %v", op.Slot(), err)
 	}
-	old, err := readStatements(documentOf(was))
+	old, err := readStatements(documentOf(was), c.gone)
 	if err != nil {
 		return c.widens("the %s as it is cannot be read: %v", op.Slot(), err)
 	}

@@ -180,7 +180,7 @@ func (h *rehearsal) how(name string, s *route.StepProof) string {
 		}
 		switch done, failed := d.ended(i); {
 		case failed != "":
-			return "failed: " + failed
+			return "FAILED: " + m.Task.Operation
 		case done:
 			return "performed: " + m.Task.Operation
 		}
