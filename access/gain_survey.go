@@ -217,7 +217,10 @@ func (s *survey) begin(q *question, p *probe) (context estate.Given, forced []st
 		context.Set("aws:SourceVpce", policy.One(endpoint))
 		onKey = false // a service that forwards a call does not come through it
 	}
-	outside := q.after.Lookup("aws:principalorgid").Presence == policy.Absent && len(s.organizations) > 0
+	// An account that left the organization was inside before: its facts differ,
+	// and stay as they are.
+	outside := len(s.organizations) > 0 && q.after.Lookup("aws:principalorgid").Presence == policy.Absent &&
+		q.before.Lookup("aws:principalorgid").Presence != policy.Present
 	for _, k := range s.keysOf(&q.before, &q.after) {
 		switch {
 		case onKey && caller.Account != "" && saysHow(k):
