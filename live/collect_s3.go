@@ -10,7 +10,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
-	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/estate"
 )
 
@@ -56,14 +55,6 @@ func (r *reader) bucket(ctx context.Context, b *estate.Resource) error {
 		}
 	}
 	return nil
-}
-
-func bucketARN(region, name string) string {
-	partition := "aws"
-	if p, ok := awsfacts.PartitionOf(region); ok {
-		partition = p.Name
-	}
-	return "arn:" + partition + ":s3:::" + name
 }
 
 type bucketReader struct {
