@@ -34,8 +34,11 @@ type Gain struct {
 	Kind      GainKind `json:"kind"`
 	// Actions gain alike: on the same resource, in the same context, by the same
 	// statements. Sorted.
-	Actions  []string `json:"actions"`
-	Resource string   `json:"resource"`
+	Actions []string `json:"actions"`
+	// Resource is an ARN, or "*" for actions without a resource. One whose name
+	// is keyreach-unnamed is invented: it stands for the keys, roles, buckets and
+	// objects that the estates do not hold.
+	Resource string `json:"resource"`
 	// Context is what the request has to have, by context key: one value, the
 	// values of a multivalued key, or none where the key has to be absent. A key
 	// that is not listed may have any value. The values are examples of what the
@@ -118,6 +121,10 @@ const (
 //     of services other than KMS, STS, S3, IAM and AWS Backup are those that the
 //     policies name, and for a wildcard one invented action.
 //   - Service-linked roles that are neither in the table of them nor named.
+//   - A new VPC endpoint: only the policies of endpoints that both estates hold
+//     are compared.
+//   - That the account which issued a new grant may retire it: it comes with
+//     every grant, and opens no data.
 func Gains(before, after *estate.Estate, o Probes) []Gain {
 	if o.Decisions <= 0 {
 		o.Decisions = DefaultDecisions

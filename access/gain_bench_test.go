@@ -2,6 +2,7 @@ package access_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -85,6 +86,9 @@ func TestGainsAreFoundInTime(t *testing.T) {
 	}
 	if len(gains) == 0 {
 		t.Error("nothing opened")
+	}
+	if again := access.Gains(before, after, access.Probes{}); !slices.Equal(lines(gains), lines(again)) {
+		t.Error("two answers to one question")
 	}
 	for _, g := range gains {
 		if g.Incomplete {

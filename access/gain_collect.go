@@ -21,14 +21,16 @@ type collection struct {
 	actions, resources map[string]bool
 	// owners are the accounts of the callers whose own policies changed.
 	owners map[string]bool
-	used   map[string]bool // account numbers that cannot be invented
+	// changed are the users and roles whose policies changed, by account and name.
+	changed map[string]bool
+	used    map[string]bool // account numbers that cannot be invented
 }
 
 // collect goes through what differs and what stands beside it.
 func (s *survey) collect(before, after *estate.Estate) *collection {
 	c := &collection{
 		s: s, partition: "aws", accounts: map[string]bool{}, named: map[string]arn.Principal{},
-		actions: map[string]bool{}, resources: map[string]bool{}, owners: map[string]bool{}, used: map[string]bool{},
+		actions: map[string]bool{}, resources: map[string]bool{}, owners: map[string]bool{}, used: map[string]bool{}, changed: map[string]bool{},
 	}
 	for _, e := range [...]*estate.Estate{before, after} {
 		c.holds(e)
@@ -36,6 +38,11 @@ func (s *survey) collect(before, after *estate.Estate) *collection {
 	for _, e := range [...]*estate.Estate{before, after} {
 		c.organization(e)
 		c.principalsOf(e, before, after)
+	}
+	for _, e := range [...]*estate.Estate{before, after} {
+		for i := range e.Principals {
+			c.sessionsIn(e.Principals[i].Trust)
+		}
 		for i := range e.Keys {
 			c.key(&e.Keys[i], before.Key(e.Keys[i].ARN), after.Key(e.Keys[i].ARN))
 		}
@@ -122,6 +129,7 @@ func (c *collection) principalsOf(e, before, after *estate.Estate) {
 		}
 		if parsed, ok := principalOf(p.ARN); ok {
 			c.owners[parsed.Account] = true
+			c.changed[parsed.Account+"/"+parsed.Name] = true
 		}
 		for j := range p.Policies {
 			c.document(p.Policies[j].Document)
@@ -134,6 +142,7 @@ func (c *collection) principalsOf(e, before, after *estate.Estate) {
 
 // key notes what the policy and the grants of a changed key name.
 func (c *collection) key(k, before, after *estate.Key) {
+	c.sessions(k)
 	if after == nil || before != nil && !c.s.wide && c.s.keyText(before) == c.s.keyText(after) {
 		return
 	}
@@ -145,6 +154,32 @@ func (c *collection) key(k, before, after *estate.Key) {
 				c.name(p)
 			}
 		}
+	}
+}
+
+// sessions notes the sessions that a key's policy or grants name of roles whose
+// own policies changed: what a ceiling of the role lets through, it may let
+// through for a session that is named only.
+func (c *collection) sessions(k *estate.Key) {
+	c.sessionsIn(k.Policy)
+	for i := range k.Grants {
+		p := k.Grants[i].Grantee()
+		c.session(&p)
+	}
+}
+
+func (c *collection) sessionsIn(d *estate.Document) {
+	if d == nil || d.Source == nil {
+		return
+	}
+	for p := range d.Source.Principals() {
+		c.session(&p)
+	}
+}
+
+func (c *collection) session(p *arn.Principal) {
+	if p.Kind == arn.AssumedRole && c.changed[p.Account+"/"+p.Name] {
+		c.name(*p)
 	}
 }
 

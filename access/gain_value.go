@@ -325,11 +325,37 @@ func (s *survey) forcedValues(q *question, name string) []policy.ContextValue {
 			out = append(out, policy.One(service+"."+r+".amazonaws.com"))
 		}
 	}
+	out = slices.DeleteFunc(out, func(v policy.ContextValue) bool { return v.One == unnamed })
+	return told(out, w.uses)
+}
+
+// told keeps one value of each class that the uses tell apart: the first of
+// those that match the same of their values.
+func told(values []policy.ContextValue, uses []use) []policy.ContextValue {
 	seen := map[string]bool{}
-	return slices.DeleteFunc(out, func(v policy.ContextValue) bool {
-		repeated := v.Presence == policy.Present && seen[v.One]
-		seen[v.One] = true
-		return repeated || v.One == unnamed
+	return slices.DeleteFunc(values, func(v policy.ContextValue) bool {
+		class := []byte{'0' + byte(v.Presence)}
+		for i := range uses {
+			family, _ := familyOf(uses[i].operator)
+			for _, text := range uses[i].values {
+				switch {
+				case v.Presence != policy.Present:
+				case strings.Contains(text, "${"):
+					return false // what it will say is not known
+				case v.One == text:
+					class = append(class, '=')
+				case strings.EqualFold(v.One, text):
+					class = append(class, '~')
+				case family == "like" && arn.Glob(text, v.One):
+					class = append(class, '*')
+				default:
+					class = append(class, '-')
+				}
+			}
+		}
+		repeated := seen[string(class)]
+		seen[string(class)] = true
+		return repeated
 	})
 }
 

@@ -197,8 +197,7 @@ func (c *Cloud) atARN(ctx context.Context, text string) (*opPlace, error) {
 	return p, nil
 }
 
-// ask makes one call of an operation. In messages it is named as IAM names it, and a
-// failure says where it was.
+// ask makes one call of an operation. A failure says which it was, and where.
 func opAsk[I, O, F any](ctx context.Context, p *opPlace, operation string, call func(context.Context, *I, ...func(*F)) (*O, error), in *I) (*O, error) {
 	out, err := call(ctx, in)
 	if err != nil {

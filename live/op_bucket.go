@@ -169,7 +169,7 @@ func (b *bucketPlace) putVersioning(ctx context.Context, text string) error {
 
 // rule is the rule of a bucket's default encryption; an empty one where there is none.
 func (b *bucketPlace) rule(ctx context.Context) (types.ServerSideEncryptionRule, error) {
-	out, err := opAsk(ctx, b.opPlace, "s3:GetEncryptionConfiguration", b.api.GetBucketEncryption, &s3.GetBucketEncryptionInput{Bucket: b.bucket, ExpectedBucketOwner: b.mine})
+	out, err := opAsk(ctx, b.opPlace, "s3:GetBucketEncryption", b.api.GetBucketEncryption, &s3.GetBucketEncryptionInput{Bucket: b.bucket, ExpectedBucketOwner: b.mine})
 	if err != nil {
 		return types.ServerSideEncryptionRule{}, opUnset(err, "ServerSideEncryptionConfigurationNotFoundError")
 	}
@@ -180,7 +180,7 @@ func (b *bucketPlace) rule(ctx context.Context) (types.ServerSideEncryptionRule,
 }
 
 func (b *bucketPlace) putRule(ctx context.Context, rule types.ServerSideEncryptionRule) error {
-	return opTell(ctx, b.opPlace, "s3:PutEncryptionConfiguration", b.api.PutBucketEncryption, &s3.PutBucketEncryptionInput{
+	return opTell(ctx, b.opPlace, "s3:PutBucketEncryption", b.api.PutBucketEncryption, &s3.PutBucketEncryptionInput{
 		Bucket: b.bucket, ExpectedBucketOwner: b.mine, ServerSideEncryptionConfiguration: &types.ServerSideEncryptionConfiguration{Rules: []types.ServerSideEncryptionRule{rule}},
 	})
 }
@@ -203,7 +203,7 @@ func (b *bucketPlace) encryption(ctx context.Context) (string, error) {
 // that encrypts in two layers goes on to.
 func (b *bucketPlace) putEncryption(ctx context.Context, text string) error {
 	if text == "" {
-		return opTell(ctx, b.opPlace, "s3:PutEncryptionConfiguration", b.api.DeleteBucketEncryption, &s3.DeleteBucketEncryptionInput{Bucket: b.bucket, ExpectedBucketOwner: b.mine})
+		return opTell(ctx, b.opPlace, "s3:DeleteBucketEncryption", b.api.DeleteBucketEncryption, &s3.DeleteBucketEncryptionInput{Bucket: b.bucket, ExpectedBucketOwner: b.mine})
 	}
 	rule, err := b.rule(ctx)
 	if err != nil {

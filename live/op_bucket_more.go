@@ -31,7 +31,7 @@ func opBlocks(c *types.PublicAccessBlockConfiguration) []opBlock {
 // publicAccess is true when all four blocks are on, empty when none is, and otherwise
 // the names of those that are.
 func (b *bucketPlace) publicAccess(ctx context.Context) (string, error) {
-	out, err := opAsk(ctx, b.opPlace, "s3:GetBucketPublicAccessBlock", b.api.GetPublicAccessBlock, &s3.GetPublicAccessBlockInput{Bucket: b.bucket, ExpectedBucketOwner: b.mine})
+	out, err := opAsk(ctx, b.opPlace, "s3:GetPublicAccessBlock", b.api.GetPublicAccessBlock, &s3.GetPublicAccessBlockInput{Bucket: b.bucket, ExpectedBucketOwner: b.mine})
 	if err != nil || out.PublicAccessBlockConfiguration == nil {
 		return "", opUnset(err, "NoSuchPublicAccessBlockConfiguration")
 	}
@@ -50,7 +50,7 @@ func (b *bucketPlace) publicAccess(ctx context.Context) (string, error) {
 
 func (b *bucketPlace) putPublicAccess(ctx context.Context, text string) error {
 	if text == "" {
-		return opTell(ctx, b.opPlace, "s3:PutBucketPublicAccessBlock", b.api.DeletePublicAccessBlock, &s3.DeletePublicAccessBlockInput{Bucket: b.bucket, ExpectedBucketOwner: b.mine})
+		return opTell(ctx, b.opPlace, "s3:DeletePublicAccessBlock", b.api.DeletePublicAccessBlock, &s3.DeletePublicAccessBlockInput{Bucket: b.bucket, ExpectedBucketOwner: b.mine})
 	}
 	var c types.PublicAccessBlockConfiguration
 	names := strings.Split(text, ",")
@@ -63,15 +63,15 @@ func (b *bucketPlace) putPublicAccess(ctx context.Context, text string) error {
 		}
 	}
 	if text != "true" && known != len(names) {
-		return b.invalid("s3:PutBucketPublicAccessBlock", fmt.Sprintf("%q is neither true nor a list of blocks", text))
+		return b.invalid("s3:PutPublicAccessBlock", fmt.Sprintf("%q is neither true nor a list of blocks", text))
 	}
-	return opTell(ctx, b.opPlace, "s3:PutBucketPublicAccessBlock", b.api.PutPublicAccessBlock, &s3.PutPublicAccessBlockInput{
+	return opTell(ctx, b.opPlace, "s3:PutPublicAccessBlock", b.api.PutPublicAccessBlock, &s3.PutPublicAccessBlockInput{
 		Bucket: b.bucket, ExpectedBucketOwner: b.mine, PublicAccessBlockConfiguration: &c,
 	})
 }
 
 func (b *bucketPlace) getLifecycle(ctx context.Context) (*s3.GetBucketLifecycleConfigurationOutput, error) {
-	out, err := opAsk(ctx, b.opPlace, "s3:GetLifecycleConfiguration", b.api.GetBucketLifecycleConfiguration, &s3.GetBucketLifecycleConfigurationInput{Bucket: b.bucket, ExpectedBucketOwner: b.mine})
+	out, err := opAsk(ctx, b.opPlace, "s3:GetBucketLifecycleConfiguration", b.api.GetBucketLifecycleConfiguration, &s3.GetBucketLifecycleConfigurationInput{Bucket: b.bucket, ExpectedBucketOwner: b.mine})
 	if err != nil {
 		return nil, opUnset(err, "NoSuchLifecycleConfiguration")
 	}
@@ -130,13 +130,13 @@ func withoutNulls(v any) any {
 // of the text and stays.
 func (b *bucketPlace) putLifecycle(ctx context.Context, text string) error {
 	if text == "" {
-		return opTell(ctx, b.opPlace, "s3:PutLifecycleConfiguration", b.api.DeleteBucketLifecycle, &s3.DeleteBucketLifecycleInput{Bucket: b.bucket, ExpectedBucketOwner: b.mine})
+		return opTell(ctx, b.opPlace, "s3:DeleteBucketLifecycle", b.api.DeleteBucketLifecycle, &s3.DeleteBucketLifecycleInput{Bucket: b.bucket, ExpectedBucketOwner: b.mine})
 	}
 	var c types.BucketLifecycleConfiguration
 	d := json.NewDecoder(strings.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&c); err != nil {
-		return b.invalid("s3:PutLifecycleConfiguration", "reading the lifecycle configuration: "+err.Error())
+		return b.invalid("s3:PutBucketLifecycleConfiguration", "reading the lifecycle configuration: "+err.Error())
 	}
 	was, err := b.getLifecycle(ctx)
 	if err != nil {
@@ -146,5 +146,5 @@ func (b *bucketPlace) putLifecycle(ctx context.Context, text string) error {
 	if was != nil {
 		in.TransitionDefaultMinimumObjectSize = was.TransitionDefaultMinimumObjectSize
 	}
-	return opTell(ctx, b.opPlace, "s3:PutLifecycleConfiguration", b.api.PutBucketLifecycleConfiguration, in)
+	return opTell(ctx, b.opPlace, "s3:PutBucketLifecycleConfiguration", b.api.PutBucketLifecycleConfiguration, in)
 }

@@ -120,6 +120,10 @@ func (c *Cloud) currentRole(ctx context.Context, o *estate.NewRole) (*estate.New
 		return nil, err
 	}
 	was := &estate.NewRole{ARN: o.ARN}
+	if aws.ToString(out.Role.Arn) != o.ARN { // a role of that name under another path, which is none of this op's
+		was.Absent = true
+		return was, nil
+	}
 	if was.Trust, err = opDocument(out.Role.AssumeRolePolicyDocument); err != nil {
 		return nil, err
 	}

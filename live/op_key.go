@@ -93,7 +93,8 @@ func (c *Cloud) currentKey(ctx context.Context, o *estate.NewKey) (*estate.NewKe
 }
 
 // find returns the real ARN of the key of an op and what KMS says of it; no ARN when
-// there is no such key.
+// there is no such key. One that this process made or found and that KMS does not see
+// yet is a failure that passes: taken for none it would be made a second time.
 func (c *Cloud) find(ctx context.Context, o *estate.NewKey) (string, *types.KeyMetadata, error) {
 	key, err := c.realKey(ctx, o)
 	if err != nil || key == "" {
@@ -104,7 +105,7 @@ func (c *Cloud) find(ctx context.Context, o *estate.NewKey) (string, *types.KeyM
 		return "", nil, err
 	}
 	m, err := k.describe(ctx, key)
-	if opGone(err) {
+	if opGone(err) && c.memory.key(o.ARN) != key {
 		return "", nil, nil
 	}
 	return key, m, err
@@ -188,7 +189,7 @@ func (k *kmsPlace) carries(ctx context.Context, key, value string) (bool, types.
 			if aws.ToString(t.TagKey) == estate.KeyTag && aws.ToString(t.TagValue) == value {
 				m, err := k.describe(ctx, key)
 				if err != nil {
-					return false, "", opDone(err, cloud.NotFound)
+					return false, "", err
 				}
 				return true, m.KeyState, nil
 			}

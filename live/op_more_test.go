@@ -3,7 +3,12 @@ package live_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -296,5 +301,93 @@ func TestADeniedOpSaysSo(t *testing.T) {
 	}
 	if _, err := w.cloud.Perform(t.Context(), &estate.NewBucket{Bucket: bucket, Account: opOwner, Region: opHome, Absent: true}); err == nil {
 		t.Error("a bucket with an object is deleted")
+	}
+}
+
+func TestARoleOfTheNameUnderAnotherPathIsAnotherRole(t *testing.T) {
+	t.Parallel()
+	w := newOpWorld(t, sandbox.Options{})
+	plain := w.role(opOwner, "restore")
+	op := &estate.NewRole{ARN: strings.Replace(plain, "role/", "role/rescue/", 1), Trust: opTrust(opOwner)}
+	if now := w.current(op); now.Value() != "" {
+		t.Errorf("%s counts as %s", plain, op.ARN)
+	}
+	if _, err := w.cloud.Perform(t.Context(), op); cloud.KindOf(err) != cloud.Exists {
+		t.Errorf("a second role of the name: %v", err)
+	}
+	w.perform(&estate.NewRole{ARN: op.ARN, Absent: true})
+	if now := w.current(&estate.NewRole{ARN: plain}); now.Value() == "" {
+		t.Errorf("%s is deleted in the place of %s", plain, op.ARN)
+	}
+}
+
+func TestAllPagesAreRead(t *testing.T) {
+	t.Parallel()
+	w := newOpWorld(t, sandbox.Options{Seed: 1})
+	key, role := w.key(opOwner, opHome), w.role(opOwner, "restore")
+	const many = 205 // two pages and a little
+	var named []string
+	for range many/50 + 1 { // a key has at most 50 aliases
+		named = append(named, w.key(opOwner, opHome))
+	}
+	for i := range many {
+		name := fmt.Sprintf("n%03d", i)
+		w.perform(&estate.Alias{Name: "alias/" + name, Account: opOwner, Region: opHome, Key: named[i/50]})
+		api := kms.NewFromConfig(w.Root(opOwner, opHome))
+		opNeed(api.CreateGrant(t.Context(), &kms.CreateGrantInput{KeyId: &key, Name: &name, GranteePrincipal: &role, Operations: []kmstypes.GrantOperation{"Decrypt"}}))(t)
+	}
+	for i := range many {
+		name := fmt.Sprintf("n%03d", i)
+		for _, op := range []estate.Op{
+			&estate.Alias{Name: "alias/" + name, Account: opOwner, Region: opHome, Key: named[i/50]},
+			&estate.GrantTo{Key: key, Name: name, Issuer: opOwner, Grantee: role, Operations: []string{"Decrypt"}},
+		} {
+			if now := w.current(op); !estate.SameOp(now, op) {
+				t.Fatalf("%s is %q, want %q", op.Slot(), now.Value(), op.Value())
+			}
+		}
+	}
+}
+
+// late is an AWS whose KMS does not see a key at once that it has just made.
+type late struct {
+	http.Handler
+	hide atomic.Int32
+}
+
+func (l *late) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch target := r.Header.Get("X-Amz-Target"); {
+	case strings.HasSuffix(target, ".CreateKey"):
+		l.hide.Store(2)
+	case strings.HasSuffix(target, ".DescribeKey") && l.hide.Add(-1) >= 0:
+		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"__type":"NotFoundException","message":"Key does not exist"}`) // the client sees when it is cut off
+		return
+	}
+	l.Handler.ServeHTTP(w, r)
+}
+
+func TestAKeyThatIsNotSeenYetIsNotMadeAgain(t *testing.T) {
+	t.Parallel()
+	w := newOpWorld(t, sandbox.Options{})
+	web := httptest.NewServer(&late{Handler: w.Sandbox})
+	t.Cleanup(web.Close)
+	w.cloud = live.Open(live.Options{Endpoint: web.URL, Region: opHome, MaxAttempts: 1, SignIn: func(_ context.Context, principal string) (live.Keys, error) {
+		return live.Keys{AccessKeyID: principal, SecretAccessKey: "any"}, nil
+	}})
+	op := &estate.NewKey{ARN: estate.ProvisionalKey(opOwner, opHome, "shared"), Document: opKeyPolicy()}
+	made := w.perform(op)[op.ARN]
+	if _, err := w.cloud.Current(t.Context(), op); !cloud.Passes(err) {
+		t.Errorf("a key that is not seen yet: %v", err)
+	}
+	if _, err := w.cloud.Perform(t.Context(), op); !cloud.Passes(err) {
+		t.Errorf("making it once more: %v", err)
+	}
+	if again := w.perform(op)[op.ARN]; again != made {
+		t.Errorf("%q is made beside %q", again, made)
+	}
+	if keys := opNeed(kms.NewFromConfig(w.Root(opOwner, opHome)).ListKeys(t.Context(), &kms.ListKeysInput{}))(t).Keys; len(keys) != 1 {
+		t.Errorf("there are %d keys", len(keys))
 	}
 }

@@ -17,14 +17,21 @@ const maxSessionPolicy = 2048
 // need is what the calls of an op ask of IAM: actions on a resource, by somebody of an
 // account.
 type need struct {
-	account  string
-	resource string
-	actions  []string
+	account string
+	on      object
+	actions []string
 }
 
-// opActions are the actions that Current and Perform of an op take, in whatever
-// account, sorted.
-func opActions(op estate.Op) []string {
+// object is what an action is allowed on: the ARN of a resource or *, and the service
+// through which alone, as kms:ViaService names it.
+type object struct{ arn, via string }
+
+// of is an object that is used directly.
+func of(arn string) object { return object{arn: arn} }
+
+// OpActions returns the IAM actions that Current and Perform of an op take, of all
+// accounts that they call, sorted.
+func OpActions(op estate.Op) []string {
 	var list []string
 	for _, n := range opNeeds(op) {
 		list = append(list, n.actions...)
@@ -71,10 +78,10 @@ func sessionPolicy(needs []need) string {
 	}
 	var wide, widest []need
 	for _, n := range needs {
-		wide = append(wide, need{resource: "*", actions: n.actions})
+		wide = append(wide, need{on: object{"*", n.on.via}, actions: n.actions})
 		for _, a := range n.actions {
 			service, _, _ := strings.Cut(a, ":")
-			widest = append(widest, need{resource: "*", actions: []string{service + ":*"}})
+			widest = append(widest, need{on: of("*"), actions: []string{service + ":*"}})
 		}
 	}
 	if text := sessionText(wide); len(text) <= maxSessionPolicy {
@@ -87,30 +94,41 @@ func sessionPolicy(needs []need) string {
 type allowed struct {
 	Effect           string
 	Action, Resource []string
+	Condition        map[string]map[string]string `json:",omitempty"`
 }
 
 // sessionText writes one statement for each set of actions.
 func sessionText(needs []need) string {
-	actions := map[string]map[string]bool{} // by resource
+	actions := map[object]map[string]bool{}
 	for _, n := range needs {
-		if actions[n.resource] == nil {
-			actions[n.resource] = map[string]bool{}
+		if actions[n.on] == nil {
+			actions[n.on] = map[string]bool{}
 		}
 		for _, a := range n.actions {
-			actions[n.resource][a] = true
+			actions[n.on][a] = true
 		}
 	}
-	resources := map[string][]string{} // by set of actions
-	for _, resource := range slices.Sorted(maps.Keys(actions)) {
-		set := strings.Join(slices.Sorted(maps.Keys(actions[resource])), " ")
-		resources[set] = append(resources[set], resource)
+	statements := map[string]*allowed{} // by actions and service
+	for on, set := range actions {
+		list := slices.Sorted(maps.Keys(set))
+		key := strings.Join(list, " ") + " " + on.via
+		s := statements[key]
+		if s == nil {
+			s = &allowed{Effect: "Allow", Action: list}
+			statements[key] = s
+		}
+		s.Resource = append(s.Resource, on.arn)
+		if on.via != "" {
+			s.Condition = map[string]map[string]string{"StringEquals": {"kms:ViaService": on.via}}
+		}
 	}
 	policy := struct {
 		Version   string
-		Statement []allowed
-	}{Version: "2012-10-17", Statement: []allowed{}}
-	for _, set := range slices.Sorted(maps.Keys(resources)) {
-		policy.Statement = append(policy.Statement, allowed{"Allow", strings.Fields(set), resources[set]})
+		Statement []*allowed
+	}{Version: "2012-10-17", Statement: []*allowed{}}
+	for _, key := range slices.Sorted(maps.Keys(statements)) {
+		slices.Sort(statements[key].Resource)
+		policy.Statement = append(policy.Statement, statements[key])
 	}
 	text, _ := json.Marshal(policy) // texts alone
 	return string(text)
@@ -124,26 +142,26 @@ func opNeeds(op estate.Op) []need {
 	case *estate.KeyPolicy, *estate.NewKey, *estate.KeyState, *estate.Alias, *estate.Rotation, *estate.GrantTo:
 		return keyNeeds(op)
 	case *estate.InlinePolicy, *estate.NewRole, *estate.LinkedRole:
-		return []need{{s.Account, s.Subject, iamActions(op)}}
+		return iamNeeds(op)
 	case *estate.EBSEncryption:
 		return []need{
-			{s.Account, "*", []string{
+			{s.Account, of("*"), []string{
 				"ec2:GetEbsEncryptionByDefault", "ec2:GetEbsDefaultKmsKeyId", "ec2:EnableEbsEncryptionByDefault", "ec2:DisableEbsEncryptionByDefault",
 				"ec2:ModifyEbsDefaultKmsKeyId", "ec2:ResetEbsDefaultKmsKeyId",
 			}},
-			{s.Account, anyKey(o.Account, o.Region), []string{"kms:DescribeKey"}}, // of whichever key is the default
+			{s.Account, of(anyKey(o.Account, o.Region)), []string{"kms:DescribeKey"}}, // of whichever key is the default
 		}
 	case *estate.ReplicationEncryption:
 		return drsNeeds(o)
 	case *estate.VaultPolicy:
 		vault := arn.ARN{Partition: opPartition(o.Region), Service: "backup", Region: o.Region, Account: o.Account, Resource: "backup-vault:" + vaultName(o.Vault)}
-		return []need{{s.Account, vault.String(), []string{
+		return []need{{s.Account, of(vault.String()), []string{
 			"backup:GetBackupVaultAccessPolicy", "backup:PutBackupVaultAccessPolicy", "backup:DeleteBackupVaultAccessPolicy", "backup:DescribeBackupVault",
 		}}}
 	case *estate.NewBucket:
-		return []need{{s.Account, bucketARN(o.Region, o.Bucket), []string{"s3:ListBucket", "s3:CreateBucket", "s3:PutBucketOwnershipControls", "s3:DeleteBucket"}}}
+		return []need{{s.Account, of(bucketARN(o.Region, o.Bucket)), []string{"s3:ListBucket", "s3:CreateBucket", "s3:PutBucketOwnershipControls", "s3:DeleteBucket"}}}
 	case *estate.BucketSetting:
-		return []need{{s.Account, bucketARN(o.Region, o.Bucket), settingActions(o.Setting)}}
+		return []need{{s.Account, of(bucketARN(o.Region, o.Bucket)), settingActions(o.Setting)}}
 	case *estate.Share:
 		return shareNeeds(o)
 	}
@@ -168,24 +186,24 @@ func keyNeeds(op estate.Op) []need {
 	key := knownKey(s.Subject)
 	switch o := op.(type) {
 	case *estate.KeyPolicy:
-		return []need{{s.Account, key, []string{"kms:GetKeyPolicy", "kms:PutKeyPolicy"}}}
+		return []need{{s.Account, of(key), []string{"kms:GetKeyPolicy", "kms:PutKeyPolicy"}}}
 	case *estate.KeyState:
-		return []need{{s.Account, key, []string{"kms:DescribeKey", "kms:EnableKey", "kms:DisableKey", "kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion"}}}
+		return []need{{s.Account, of(key), []string{"kms:DescribeKey", "kms:EnableKey", "kms:DisableKey", "kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion"}}}
 	case *estate.Rotation:
-		return []need{{s.Account, key, []string{"kms:GetKeyRotationStatus", "kms:EnableKeyRotation", "kms:DisableKeyRotation"}}}
+		return []need{{s.Account, of(key), []string{"kms:GetKeyRotationStatus", "kms:EnableKeyRotation", "kms:DisableKeyRotation"}}}
 	case *estate.NewKey:
 		return newKeyNeeds(o, key)
 	case *estate.Alias: // it is asked of the alias, and of the old and the new key
 		alias := arn.ARN{Partition: opPartition(o.Region), Service: "kms", Region: o.Region, Account: o.Account, Resource: o.Name}
 		change := []string{"kms:CreateAlias", "kms:UpdateAlias", "kms:DeleteAlias"}
-		return []need{{s.Account, "*", []string{"kms:ListAliases"}}, {s.Account, alias.String(), change}, {s.Account, anyKey(o.Account, o.Region), change}}
+		return []need{{s.Account, of("*"), []string{"kms:ListAliases"}}, {s.Account, of(alias.String()), change}, {s.Account, of(anyKey(o.Account, o.Region)), change}}
 	case *estate.GrantTo:
 		owner := s.Account
 		if a, err := arn.Parse(o.Key); err == nil {
 			owner = a.Account
 		}
 		end := []string{"kms:ListGrants", "kms:RevokeGrant"}
-		return []need{{owner, key, end}, {s.Account, key, append([]string{"kms:CreateGrant", "kms:RetireGrant"}, end...)}}
+		return []need{{owner, of(key), end}, {s.Account, of(key), append([]string{"kms:CreateGrant", "kms:RetireGrant"}, end...)}}
 	}
 	return nil
 }
@@ -196,17 +214,31 @@ func keyNeeds(op estate.Op) []need {
 func newKeyNeeds(o *estate.NewKey, key string) []need {
 	account := o.Slot().Account
 	needs := []need{
-		{account, key, []string{"kms:DescribeKey", "kms:EnableKey", "kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion"}},
-		{account, "*", []string{"kms:CreateKey", "kms:TagResource"}},
+		{account, of(key), []string{"kms:DescribeKey", "kms:EnableKey", "kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion"}},
+		{account, of("*"), []string{"kms:CreateKey", "kms:TagResource"}},
 	}
 	if estate.IsProvisional(o.ARN) {
-		needs = append(needs, need{account, "*", []string{"kms:ListKeys", "kms:ListResourceTags"}})
+		needs = append(needs, need{account, of("*"), []string{"kms:ListKeys", "kms:ListResourceTags"}})
 	}
 	if o.Primary != "" {
-		needs = append(needs, need{account, knownKey(o.Primary), []string{"kms:ReplicateKey"}})
+		needs = append(needs, need{account, of(knownKey(o.Primary)), []string{"kms:ReplicateKey"}})
 	}
 	if o.MultiRegion || o.Primary != "" {
-		needs = append(needs, need{account, "*", []string{"iam:CreateServiceLinkedRole"}})
+		needs = append(needs, need{account, of("*"), []string{"iam:CreateServiceLinkedRole"}})
+	}
+	return needs
+}
+
+// iamNeeds are those of users and roles. IAM names one that is not there without its
+// path, which only it would know.
+func iamNeeds(op estate.Op) []need {
+	s := op.Slot()
+	needs := []need{{s.Account, of(s.Subject), iamActions(op)}}
+	if p, err := arn.ParsePrincipal(s.Subject); err == nil && p.Path != "" && p.Path != "/" {
+		needs = append(needs, need{s.Account, of(strings.Replace(s.Subject, p.Path, "/", 1)), iamActions(op)})
+	}
+	if s.Kind == "linked-role" { // the deletion is a task
+		needs = append(needs, need{s.Account, of("*"), []string{"iam:GetServiceLinkedRoleDeletionStatus"}})
 	}
 	return needs
 }
@@ -223,7 +255,7 @@ func iamActions(op estate.Op) []string {
 			"iam:GetRole", "iam:CreateRole", "iam:DeleteRole", "iam:UpdateAssumeRolePolicy", "iam:ListAttachedRolePolicies", "iam:AttachRolePolicy", "iam:DetachRolePolicy",
 		}
 	}
-	return []string{"iam:GetRole", "iam:CreateServiceLinkedRole", "iam:DeleteServiceLinkedRole", "iam:GetServiceLinkedRoleDeletionStatus"}
+	return []string{"iam:GetRole", "iam:CreateServiceLinkedRole", "iam:DeleteServiceLinkedRole"}
 }
 
 // drsNeeds are those of the settings of replication. Writing them asks also for rights
@@ -232,16 +264,16 @@ func iamActions(op estate.Op) []string {
 func drsNeeds(o *estate.ReplicationEncryption) []need {
 	id := "replication-configuration-template/" + opLastName(o.ID)
 	actions := []string{"drs:UpdateReplicationConfigurationTemplate"}
-	read := need{o.Account, "*", []string{"drs:DescribeReplicationConfigurationTemplates"}}
+	read := need{o.Account, of("*"), []string{"drs:DescribeReplicationConfigurationTemplates"}}
 	if o.Type == opSourceServer {
 		id, actions = "source-server/"+opLastName(o.ID), []string{"drs:UpdateReplicationConfiguration", "drs:GetReplicationConfiguration"}
 		read.actions = nil
 	}
-	of := arn.ARN{Partition: opPartition(o.Region), Service: "drs", Region: o.Region, Account: o.Account, Resource: id}
+	what := arn.ARN{Partition: opPartition(o.Region), Service: "drs", Region: o.Region, Account: o.Account, Resource: id}
 	read.actions = append(read.actions, "ec2:DescribeInstances", "ec2:DescribeSecurityGroups", "ec2:CreateSecurityGroup", "ec2:GetEbsDefaultKmsKeyId", "ec2:GetEbsEncryptionByDefault")
-	needs := []need{{o.Account, of.String(), actions}, read}
+	needs := []need{{o.Account, of(what.String()), actions}, read}
 	if o.Key != "" {
-		needs = append(needs, need{o.Account, knownKey(o.Key), []string{"kms:CreateGrant", "kms:DescribeKey"}})
+		needs = append(needs, need{o.Account, of(knownKey(o.Key)), []string{"kms:CreateGrant", "kms:DescribeKey"}})
 	}
 	return needs
 }
@@ -272,20 +304,23 @@ func settingActions(setting string) []string {
 // shareNeeds are those of sharing. EC2 leaves the account out of the ARNs of snapshots
 // and images.
 func shareNeeds(o *estate.Share) []need {
-	of := arn.ARN{Partition: opPartition(o.Region), Service: "ec2", Region: o.Region}
+	what := arn.ARN{Partition: opPartition(o.Region), Service: "ec2", Region: o.Region}
 	switch o.Type {
 	case opSnapshot:
-		of.Resource = "snapshot/" + opLastName(o.ID)
-		return []need{{o.Account, "*", []string{"ec2:DescribeSnapshotAttribute"}}, {o.Account, of.String(), []string{"ec2:ModifySnapshotAttribute"}}}
+		what.Resource = "snapshot/" + opLastName(o.ID)
+		return []need{
+			{o.Account, of("*"), []string{"ec2:DescribeSnapshotAttribute"}}, {o.Account, of(what.String()), []string{"ec2:ModifySnapshotAttribute"}},
+			{o.Account, object{"*", "ec2." + o.Region + ".amazonaws.com"}, []string{"kms:ReEncryptFrom", "kms:ReEncryptTo"}}, // of whichever key encrypts it
+		}
 	case opImage:
-		of.Resource = "image/" + opLastName(o.ID)
-		return []need{{o.Account, "*", []string{"ec2:DescribeImageAttribute"}}, {o.Account, of.String(), []string{"ec2:ModifyImageAttribute"}}}
+		what.Resource = "image/" + opLastName(o.ID)
+		return []need{{o.Account, of("*"), []string{"ec2:DescribeImageAttribute"}}, {o.Account, of(what.String()), []string{"ec2:ModifyImageAttribute"}}}
 	case opDB:
-		of.Service, of.Account, of.Resource = "rds", o.Account, "snapshot:"+dbName(o.ID)
-		return []need{{o.Account, of.String(), []string{"rds:DescribeDBSnapshotAttributes", "rds:ModifyDBSnapshotAttribute"}}}
+		what.Service, what.Account, what.Resource = "rds", o.Account, "snapshot:"+dbName(o.ID)
+		return []need{{o.Account, of(what.String()), []string{"rds:DescribeDBSnapshotAttributes", "rds:ModifyDBSnapshotAttribute"}}}
 	case opDBCluster:
-		of.Service, of.Account, of.Resource = "rds", o.Account, "cluster-snapshot:"+dbName(o.ID)
-		return []need{{o.Account, of.String(), []string{"rds:DescribeDBClusterSnapshotAttributes", "rds:ModifyDBClusterSnapshotAttribute"}}}
+		what.Service, what.Account, what.Resource = "rds", o.Account, "cluster-snapshot:"+dbName(o.ID)
+		return []need{{o.Account, of(what.String()), []string{"rds:DescribeDBClusterSnapshotAttributes", "rds:ModifyDBClusterSnapshotAttribute"}}}
 	}
 	return nil
 }

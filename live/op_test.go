@@ -18,6 +18,8 @@ var _ run.Cloud = (*live.Cloud)(nil)
 type opCase struct {
 	name    string
 	prepare func(w *opWorld) estate.Op
+	// changesRole: it changes a role that is there.
+	changesRole bool
 }
 
 const opLifecycle = `{"Rules":[{"ID":"old","Status":"Enabled","Filter":{"Prefix":""},"Expiration":{"Days":30},"AbortIncompleteMultipartUpload":{"DaysAfterInitiation":7}}]}`
@@ -30,37 +32,37 @@ func (w *opWorld) setting(name, text string) estate.Op {
 
 func keyOpCases() []opCase {
 	return []opCase{
-		{"the policy of a key", func(w *opWorld) estate.Op {
+		{name: "the policy of a key", prepare: func(w *opWorld) estate.Op {
 			return &estate.KeyPolicy{Key: w.key(opOwner, opHome), Document: opKeyPolicy(w.role(opConsumer, "restore"))}
 		}},
-		{"a new key", func(w *opWorld) estate.Op {
+		{name: "a new key", prepare: func(w *opWorld) estate.Op {
 			return &estate.NewKey{ARN: estate.ProvisionalKey(opOwner, opHome, "shared"), Description: "shared data", Document: opKeyPolicy(), Tags: map[string]string{"team": "data"}}
 		}},
-		{"a replica of a multi-Region key", func(w *opWorld) estate.Op {
+		{name: "a replica of a multi-Region key", prepare: func(w *opWorld) estate.Op {
 			primary := w.key(opOwner, opHome)
 			return &estate.NewKey{ARN: strings.Replace(primary, opHome, opAway, 1), Primary: primary, Document: opKeyPolicy()}
 		}},
-		{"a key that goes", func(w *opWorld) estate.Op { return &estate.NewKey{ARN: w.key(opOwner, opHome), Absent: true} }},
-		{"a disabled key", func(w *opWorld) estate.Op { return &estate.KeyState{Key: w.key(opOwner, opHome), State: "Disabled"} }},
-		{"a key pending deletion", func(w *opWorld) estate.Op {
+		{name: "a key that goes", prepare: func(w *opWorld) estate.Op { return &estate.NewKey{ARN: w.key(opOwner, opHome), Absent: true} }},
+		{name: "a disabled key", prepare: func(w *opWorld) estate.Op { return &estate.KeyState{Key: w.key(opOwner, opHome), State: "Disabled"} }},
+		{name: "a key pending deletion", prepare: func(w *opWorld) estate.Op {
 			return &estate.KeyState{Key: w.key(opOwner, opHome), State: "PendingDeletion"}
 		}},
-		{"a new alias", func(w *opWorld) estate.Op {
+		{name: "a new alias", prepare: func(w *opWorld) estate.Op {
 			return &estate.Alias{Name: "alias/shared", Account: opOwner, Region: opHome, Key: w.key(opOwner, opHome)}
 		}},
-		{"an alias that names another key", func(w *opWorld) estate.Op {
+		{name: "an alias that names another key", prepare: func(w *opWorld) estate.Op {
 			w.perform(&estate.Alias{Name: "alias/shared", Account: opOwner, Region: opHome, Key: w.key(opOwner, opHome)})
 			return &estate.Alias{Name: "alias/shared", Account: opOwner, Region: opHome, Key: w.key(opOwner, opHome)}
 		}},
-		{"an alias that goes", func(w *opWorld) estate.Op {
+		{name: "an alias that goes", prepare: func(w *opWorld) estate.Op {
 			w.perform(&estate.Alias{Name: "alias/shared", Account: opOwner, Region: opHome, Key: w.key(opOwner, opHome)})
 			return &estate.Alias{Name: "alias/shared", Account: opOwner, Region: opHome}
 		}},
-		{"rotation", func(w *opWorld) estate.Op { return &estate.Rotation{Key: w.key(opOwner, opHome), On: true} }},
-		{"a grant", func(w *opWorld) estate.Op {
+		{name: "rotation", prepare: func(w *opWorld) estate.Op { return &estate.Rotation{Key: w.key(opOwner, opHome), On: true} }},
+		{name: "a grant", prepare: func(w *opWorld) estate.Op {
 			return &estate.GrantTo{Key: w.key(opOwner, opHome), Name: "for-restore", Issuer: opOwner, Grantee: w.role(opConsumer, "restore"), Operations: []string{"Decrypt", "DescribeKey"}}
 		}},
-		{"a grant that another account issues", func(w *opWorld) estate.Op {
+		{name: "a grant that another account issues", prepare: func(w *opWorld) estate.Op {
 			key := w.key(opOwner, opHome)
 			w.perform(&estate.KeyPolicy{Key: key, Document: opKeyPolicy("arn:aws:iam::" + opConsumer + ":root")})
 			return &estate.GrantTo{
@@ -68,12 +70,12 @@ func keyOpCases() []opCase {
 				Constraints: &estate.GrantConstraints{EncryptionContextSubset: map[string]string{"team": "data"}},
 			}
 		}},
-		{"a grant that says something else", func(w *opWorld) estate.Op {
+		{name: "a grant that says something else", prepare: func(w *opWorld) estate.Op {
 			key, role := w.key(opOwner, opHome), w.role(opConsumer, "restore")
 			w.perform(&estate.GrantTo{Key: key, Name: "for-restore", Issuer: opOwner, Grantee: role, Operations: []string{"Decrypt"}})
 			return &estate.GrantTo{Key: key, Name: "for-restore", Issuer: opOwner, Grantee: role, Operations: []string{"Decrypt", "CreateGrant"}}
 		}},
-		{"a grant that goes", func(w *opWorld) estate.Op {
+		{name: "a grant that goes", prepare: func(w *opWorld) estate.Op {
 			key := w.key(opOwner, opHome)
 			w.perform(&estate.GrantTo{Key: key, Name: "for-restore", Issuer: opOwner, Grantee: w.role(opConsumer, "restore"), Operations: []string{"Decrypt"}})
 			return &estate.GrantTo{Key: key, Name: "for-restore", Issuer: opOwner, Absent: true}
@@ -84,26 +86,26 @@ func keyOpCases() []opCase {
 func iamOpCases() []opCase {
 	const document = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:Decrypt","Resource":"*","Condition":{"StringEquals":{"aws:PrincipalTag/a+b":"100% c d"}}}]}`
 	return []opCase{
-		{"a role's inline policy", func(w *opWorld) estate.Op {
+		{name: "a role's inline policy", prepare: func(w *opWorld) estate.Op {
 			return &estate.InlinePolicy{Principal: w.role(opConsumer, "restore"), Name: "keys", Document: document}
 		}},
-		{"a user's inline policy that goes", func(w *opWorld) estate.Op {
+		{name: "a user's inline policy that goes", prepare: func(w *opWorld) estate.Op {
 			user := *opNeed(iam.NewFromConfig(w.Root(opConsumer, opHome)).CreateUser(w.Context(), &iam.CreateUserInput{UserName: new("ann")}))(w).User.Arn
 			w.perform(&estate.InlinePolicy{Principal: user, Name: "keys", Document: document})
 			return &estate.InlinePolicy{Principal: user, Name: "keys"}
 		}},
-		{"a new role", func(w *opWorld) estate.Op {
+		{name: "a new role", prepare: func(w *opWorld) estate.Op {
 			return &estate.NewRole{ARN: "arn:aws:iam::" + opConsumer + ":role/rescue/restore", Trust: opTrust(opOwner), Managed: []string{
 				"arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup", "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForRestores",
 			}}
 		}},
-		{"a role that trusts somebody else", func(w *opWorld) estate.Op {
+		{name: "a role that trusts somebody else", prepare: func(w *opWorld) estate.Op {
 			return &estate.NewRole{ARN: w.role(opConsumer, "restore"), Trust: opTrust(opOwner)}
-		}},
-		{"a service-linked role", func(w *opWorld) estate.Op {
+		}, changesRole: true},
+		{name: "a service-linked role", prepare: func(w *opWorld) estate.Op {
 			return &estate.LinkedRole{ARN: "arn:aws:iam::" + opConsumer + ":role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling", Service: "autoscaling.amazonaws.com"}
 		}},
-		{"a service-linked role with a suffix", func(w *opWorld) estate.Op {
+		{name: "a service-linked role with a suffix", prepare: func(w *opWorld) estate.Op {
 			return &estate.LinkedRole{ARN: "arn:aws:iam::" + opConsumer + ":role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling_web", Service: "autoscaling.amazonaws.com"}
 		}},
 	}
@@ -111,40 +113,40 @@ func iamOpCases() []opCase {
 
 func settingOpCases() []opCase {
 	return []opCase{
-		{"encryption by default", func(w *opWorld) estate.Op {
+		{name: "encryption by default", prepare: func(w *opWorld) estate.Op {
 			return &estate.EBSEncryption{Account: opOwner, Region: opHome, Encrypt: true, Key: w.key(opOwner, opHome)}
 		}},
-		{"the default key alone", func(w *opWorld) estate.Op {
+		{name: "the default key alone", prepare: func(w *opWorld) estate.Op {
 			w.perform(&estate.EBSEncryption{Account: opOwner, Region: opHome, Encrypt: true, Key: w.key(opOwner, opHome)})
 			return &estate.EBSEncryption{Account: opOwner, Region: opHome, Encrypt: false}
 		}},
-		{"the key of a replication template", func(w *opWorld) estate.Op {
+		{name: "the key of a replication template", prepare: func(w *opWorld) estate.Op {
 			return &estate.ReplicationEncryption{Type: "drs:ReplicationConfigurationTemplate", ID: w.template(), Account: opOwner, Region: opHome, Encryption: "CUSTOM", Key: w.key(opOwner, opHome)}
 		}},
-		{"the key of a source server", func(w *opWorld) estate.Op {
+		{name: "the key of a source server", prepare: func(w *opWorld) estate.Op {
 			return &estate.ReplicationEncryption{Type: "drs:SourceServer", ID: w.sourceServer(), Account: opOwner, Region: opHome, Encryption: "CUSTOM", Key: w.key(opOwner, opHome)}
 		}},
-		{"the policy of a vault", func(w *opWorld) estate.Op {
+		{name: "the policy of a vault", prepare: func(w *opWorld) estate.Op {
 			return &estate.VaultPolicy{Vault: w.vault("safe"), Account: opOwner, Region: opHome, Document: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + opConsumer + `:root"},"Action":"backup:CopyIntoBackupVault","Resource":"*"}]}`}
 		}},
-		{"a new bucket", func(*opWorld) estate.Op {
+		{name: "a new bucket", prepare: func(*opWorld) estate.Op {
 			return &estate.NewBucket{Bucket: "opened-data", Account: opOwner, Region: opHome}
 		}},
-		{"a new bucket of another Region", func(*opWorld) estate.Op {
+		{name: "a new bucket of another Region", prepare: func(*opWorld) estate.Op {
 			return &estate.NewBucket{Bucket: "opened-data", Account: opOwner, Region: opAway}
 		}},
-		{"the policy of a bucket", func(w *opWorld) estate.Op {
+		{name: "the policy of a bucket", prepare: func(w *opWorld) estate.Op {
 			return w.setting(estate.BucketPolicy, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"`+w.role(opConsumer, "restore")+`"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::opened-data/*"}]}`)
 		}},
-		{"the versioning of a bucket", func(w *opWorld) estate.Op { return w.setting(estate.BucketVersioning, "Enabled") }},
-		{"the key of a bucket", func(w *opWorld) estate.Op { return w.setting(estate.BucketEncryption, w.key(opOwner, opHome)) }},
-		{"a bucket under AWS's own key", func(w *opWorld) estate.Op { return w.setting(estate.BucketEncryption, "aws:kms") }},
-		{"bucket keys", func(w *opWorld) estate.Op { return w.setting(estate.BucketKeyOn, "true") }},
-		{"a bucket that lets the public in", func(w *opWorld) estate.Op { return w.setting(estate.BucketPublicAccess, "") }},
-		{"a bucket that lets some of the public in", func(w *opWorld) estate.Op {
+		{name: "the versioning of a bucket", prepare: func(w *opWorld) estate.Op { return w.setting(estate.BucketVersioning, "Enabled") }},
+		{name: "the key of a bucket", prepare: func(w *opWorld) estate.Op { return w.setting(estate.BucketEncryption, w.key(opOwner, opHome)) }},
+		{name: "a bucket under AWS's own key", prepare: func(w *opWorld) estate.Op { return w.setting(estate.BucketEncryption, "aws:kms") }},
+		{name: "bucket keys", prepare: func(w *opWorld) estate.Op { return w.setting(estate.BucketKeyOn, "true") }},
+		{name: "a bucket that lets the public in", prepare: func(w *opWorld) estate.Op { return w.setting(estate.BucketPublicAccess, "") }},
+		{name: "a bucket that lets some of the public in", prepare: func(w *opWorld) estate.Op {
 			return w.setting(estate.BucketPublicAccess, "BlockPublicAcls,IgnorePublicAcls")
 		}},
-		{"the lifecycle of a bucket", func(w *opWorld) estate.Op { return w.setting(estate.BucketLifecycle, opLifecycle) }},
+		{name: "the lifecycle of a bucket", prepare: func(w *opWorld) estate.Op { return w.setting(estate.BucketLifecycle, opLifecycle) }},
 	}
 }
 
@@ -153,18 +155,18 @@ func shareOpCases() []opCase {
 		return &estate.Share{Type: typ, ID: id, Account: opOwner, Region: opHome, With: with}
 	}
 	return []opCase{
-		{"a shared snapshot", func(w *opWorld) estate.Op { return share("ec2:Snapshot", w.snapshot(), opConsumer) }},
-		{"a shared image", func(w *opWorld) estate.Op { return share("ec2:Image", w.image(), opConsumer) }},
-		{"an image that an organization shares", func(w *opWorld) estate.Op {
+		{name: "a shared snapshot", prepare: func(w *opWorld) estate.Op { return share("ec2:Snapshot", w.snapshot(), opConsumer) }},
+		{name: "a shared image", prepare: func(w *opWorld) estate.Op { return share("ec2:Image", w.image(), opConsumer) }},
+		{name: "an image that an organization shares", prepare: func(w *opWorld) estate.Op {
 			all, _ := w.organization()
 			return share("ec2:Image", w.image(), all)
 		}},
-		{"an image that a unit shares", func(w *opWorld) estate.Op {
+		{name: "an image that a unit shares", prepare: func(w *opWorld) estate.Op {
 			_, unit := w.organization()
 			return share("ec2:Image", w.image(), unit)
 		}},
-		{"a shared snapshot of a database", func(w *opWorld) estate.Op { return share("rds:DBSnapshot", w.dbSnapshot(), opConsumer) }},
-		{"a shared snapshot of a cluster", func(w *opWorld) estate.Op { return share("rds:DBClusterSnapshot", w.clusterSnapshot(), opConsumer) }},
+		{name: "a shared snapshot of a database", prepare: func(w *opWorld) estate.Op { return share("rds:DBSnapshot", w.dbSnapshot(), opConsumer) }},
+		{name: "a shared snapshot of a cluster", prepare: func(w *opWorld) estate.Op { return share("rds:DBClusterSnapshot", w.clusterSnapshot(), opConsumer) }},
 	}
 }
 

@@ -2,6 +2,7 @@ package live_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/live"
@@ -119,7 +121,7 @@ func (w *opWorld) bucket(name string) string {
 
 func (w *opWorld) vault(name string) string {
 	w.Helper()
-	opNeed(backup.NewFromConfig(w.Root(opOwner, opHome)).CreateBackupVault(w.Context(), &backup.CreateBackupVaultInput{BackupVaultName: &name}))(w)
+	opNeed(backup.NewFromConfig(w.Root(opOwner, opHome)).CreateBackupVault(w.Context(), &backup.CreateBackupVaultInput{BackupVaultName: &name, EncryptionKeyArn: new(w.key(opOwner, opHome))}))(w)
 	return name
 }
 
@@ -140,6 +142,32 @@ func (w *opWorld) image() string {
 		Name: new("golden"), Architecture: ec2types.ArchitectureValuesX8664, VirtualizationType: new("hvm"), RootDeviceName: new("/dev/xvda"), EnaSupport: new(true),
 		BlockDeviceMappings: []ec2types.BlockDeviceMapping{{DeviceName: new("/dev/xvda"), Ebs: &ec2types.EbsBlockDevice{SnapshotId: &id}}},
 	}))(w).ImageId
+}
+
+// narrowed is a Cloud whose callers are sessions of roles that may do anything, narrowed
+// by the policies of their accounts.
+func (w *opWorld) narrowed(policies map[string]string) *live.Cloud {
+	w.Helper()
+	const all = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`
+	sessions := map[string]live.Keys{}
+	for account, policy := range policies {
+		api := iam.NewFromConfig(w.Root(account, opHome))
+		role := w.role(account, "apply")
+		opNeed(api.PutRolePolicy(w.Context(), &iam.PutRolePolicyInput{RoleName: new("apply"), PolicyName: new("all"), PolicyDocument: new(all)}))(w)
+		opNeed(api.CreateUser(w.Context(), &iam.CreateUserInput{UserName: new("admin")}))(w) // the root user assumes no roles
+		opNeed(api.PutUserPolicy(w.Context(), &iam.PutUserPolicyInput{UserName: new("admin"), PolicyName: new("all"), PolicyDocument: new(all)}))(w)
+		k := opNeed(api.CreateAccessKey(w.Context(), &iam.CreateAccessKeyInput{UserName: new("admin")}))(w).AccessKey
+		admin := sts.NewFromConfig(w.As(opHome, *k.AccessKeyId, *k.SecretAccessKey, ""))
+		c := opNeed(admin.AssumeRole(w.Context(), &sts.AssumeRoleInput{RoleArn: &role, RoleSessionName: new("keyreach"), Policy: &policy}))(w).Credentials
+		sessions[account] = live.Keys{AccessKeyID: *c.AccessKeyId, SecretAccessKey: *c.SecretAccessKey, SessionToken: *c.SessionToken}
+	}
+	return w.open(func(_ context.Context, principal string) (live.Keys, error) {
+		k, ok := sessions[principal]
+		if !ok {
+			return k, errors.New("nobody is narrowed in " + principal)
+		}
+		return k, nil
+	})
 }
 
 // organization makes one with a unit, and returns their ARNs.
@@ -200,7 +228,7 @@ func (w *opWorld) sourceServer() string {
 	}))(w).SourceServerID
 }
 
-// objectsIn puts an object into a bucket, so that it cannot be deleted.
+// objectIn puts an object into a bucket, so that it cannot be deleted.
 func (w *opWorld) objectIn(bucket string) {
 	w.Helper()
 	api := s3.NewFromConfig(w.Root(opOwner, opHome), func(o *s3.Options) { o.UsePathStyle = true })

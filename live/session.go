@@ -168,15 +168,15 @@ func (c *Cloud) base(ctx context.Context, profile string) (aws.Config, error) {
 	if c.options.Endpoint != "" {
 		load = append(load, config.WithBaseEndpoint(c.options.Endpoint))
 	}
-	if c.options.HTTP != nil {
-		load = append(load, config.WithHTTPClient(c.options.HTTP))
-	}
 	cfg, err := config.LoadDefaultConfig(ctx, load...)
 	if err != nil {
 		return cfg, &cloud.Error{Kind: cloud.Credentials, Operation: "reading the AWS configuration", Err: err}
 	}
 	if cfg.Region == "" {
 		cfg.Region = "us-east-1"
+	}
+	if c.options.HTTP != nil {
+		cfg.HTTPClient = c.options.HTTP // not before: where AWS_CA_BUNDLE is set, the SDK takes none but its own
 	}
 	return cfg, nil
 }

@@ -232,12 +232,21 @@ func sealed(ciphertext []byte) cloud.Progress {
 	return done("sealed", map[string]string{"ciphertext": base64.StdEncoding.EncodeToString(ciphertext)})
 }
 
+// taskKMS is a client in the Region of the task's key.
+func (w *work) taskKMS() *kms.Client {
+	cfg := w.actor
+	if a, err := arn.Parse(w.Key); err == nil {
+		cfg = in(cfg, a.Region)
+	}
+	return kms.NewFromConfig(cfg)
+}
+
 func encrypt(ctx context.Context, w *work) (cloud.Progress, error) {
 	pairs, err := w.encryptionContext()
 	if err != nil {
 		return cloud.Progress{}, err
 	}
-	out, err := kms.NewFromConfig(w.actor).Encrypt(ctx, &kms.EncryptInput{KeyId: &w.Key, Plaintext: []byte(w.Args["body"]), EncryptionContext: pairs})
+	out, err := w.taskKMS().Encrypt(ctx, &kms.EncryptInput{KeyId: &w.Key, Plaintext: []byte(w.Args["body"]), EncryptionContext: pairs})
 	if err != nil {
 		return cloud.Progress{}, w.failed(err, w.Operation)
 	}
@@ -250,7 +259,7 @@ func generateDataKey(ctx context.Context, w *work) (cloud.Progress, error) {
 	if err != nil {
 		return cloud.Progress{}, err
 	}
-	out, err := kms.NewFromConfig(w.actor).GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: &w.Key, KeySpec: kmstypes.DataKeySpecAes256, EncryptionContext: pairs})
+	out, err := w.taskKMS().GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: &w.Key, KeySpec: kmstypes.DataKeySpecAes256, EncryptionContext: pairs})
 	if err != nil {
 		return cloud.Progress{}, w.failed(err, w.Operation)
 	}
@@ -271,7 +280,7 @@ func decrypt(ctx context.Context, w *work) (cloud.Progress, error) {
 	if err != nil {
 		return cloud.Progress{}, w.invalid(errors.New("the argument ciphertext is not base64"), cloud.Invalid)
 	}
-	out, err := kms.NewFromConfig(w.actor).Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: blob, KeyId: optional(w.Key), EncryptionContext: pairs})
+	out, err := w.taskKMS().Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: blob, KeyId: optional(w.Key), EncryptionContext: pairs})
 	if err != nil {
 		return cloud.Progress{}, w.failed(err, w.Operation)
 	}

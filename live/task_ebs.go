@@ -59,6 +59,11 @@ func (w *work) byTag() []types.Filter {
 	return []types.Filter{{Name: new("tag:" + cloud.TaskTag), Values: []string{w.Name}}}
 }
 
+// ec2Own reports whether tags say that the task made something.
+func (w *work) ec2Own(tags []types.Tag) bool {
+	return slices.ContainsFunc(tags, func(t types.Tag) bool { return aws.ToString(t.Key) == cloud.TaskTag && aws.ToString(t.Value) == w.Name })
+}
+
 // removed reports whether Remove ended something that AWS still shows.
 func removed(tags []types.Tag) bool {
 	return slices.ContainsFunc(tags, func(t types.Tag) bool { return aws.ToString(t.Key) == removedTag })

@@ -108,7 +108,7 @@ func (w *work) fleets(ctx context.Context) (list []types.FleetData, ended int, e
 			return nil, 0, w.failed(err, "ec2:DescribeFleets")
 		}
 		for _, f := range out.Fleets {
-			own := slices.ContainsFunc(f.Tags, func(t types.Tag) bool { return aws.ToString(t.Key) == cloud.TaskTag && aws.ToString(t.Value) == w.Name })
+			own := w.ec2Own(f.Tags)
 			switch {
 			case own && (f.FleetState == types.FleetStateCodeDeleted || f.FleetState == types.FleetStateCodeDeletedRunning || f.FleetState == types.FleetStateCodeDeletedTerminatingInstances):
 				ended++

@@ -198,21 +198,35 @@ func (w *work) template(ctx context.Context) (string, error) {
 	out, err := taskEC2(w.own).CreateLaunchTemplate(ctx, &ec2.CreateLaunchTemplateInput{
 		LaunchTemplateName: &w.Name, LaunchTemplateData: data, TagSpecifications: w.tagged(types.ResourceTypeLaunchTemplate),
 	})
+	if err = w.failed(err, "ec2:CreateLaunchTemplate"); exists(err) {
+		// Filters see what was made a moment ago later than names do.
+		there, looked := w.templateLike(ctx, &ec2.DescribeLaunchTemplatesInput{LaunchTemplateNames: []string{w.Name}})
+		if looked == nil && there != "" {
+			return there, nil
+		}
+	}
 	if err != nil {
-		return "", w.failed(err, "ec2:CreateLaunchTemplate")
+		return "", err
 	}
 	return aws.ToString(out.LaunchTemplate.LaunchTemplateId), nil
 }
 
 func (w *work) templateThere(ctx context.Context) (string, error) {
-	out, err := taskEC2(w.own).DescribeLaunchTemplates(ctx, &ec2.DescribeLaunchTemplatesInput{Filters: w.byTag()})
+	return w.templateLike(ctx, &ec2.DescribeLaunchTemplatesInput{Filters: w.byTag()})
+}
+
+// templateLike finds the task's template; one that only has its name is not.
+func (w *work) templateLike(ctx context.Context, like *ec2.DescribeLaunchTemplatesInput) (string, error) {
+	out, err := taskEC2(w.own).DescribeLaunchTemplates(ctx, like)
 	if err != nil {
 		return "", w.failed(err, "ec2:DescribeLaunchTemplates")
 	}
-	if len(out.LaunchTemplates) == 0 {
-		return "", nil
+	for _, t := range out.LaunchTemplates {
+		if w.ec2Own(t.Tags) {
+			return aws.ToString(t.LaunchTemplateId), nil
+		}
 	}
-	return aws.ToString(out.LaunchTemplates[0].LaunchTemplateId), nil
+	return "", nil
 }
 
 func (w *work) removeTemplate(ctx context.Context) error {

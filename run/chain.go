@@ -248,3 +248,7 @@ func (c *chain) keyOf(id string, owner *route.Party) string {
 	}
 	return ""
 }
+
+// NewName is a name that begins the names of everything a route run makes, of a run that
+// begins now.
+func NewName(now time.Time) string { return "keyreach-" + newID(now) }

@@ -47,7 +47,7 @@ type VersionError struct {
 }
 
 func (e *VersionError) Error() string {
-	return fmt.Sprintf("the journal %s has version %d, and this version knows up to %d", e.Path, e.Have, e.Know)
+	return fmt.Sprintf("the journal has version %d, and this version knows up to %d", e.Have, e.Know)
 }
 
 // StatusError is returned for a run that cannot be resumed or undone as it is.

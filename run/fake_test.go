@@ -374,6 +374,9 @@ func asText(t testing.TB, e *estate.Estate) string {
 		if k.State == "Enabled" {
 			k.State = ""
 		}
+		if k.Rotation == "off" {
+			k.Rotation = ""
+		}
 	}
 	// What AWS does not take back at once.
 	out.Keys = slices.DeleteFunc(out.Keys, func(k estate.Key) bool { return k.State == "PendingDeletion" })

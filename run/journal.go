@@ -82,7 +82,7 @@ func open(dir, synchronous string) (*Journal, error) {
 	db.SetMaxOpenConns(1) // what one goroutine wrote the other reads
 	j := &Journal{dir: dir, db: db}
 	if err := j.migrate(file); err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(fmt.Errorf("opening the journal %s: %w", file, err), db.Close())
 	}
 	return j, nil
 }
@@ -106,7 +106,7 @@ func (j *Journal) migrate(file string) error {
 	return j.change(context.Background(), func(tx *sql.Tx) error {
 		var have int
 		if err := tx.QueryRow("PRAGMA user_version").Scan(&have); err != nil {
-			return fmt.Errorf("reading the journal %s: %w", file, err)
+			return fmt.Errorf("reading its version: %w", err)
 		}
 		switch {
 		case have > journalVersion:
@@ -115,7 +115,7 @@ func (j *Journal) migrate(file string) error {
 			return nil
 		}
 		if _, err := tx.Exec(schema + fmt.Sprintf("PRAGMA user_version = %d", journalVersion)); err != nil {
-			return fmt.Errorf("making the tables of the journal %s: %w", file, err)
+			return fmt.Errorf("making its tables: %w", err)
 		}
 		return nil
 	})

@@ -69,6 +69,11 @@ func (s *Sandbox) due(t state.Task) (err error) {
 	return d.Due(gate.With(context.Background(), c), t)
 }
 
+// NextDue is when the sandbox next does something by itself, and whether it is going to:
+// Advance to that time, and it is done. After what a call started, such as a copy, is
+// over, there may still be what happens regularly, such as backups.
+func (s *Sandbox) NextDue() (time.Time, bool) { return s.agenda.Next() }
+
 // alarm wakes the sandbox when something is due while nobody calls, so that events
 // leave at their time.
 type alarm struct {

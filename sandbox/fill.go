@@ -56,14 +56,15 @@ func (s *Sandbox) fillers() map[string]behalf.Filler {
 }
 
 // fillResources has the services make resources. It returns those that no service takes,
-// and of the others the attributes that their service does not keep. It is called in
+// and keeps of the others the attributes that their service does not. It is called in
 // Update.
-func (s *Sandbox) fillResources(list []estate.Resource, now time.Time) (rest, more []estate.Resource, err error) {
+func (s *Sandbox) fillResources(list []estate.Resource, now time.Time) (rest []estate.Resource, err error) {
 	fillers := s.fillers()
 	w := behalf.World{Now: now, Keys: s.kms}
 	w.Make = func(r *estate.Resource) error { return fillers[r.Type].Fill(w, r) }
 	ordered := slices.Clone(list)
 	slices.SortStableFunc(ordered, func(a, b estate.Resource) int { return cmp.Compare(fillOrder(a.Type), fillOrder(b.Type)) })
+	var filled, more []estate.Resource
 	for _, given := range ordered {
 		f := fillers[given.Type]
 		if f == nil {
@@ -76,21 +77,41 @@ func (s *Sandbox) fillResources(list []estate.Resource, now time.Time) (rest, mo
 		case errors.Is(err, behalf.ErrNotHeld):
 			rest = append(rest, given)
 		case err != nil:
-			return nil, nil, fmt.Errorf("%s %s of %s: %w", r.Type, cmp.Or(given.ID, given.ARN), r.Account, err)
+			return nil, fmt.Errorf("%s %s of %s: %w", r.Type, cmp.Or(given.ID, given.ARN), r.Account, err)
 		default:
+			filled = append(filled, r)
 			if unknown := unknownTo(f, &r); len(unknown) > 0 {
 				more = append(more, estate.Resource{Type: r.Type, ID: r.ID, Account: r.Account, Region: r.Region, Attributes: unknown})
 			}
 		}
 	}
-	return rest, more, nil
+	return rest, s.keepAttributes(filled, more)
+}
+
+// identity is what no two resources have in common.
+func identity(r *estate.Resource) [4]string {
+	return [4]string{r.Type, r.Account, r.Region, r.ID}
 }
 
 // attributes is the setting that has the attributes which no service keeps.
 const attributes = "attributes"
 
-// keepAttributes stores them. It is called in Update.
-func (s *Sandbox) keepAttributes(more []estate.Resource) error {
+// keepAttributes stores them, beside those of resources that were filled before. It is
+// called in Update.
+func (s *Sandbox) keepAttributes(filled, more []estate.Resource) error {
+	old, err := s.keptAttributes()
+	if err != nil {
+		return err
+	}
+	anew := map[[4]string]bool{}
+	for i := range filled {
+		anew[identity(&filled[i])] = true
+	}
+	for i := range old {
+		if !anew[identity(&old[i])] {
+			more = append(more, old[i])
+		}
+	}
 	text, err := json.Marshal(more)
 	if err != nil {
 		return err
@@ -128,7 +149,7 @@ func (s *Sandbox) exportResources(rest []estate.Resource, now time.Time) ([]esta
 	}
 	more := map[[4]string]map[string]string{}
 	for _, r := range kept {
-		more[[4]string{r.Type, r.Account, r.Region, r.ID}] = r.Attributes
+		more[identity(&r)] = r.Attributes
 	}
 	list := []estate.Resource{}
 	for _, name := range slices.Sorted(maps.Keys(s.services)) {
@@ -137,7 +158,7 @@ func (s *Sandbox) exportResources(rest []estate.Resource, now time.Time) ([]esta
 			continue
 		}
 		for _, r := range h.Resources(now) {
-			if known := more[[4]string{r.Type, r.Account, r.Region, r.ID}]; known != nil {
+			if known := more[identity(&r)]; known != nil {
 				known = maps.Clone(known)
 				maps.Copy(known, r.Attributes)
 				r.Attributes = known

@@ -12,8 +12,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	backuptypes "github.com/aws/aws-sdk-go-v2/service/backup/types"
 	"github.com/aws/aws-sdk-go-v2/service/drs"
+	drstypes "github.com/aws/aws-sdk-go-v2/service/drs/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -200,6 +202,24 @@ func TestWhatAnEstateLeavesOutIsMadeUpSensibly(t *testing.T) {
 	}
 }
 
+// Filling again leaves what the second estate does not speak of as it is.
+func TestASecondFillAddsToTheFirst(t *testing.T) {
+	t.Parallel()
+	w := filledWorld(t)
+	if err := w.Fill(&estate.Estate{FormatVersion: estate.FormatVersion, Resources: []estate.Resource{
+		{Type: "ec2:Snapshot", ID: "snap-00000000000000001", Account: owner, Region: home, Key: filledMine, Attributes: map[string]string{"volumeSize": "7"}},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	e := need(w.Estate())(t)
+	if r := held(e, "ec2:Snapshot", "snap-00000000000000001"); r.Key != filledMine || r.Attributes["volumeSize"] != "7" || len(r.SharedWith) != 0 {
+		t.Errorf("the snapshot is %+v", r)
+	}
+	if r := held(e, "ec2:Volume", "vol-00000000000000001"); r == nil || r.Attributes["note"] == "" {
+		t.Errorf("the volume is %+v", r)
+	}
+}
+
 func TestAnEstateWithAWrongValueFillsNothing(t *testing.T) {
 	t.Parallel()
 	for name, r := range map[string]estate.Resource{
@@ -361,6 +381,18 @@ func TestAFilledSourceServerIsRecovered(t *testing.T) {
 	if n := held(need(w.Estate())(t), "ec2:Snapshot", points[0].EbsSnapshots[0]); n == nil || n.Key != filledKey {
 		t.Errorf("its snapshot is %+v", n)
 	}
+	admin := drs.NewFromConfig(w.admin(owner))
+	need(admin.InitializeService(t.Context(), &drs.InitializeServiceInput{}))(t) // the roles, which the estate does not have
+	const role = "arn:aws:iam::" + owner + ":role/aws-service-role/drs.amazonaws.com/AWSServiceRoleForElasticDisasterRecovery"
+	policy := strings.Replace(open(owner), `"arn:aws:iam::`+owner+`:root"`, `"arn:aws:iam::`+owner+`:root","`+role+`"`, 1)
+	need(w.kmsOf(w.root(owner)).PutKeyPolicy(t.Context(), &kms.PutKeyPolicyInput{KeyId: new(filledKey), Policy: &policy}))(t) // the role has no other right on keys
+	job := need(admin.StartRecovery(t.Context(), &drs.StartRecoveryInput{IsDrill: new(true), SourceServers: []drstypes.StartRecoveryRequestSourceServer{{SourceServerID: new("s-1111111111111111a"), RecoverySnapshotID: points[0].SnapshotID}}}))(t).Job
+	w.pass(5 * time.Minute)
+	jobs := need(admin.DescribeJobs(t.Context(), &drs.DescribeJobsInput{Filters: &drstypes.DescribeJobsRequestFilters{JobIDs: []string{*job.JobID}}}))(t).Items
+	if jobs[0].Status != drstypes.JobStatusCompleted || jobs[0].ParticipatingServers[0].LaunchStatus != drstypes.LaunchStatusLaunched {
+		log := need(admin.DescribeJobLogItems(t.Context(), &drs.DescribeJobLogItemsInput{JobID: job.JobID}))(t)
+		t.Errorf("the recovery is %s: %s", jobs[0].ParticipatingServers[0].LaunchStatus, jsonText(log.Items))
+	}
 	servers := need(drs.NewFromConfig(w.root(consumer)).DescribeSourceServers(t.Context(), &drs.DescribeSourceServersInput{Filters: nil}))(t).Items
 	if len(servers) != 1 || servers[0].StagingArea.Status != "EXTENSION_ERROR" {
 		t.Errorf("without the role of the staging account it is %s", jsonText(servers))
@@ -369,6 +401,26 @@ func TestAFilledSourceServerIsRecovered(t *testing.T) {
 	servers = need(drs.NewFromConfig(unknown.root(owner)).DescribeSourceServers(t.Context(), &drs.DescribeSourceServersInput{}))(t).Items
 	if len(servers) != 1 || servers[0].StagingArea.Status != "EXTENDED" {
 		t.Errorf("of one that nobody knows where it is staged: %s", jsonText(servers))
+	}
+}
+
+// Whoever rehearses goes from one thing that time brings to the next.
+func TestTheClockCanGoToWhatIsDueNext(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if at, ok := w.NextDue(); ok {
+		t.Errorf("in an empty sandbox something is due at %s", at)
+	}
+	c := ec2.NewFromConfig(w.root(owner))
+	v := need(c.CreateVolume(t.Context(), &ec2.CreateVolumeInput{AvailabilityZone: new(home + "a"), Size: new(int32(1))}))(t)
+	if at, ok := w.NextDue(); ok { // else it is done already
+		w.pass(max(0, at.Sub(w.Now())))
+	}
+	if got := need(c.DescribeVolumes(t.Context(), &ec2.DescribeVolumesInput{VolumeIds: []string{*v.VolumeId}}))(t).Volumes[0].State; got != ec2types.VolumeStateAvailable {
+		t.Errorf("the volume is %s", got)
+	}
+	if at, ok := w.NextDue(); ok {
+		t.Errorf("something is still due at %s", at)
 	}
 }
 

@@ -38,10 +38,7 @@ func (s *Sandbox) fill(e *estate.Estate) error {
 			return fmt.Errorf("filling the sandbox: %w", err)
 		}
 	}
-	rest, more, err := s.fillResources(e.Resources, now)
-	if err == nil {
-		err = s.keepAttributes(more)
-	}
+	rest, err := s.fillResources(e.Resources, now)
 	if err != nil {
 		return fmt.Errorf("filling the sandbox: %w", err)
 	}

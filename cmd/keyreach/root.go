@@ -19,8 +19,8 @@ type streams struct {
 	out, err io.Writer
 }
 
-// run is the program without the process: it returns the exit code.
-func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
+// execute is the program without the process: it returns the exit code.
+func execute(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
 	s := &streams{in: in, out: out, err: errs}
 	root := newRoot(s)
 	root.SetArgs(args)
@@ -72,7 +72,7 @@ interrupted.`,
 	root.SetIn(s.in)
 	root.SetFlagErrorFunc(badFlag)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newCheck(s), newCan(s), newRoutes(s), newCollect(s), newIAMPolicy(s), newSandbox(s), newVersion(s))
+	root.AddCommand(newCheck(s), newCan(s), newRoutes(s), newCollect(s), newIAMPolicy(s), newRehearse(s), newSandbox(s), newVersion(s))
 	root.SetHelpCommand(newHelp())
 	return root
 }

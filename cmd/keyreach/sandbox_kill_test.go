@@ -280,7 +280,7 @@ func TestSandboxRefusesADamagedStateAndLeavesItAlone(t *testing.T) {
 				t.Fatal(err)
 			}
 			var errs bytes.Buffer
-			code := run(t.Context(), []string{"sandbox", "--listen", "127.0.0.1:0", "--state", file, "--estate", "../../examples/drs-cross-account"}, nil, io.Discard, &errs)
+			code := execute(t.Context(), []string{"sandbox", "--listen", "127.0.0.1:0", "--state", file, "--estate", "../../examples/drs-cross-account"}, nil, io.Discard, &errs)
 			if code != exitFailed || !strings.Contains(errs.String(), file) || !strings.Contains(errs.String(), "damaged") || !strings.Contains(errs.String(), "another file with --state") {
 				t.Errorf("exit code %d: %s", code, errs.String())
 			}

@@ -33,7 +33,7 @@ func startSandbox(t *testing.T, args ...string) *running {
 	out, w := io.Pipe()
 	r := &running{stop: cancel, code: make(chan int, 1), errs: &bytes.Buffer{}}
 	go func() {
-		code := run(ctx, append([]string{"sandbox", "--listen", "127.0.0.1:0"}, args...), strings.NewReader(""), w, r.errs)
+		code := execute(ctx, append([]string{"sandbox", "--listen", "127.0.0.1:0"}, args...), strings.NewReader(""), w, r.errs)
 		w.Close()
 		r.code <- code
 	}()
@@ -90,7 +90,7 @@ func TestSandboxKeepsItsStateFromStartToStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out, errs bytes.Buffer
-	if code := run(t.Context(), []string{"sandbox", "--listen", "127.0.0.1:0", "--state", file}, nil, &out, &errs); code != exitFailed || !strings.Contains(errs.String(), "another sandbox has it open") {
+	if code := execute(t.Context(), []string{"sandbox", "--listen", "127.0.0.1:0", "--state", file}, nil, &out, &errs); code != exitFailed || !strings.Contains(errs.String(), "another sandbox has it open") {
 		t.Errorf("a second sandbox on the same state ended with %d: %s", code, errs.String())
 	}
 	r.end(t)
@@ -189,7 +189,7 @@ func TestSandboxSaysWhoHoldsThePort(t *testing.T) {
 	defer l.Close()
 	var out, errs bytes.Buffer
 	state := filepath.Join(t.TempDir(), "sandbox.db")
-	code := run(t.Context(), []string{"sandbox", "--listen", l.Addr().String(), "--state", state}, nil, &out, &errs)
+	code := execute(t.Context(), []string{"sandbox", "--listen", l.Addr().String(), "--state", state}, nil, &out, &errs)
 	if code != exitFailed || !strings.Contains(errs.String(), "another program does") || !strings.Contains(errs.String(), "--listen") {
 		t.Errorf("exit code %d: %s", code, errs.String())
 	}

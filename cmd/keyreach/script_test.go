@@ -66,7 +66,7 @@ func TestInterrupt(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var out, errs bytes.Buffer
 	code := make(chan int)
-	go func() { code <- run(ctx, []string{"can", "--cases", "-"}, in, &out, &errs) }()
+	go func() { code <- execute(ctx, []string{"can", "--cases", "-"}, in, &out, &errs) }()
 	if _, err := io.WriteString(hold, `{"id":"a","request":{"principal":"111122223333","action":"kms:ListKeys","resource":"*"}}`+"\n"); err != nil {
 		t.Fatal(err)
 	}

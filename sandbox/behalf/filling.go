@@ -1,6 +1,7 @@
 package behalf
 
 import (
+	"crypto/rand"
 	"errors"
 	"strings"
 	"time"
@@ -49,6 +50,13 @@ type Locksmith interface {
 	// the one that is there, or a new one. It returns nil when the sandbox does not hold
 	// the key.
 	Lend(keyARN, service string, operations []string, encryption map[string]string, now time.Time) *Grant
+}
+
+// DataKey is a new data key of so many bytes.
+func DataKey(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails since Go 1.24
+	return b
 }
 
 // KeyIn is how a resource's key stands in an estate, by what a service was told: ARNs and

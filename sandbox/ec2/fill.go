@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -65,14 +66,17 @@ func gib(text string) (int32, error) {
 
 // filledBlock is the one block that is written in what an estate brings: it says nothing
 // of what stands there.
-func filledBlock() []byte { return []byte(strings.Repeat("keyreach sandbox", blocks.Size/16)) }
+var filledBlock = sync.OnceValues(func() (data []byte, sum string) {
+	data = []byte(strings.Repeat("keyreach sandbox", blocks.Size/16))
+	return data, blocks.Sum(data)
+})
 
 // fillLayer writes the block, in the place of what there was.
 func (s *Service) fillLayer(id, old string) {
 	s.Snapshots.Release(old)
 	s.Snapshots.NewLayer(id, "")
-	block := filledBlock()
-	s.Snapshots.Write(id, 0, block, blocks.Sum(block))
+	block, sum := filledBlock()
+	s.Snapshots.Write(id, 0, block, sum)
 }
 
 func (s *Service) fillVolume(w behalf.World, r *estate.Resource) error {
@@ -95,7 +99,7 @@ func (s *Service) fillVolume(w behalf.World, r *estate.Resource) error {
 		v.IOPS, v.Throughput = limits.iops[0], limits.throughput[0]
 	}
 	if k.ARN != "" {
-		v.DataKey = w.Keys.Seal(k.ARN, s.IDs.Bytes(dataKeySize), v.context())
+		v.DataKey = w.Keys.Seal(k.ARN, behalf.DataKey(dataKeySize), v.context())
 		for _, u := range usage.Of("ec2:CreateVolume", "empty") {
 			if u.Action != "kms:CreateGrant" {
 				continue
@@ -137,7 +141,7 @@ func (s *Service) fillSnapshot(w behalf.World, r *estate.Resource) error {
 		}
 	}
 	if k.ARN != "" {
-		n.DataKey = w.Keys.Seal(k.ARN, s.IDs.Bytes(dataKeySize), n.Context())
+		n.DataKey = w.Keys.Seal(k.ARN, behalf.DataKey(dataKeySize), n.Context())
 	}
 	old := ""
 	if was := s.Snapshots.Get(n.Region, n.ID); was != nil {

@@ -46,7 +46,7 @@ func (s *Service) Fill(w behalf.World, r *estate.Resource) error {
 	}
 	v := Version{ID: s.IDs.UUID(), Stages: []string{current}, Created: w.Now, Key: k.ARN}
 	value := &content{bytes: []byte(filledValue)}
-	plain := s.IDs.Bytes(32)
+	plain := behalf.DataKey(32)
 	v.Blob, v.Print = w.Keys.Seal(k.ARN, plain, x.contextOf(v.ID)), value.print(x, v.ID)
 	if v.Sealed, err = behalf.Seal(plain, value.bytes, x.arn()+"\x00"+v.ID); err != nil {
 		return err
