@@ -242,17 +242,21 @@ func (k *collector) account(ctx context.Context, a *ScopeAccount) {
 }
 
 // inRegion reads what an account has in a Region: the keys first, since which snapshots
-// matter is a question of their keys.
+// matter is a question of their keys, and the images after the snapshots that they are
+// made of.
 func (k *collector) inRegion(ctx context.Context, account, region string) {
 	k.part(ctx, account, region, "kms", func(ctx context.Context, r *reader) error { return r.readKeys(ctx) })
 	parts := map[string]func(*reader, context.Context) error{
-		"ebs": (*reader).readEBSDefault, "snapshots": (*reader).readSnapshots, "images": (*reader).readImages, "endpoints": (*reader).readEndpoints,
+		"ebs": (*reader).readEBSDefault, "snapshots": (*reader).readSnapshots, "endpoints": (*reader).readEndpoints,
 		"rds": (*reader).readDatabases, "rds-snapshots": (*reader).readDatabaseSnapshots, "drs": (*reader).readRecovery, "backup": (*reader).readVaults,
 	}
 	var all sync.WaitGroup
 	for name, read := range parts {
 		all.Go(func() {
 			k.part(ctx, account, region, name, func(ctx context.Context, r *reader) error { return read(r, ctx) })
+			if name == "snapshots" {
+				k.part(ctx, account, region, "images", func(ctx context.Context, r *reader) error { return r.readImages(ctx) })
+			}
 		})
 	}
 	all.Wait()

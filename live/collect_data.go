@@ -52,8 +52,12 @@ func (r *reader) sourceServers(ctx context.Context, c *drs.Client) ([]estate.Res
 			server := estate.Resource{
 				Type: "drs:SourceServer", ID: aws.ToString(s.SourceServerID), ARN: aws.ToString(s.Arn), Account: r.account, Region: r.region, Attributes: map[string]string{},
 			}
-			if a := s.StagingArea; a != nil && a.Status != "" {
-				server.Attributes["stagingArea.status"] = string(a.Status)
+			if a := s.StagingArea; a != nil {
+				note(server.Attributes, "stagingArea.status", string(a.Status))
+				note(server.Attributes, "stagingArea.stagingSourceServerArn", aws.ToString(a.StagingSourceServerArn))
+			}
+			if d := s.DataReplicationInfo; d != nil {
+				note(server.Attributes, "dataReplicationInfo.dataReplicationState", string(d.DataReplicationState))
 			}
 			found = append(found, server)
 		}
@@ -67,6 +71,13 @@ func (r *reader) sourceServers(ctx context.Context, c *drs.Client) ([]estate.Res
 		found[i].Key, found[i].Attributes["ebsEncryption"] = aws.ToString(out.EbsEncryptionKeyArn), string(out.EbsEncryption)
 		return nil
 	})
+}
+
+// note sets an attribute of which there is something to say.
+func note(attributes map[string]string, name, value string) {
+	if value != "" {
+		attributes[name] = value
+	}
 }
 
 // answered reports whether a call failed with one of AWS's codes, which is an answer.

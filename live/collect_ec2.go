@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
+	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/estate"
 )
 
@@ -96,7 +97,7 @@ func (r *reader) readSnapshots(ctx context.Context) error {
 	err := collectEach(ctx, r.scope.Concurrency, indexes(len(list)), func(ctx context.Context, i int) error {
 		s := &list[i]
 		found[i] = estate.Resource{
-			Type: "ec2:Snapshot", ID: aws.ToString(s.SnapshotId), Account: r.account, Region: r.region, Key: aws.ToString(s.KmsKeyId),
+			Type: "ec2:Snapshot", ID: aws.ToString(s.SnapshotId), ARN: ec2ARN(r.region, "snapshot/"+aws.ToString(s.SnapshotId)), Account: r.account, Region: r.region, Key: aws.ToString(s.KmsKeyId),
 			Attributes: map[string]string{"volumeSize": strconv.Itoa(int(aws.ToInt32(s.VolumeSize)))},
 		}
 		out, err := c.DescribeSnapshotAttribute(ctx, &ec2.DescribeSnapshotAttributeInput{SnapshotId: s.SnapshotId, Attribute: types.SnapshotAttributeNameCreateVolumePermission})
@@ -156,7 +157,7 @@ func (r *reader) readImages(ctx context.Context) error {
 	}
 	found := make([]estate.Resource, len(list))
 	err := collectEach(ctx, r.scope.Concurrency, indexes(len(list)), func(ctx context.Context, i int) error {
-		found[i] = imageOf(&list[i], r.account, r.region)
+		found[i] = r.image(&list[i])
 		out, err := c.DescribeImageAttribute(ctx, &ec2.DescribeImageAttributeInput{ImageId: list[i].ImageId, Attribute: types.ImageAttributeNameLaunchPermission})
 		if err != nil {
 			_, err = r.refused(err, "ec2:DescribeImageAttribute")
@@ -171,16 +172,35 @@ func (r *reader) readImages(ctx context.Context) error {
 	return r.keep(found, err)
 }
 
-func imageOf(m *types.Image, account, region string) estate.Resource {
+// image is an image as AWS describes it. Its key is that of its first snapshot that has
+// one: those were read before.
+func (r *reader) image(m *types.Image) estate.Resource {
 	var snapshots []string
 	for _, b := range m.BlockDeviceMappings {
 		if b.Ebs != nil && aws.ToString(b.Ebs.SnapshotId) != "" {
 			snapshots = append(snapshots, aws.ToString(b.Ebs.SnapshotId))
 		}
 	}
-	return estate.Resource{
-		Type: "ec2:Image", ID: aws.ToString(m.ImageId), Account: account, Region: region, Attributes: map[string]string{"snapshots": strings.Join(snapshots, ",")},
+	id := aws.ToString(m.ImageId)
+	found := estate.Resource{
+		Type: "ec2:Image", ID: id, ARN: ec2ARN(r.region, "image/"+id), Account: r.account, Region: r.region, Attributes: map[string]string{"snapshots": strings.Join(snapshots, ",")},
 	}
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	for _, snapshot := range snapshots {
+		for i := range r.estate.Resources {
+			if s := &r.estate.Resources[i]; found.Key == "" && s.Type == "ec2:Snapshot" && s.ID == snapshot && s.Region == r.region {
+				found.Key = s.Key
+			}
+		}
+	}
+	return found
+}
+
+// ec2ARN is the ARN of what belongs to no account. See
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html.
+func ec2ARN(region, resource string) string {
+	return arn.ARN{Partition: opPartition(region), Service: "ec2", Region: region, Resource: resource}.String()
 }
 
 // readEndpoints reads the interface endpoints of AWS's services, with their policies.

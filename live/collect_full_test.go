@@ -196,18 +196,16 @@ func TestEveryKindOfResourceIsCollected(t *testing.T) {
 	e, stats := collect(t, roots(s.Server, nil), s.scope())
 	at := func(r estate.Resource) estate.Resource {
 		r.Account, r.Region = first, home
-		if r.Type != "ec2:Image" {
-			r.Key = s.key
-		}
+		r.Key = s.key
 		return r
 	}
 	for _, want := range []estate.Resource{
-		{Type: "ec2:Snapshot", ID: s.made["snapshot"], SharedWith: []string{second}, Attributes: map[string]string{"volumeSize": "3"}},
-		{Type: "ec2:Image", ID: s.made["image"], SharedWith: []string{second}, Attributes: map[string]string{"snapshots": s.made["snapshot"]}},
-		{Type: "rds:DBInstance", ID: "orders", ARN: "arn:aws:rds:us-east-1:111122223333:db:orders"},
-		{Type: "rds:DBCluster", ID: "stock", ARN: "arn:aws:rds:us-east-1:111122223333:cluster:stock"},
-		{Type: "rds:DBSnapshot", ID: "orders-1", ARN: "arn:aws:rds:us-east-1:111122223333:snapshot:orders-1", SharedWith: []string{second}},
-		{Type: "rds:DBClusterSnapshot", ID: "stock-1", ARN: "arn:aws:rds:us-east-1:111122223333:cluster-snapshot:stock-1", SharedWith: []string{second}},
+		{Type: "ec2:Snapshot", ID: s.made["snapshot"], ARN: "arn:aws:ec2:us-east-1::snapshot/" + s.made["snapshot"], SharedWith: []string{second}, Attributes: map[string]string{"volumeSize": "3"}},
+		{Type: "ec2:Image", ID: s.made["image"], ARN: "arn:aws:ec2:us-east-1::image/" + s.made["image"], SharedWith: []string{second}, Attributes: map[string]string{"snapshots": s.made["snapshot"]}},
+		{Type: "rds:DBInstance", ID: "orders", ARN: "arn:aws:rds:us-east-1:111122223333:db:orders", Attributes: map[string]string{"engine": "postgres"}},
+		{Type: "rds:DBCluster", ID: "stock", ARN: "arn:aws:rds:us-east-1:111122223333:cluster:stock", Attributes: map[string]string{"engine": "aurora-postgresql"}},
+		{Type: "rds:DBSnapshot", ID: "orders-1", ARN: "arn:aws:rds:us-east-1:111122223333:snapshot:orders-1", SharedWith: []string{second}, Attributes: map[string]string{"engine": "postgres", "dbInstanceIdentifier": "orders", "snapshotType": "manual"}},
+		{Type: "rds:DBClusterSnapshot", ID: "stock-1", ARN: "arn:aws:rds:us-east-1:111122223333:cluster-snapshot:stock-1", SharedWith: []string{second}, Attributes: map[string]string{"engine": "aurora-postgresql", "dbClusterIdentifier": "stock", "snapshotType": "manual"}},
 		{Type: "drs:ReplicationConfigurationTemplate", ID: s.made["template"], ARN: "arn:aws:drs:us-east-1:111122223333:replication-configuration-template/" + s.made["template"], Attributes: map[string]string{"ebsEncryption": "CUSTOM"}},
 		{Type: "drs:SourceServer", ID: s.made["server"], ARN: "arn:aws:drs:us-east-1:111122223333:source-server/" + s.made["server"]},
 		{Type: "backup:BackupVault", ID: "safe", ARN: "arn:aws:backup:us-east-1:111122223333:backup-vault:safe"},

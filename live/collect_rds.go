@@ -25,7 +25,7 @@ func (r *reader) readDatabases(ctx context.Context) error {
 		}
 		for i := range out.DBInstances {
 			d := &out.DBInstances[i]
-			found = r.database(found, "rds:DBInstance", d.DBInstanceIdentifier, d.DBInstanceArn, d.KmsKeyId)
+			found = r.database(found, "rds:DBInstance", d.DBInstanceIdentifier, d.DBInstanceArn, d.KmsKeyId, map[string]*string{"engine": d.Engine, "dbClusterIdentifier": d.DBClusterIdentifier})
 		}
 	}
 	clusters := rds.NewDescribeDBClustersPaginator(c, &rds.DescribeDBClustersInput{MaxRecords: aws.Int32(100)})
@@ -39,18 +39,22 @@ func (r *reader) readDatabases(ctx context.Context) error {
 		}
 		for i := range out.DBClusters {
 			d := &out.DBClusters[i]
-			found = r.database(found, "rds:DBCluster", d.DBClusterIdentifier, d.DBClusterArn, d.KmsKeyId)
+			found = r.database(found, "rds:DBCluster", d.DBClusterIdentifier, d.DBClusterArn, d.KmsKeyId, map[string]*string{"engine": d.Engine})
 		}
 	}
 	return r.keep(found, nil)
 }
 
 // database appends a database or a snapshot of one when it is encrypted.
-func (r *reader) database(list []estate.Resource, kind string, id, at, key *string) []estate.Resource {
+func (r *reader) database(list []estate.Resource, kind string, id, at, key *string, more map[string]*string) []estate.Resource {
 	if aws.ToString(key) == "" {
 		return list
 	}
-	return append(list, estate.Resource{Type: kind, ID: aws.ToString(id), ARN: aws.ToString(at), Account: r.account, Region: r.region, Key: aws.ToString(key)})
+	attributes := map[string]string{}
+	for name, value := range more {
+		note(attributes, name, aws.ToString(value))
+	}
+	return append(list, estate.Resource{Type: kind, ID: aws.ToString(id), ARN: aws.ToString(at), Account: r.account, Region: r.region, Key: aws.ToString(key), Attributes: attributes})
 }
 
 // readDatabaseSnapshots reads the manual snapshots under customers' keys, which alone
@@ -82,7 +86,8 @@ func (r *reader) databaseSnapshots(ctx context.Context, c *rds.Client) ([]estate
 		}
 		for i := range out.DBSnapshots {
 			if s := &out.DBSnapshots[i]; r.matters(aws.ToString(s.KmsKeyId)) {
-				found = r.database(found, "rds:DBSnapshot", s.DBSnapshotIdentifier, s.DBSnapshotArn, s.KmsKeyId)
+				found = r.database(found, "rds:DBSnapshot", s.DBSnapshotIdentifier, s.DBSnapshotArn, s.KmsKeyId,
+					map[string]*string{"engine": s.Engine, "dbInstanceIdentifier": s.DBInstanceIdentifier, "snapshotType": s.SnapshotType})
 			}
 		}
 	}
@@ -100,7 +105,8 @@ func (r *reader) clusterSnapshots(ctx context.Context, c *rds.Client) ([]estate.
 		}
 		for i := range out.DBClusterSnapshots {
 			if s := &out.DBClusterSnapshots[i]; r.matters(aws.ToString(s.KmsKeyId)) {
-				found = r.database(found, "rds:DBClusterSnapshot", s.DBClusterSnapshotIdentifier, s.DBClusterSnapshotArn, s.KmsKeyId)
+				found = r.database(found, "rds:DBClusterSnapshot", s.DBClusterSnapshotIdentifier, s.DBClusterSnapshotArn, s.KmsKeyId,
+					map[string]*string{"engine": s.Engine, "dbClusterIdentifier": s.DBClusterIdentifier, "snapshotType": s.SnapshotType})
 			}
 		}
 	}

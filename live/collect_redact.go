@@ -50,15 +50,15 @@ type redaction struct {
 
 // name gives a name a new one, once.
 func (r *redaction) name(kind, old string) {
-	if old == "" || r.names[old] != "" || kept(old) {
+	if old == "" || r.names[old] != "" || redactKept(old) {
 		return
 	}
 	r.counts[kind]++
 	r.names[old] = fmt.Sprintf("%s-%d", kind, r.counts[kind])
 }
 
-// kept are names that AWS gives, and on which its own policies and our rules rest.
-func kept(name string) bool {
+// redactKept are names that AWS gives, and on which its own policies and our rules rest.
+func redactKept(name string) bool {
 	switch name {
 	case fullAWSAccess, rcpFullAWSAccess, "Root", "Default", "default", "root", "service-role", "aws-service-role", "aws-reserved", "job-function":
 		return true
@@ -128,12 +128,12 @@ func (r *redaction) principal(p *estate.Principal) {
 	}
 }
 
-// twelve is where an account number may stand; digits beside it would make it another.
-var twelve = regexp.MustCompile(`[0-9]+`)
+// redactDigits is where an account number may stand; digits beside it would make it another.
+var redactDigits = regexp.MustCompile(`[0-9]+`)
 
 func accountsIn(text string) map[string]bool {
 	found := map[string]bool{}
-	for _, digits := range twelve.FindAllString(text, -1) {
+	for _, digits := range redactDigits.FindAllString(text, -1) {
 		if len(digits) == 12 {
 			found[digits] = true
 		}
@@ -141,20 +141,20 @@ func accountsIn(text string) map[string]bool {
 	return found
 }
 
-// fixed are the members whose values are AWS's words and nobody's names.
-var fixed = []string{
+// redactFixed are the members whose values are AWS's words and nobody's names.
+var redactFixed = []string{
 	"Effect", "Action", "NotAction", "Version", "operations", "state", "manager", "spec", "usage", "origin", "kind", "type", "service", "region", "regions",
 	"partition", "rotation", "format_version", "collected_at", "created_at", "deletion_date", "valid_to",
 }
 
-// namedMaps are the maps whose members are called by names.
-var namedMaps = []string{"policies", "principal_ids"}
+// redactNamed are the maps whose members are called by names.
+var redactNamed = []string{"policies", "principal_ids"}
 
 func (r *redaction) walk(v any) any { return r.in("", v) }
 
 // in puts the new names into the value of a member.
 func (r *redaction) in(member string, v any) any {
-	if slices.Contains(fixed, member) {
+	if slices.Contains(redactFixed, member) {
 		return v
 	}
 	switch v := v.(type) {
@@ -168,7 +168,7 @@ func (r *redaction) in(member string, v any) any {
 		out := make(map[string]any, len(v))
 		for name, value := range v {
 			called := name
-			if slices.Contains(namedMaps, member) {
+			if slices.Contains(redactNamed, member) {
 				called = r.words(name)
 				name = "" // it is nobody's member
 			}
@@ -192,9 +192,9 @@ func (r *redaction) text(s string) string {
 	return r.words(s)
 }
 
-// word is what a name may consist of. See
+// redactWord is what a name may consist of. See
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html.
-var word = regexp.MustCompile(`[A-Za-z0-9_+=,.@-]+`)
+var redactWord = regexp.MustCompile(`[A-Za-z0-9_+=,.@-]+`)
 
 // words replaces the names and account numbers of a text. A name may have spaces, and
 // one with slashes is that of an alias.
@@ -208,13 +208,13 @@ func (r *redaction) words(s string) string {
 	if before, alias, ok := strings.Cut(s, ":alias/"); ok && r.names[alias] != "" {
 		return r.words(before) + ":alias/" + r.names[alias]
 	}
-	s = word.ReplaceAllStringFunc(s, func(w string) string {
+	s = redactWord.ReplaceAllStringFunc(s, func(w string) string {
 		if new := r.names[w]; new != "" {
 			return new
 		}
 		return w
 	})
-	return twelve.ReplaceAllStringFunc(s, func(digits string) string {
+	return redactDigits.ReplaceAllStringFunc(s, func(digits string) string {
 		if new := r.accounts[digits]; new != "" {
 			return new
 		}

@@ -84,9 +84,7 @@ func (s *bucketReader) encryption(ctx context.Context) error {
 		if d := rule.ApplyServerSideEncryptionByDefault; d != nil {
 			s.bucket.Attributes[estate.BucketEncryption], s.bucket.Key = string(d.SSEAlgorithm), aws.ToString(d.KMSMasterKeyID)
 		}
-		if aws.ToBool(rule.BucketKeyEnabled) {
-			s.bucket.Attributes[estate.BucketKeyOn] = "true"
-		}
+		s.bucket.Attributes[estate.BucketKeyOn] = strconv.FormatBool(aws.ToBool(rule.BucketKeyEnabled))
 	}
 	return nil
 }

@@ -161,29 +161,17 @@ func sandboxOf(t *testing.T, file string) (*sandboxtest.Server, *estate.Estate) 
 	return sandboxtest.Start(t, sandbox.Options{Estate: e}), e
 }
 
-// aside adds what the sandbox keeps of an estate although none of its services holds
-// it, and nobody can read there.
-func aside(got, all *estate.Estate) {
-	for i := range all.Resources {
-		r := all.Resources[i]
-		if !slices.ContainsFunc(got.Resources, func(o estate.Resource) bool { return o.Type == r.Type && o.ID == r.ID && o.ARN == r.ARN }) {
-			got.Resources = append(got.Resources, r)
-		}
-	}
-}
-
 func TestWhatIsCollectedIsWhatTheSandboxHolds(t *testing.T) {
 	t.Parallel()
 	for _, file := range examples(t) {
 		t.Run(filepath.Base(filepath.Dir(file)), func(t *testing.T) {
 			t.Parallel()
-			s, e := sandboxOf(t, file)
+			s, _ := sandboxOf(t, file)
 			want, err := s.Estate()
 			if err != nil {
 				t.Fatal(err)
 			}
 			got, _ := collect(t, roots(s, nil), everything(want))
-			aside(got, e)
 			if d := cmp.Diff(plain(t, want, incomparable), plain(t, got, incomparable)); d != "" {
 				t.Errorf("what was collected (+) is not what there is (-):\n%s", d)
 			}
@@ -232,6 +220,13 @@ func incomparable(tree map[string]any) {
 		}
 	}
 	resources, _ := tree["resources"].([]any)
+	for _, r := range resources {
+		attributes, _ := r.(map[string]any)["attributes"].(map[string]any)
+		delete(attributes, "SSEAlgorithm") // a word of the example's own
+		if at, ok := attributes["stagingArea.stagingSourceServerArn"].(string); ok && strings.HasSuffix(at, "::source-server/") {
+			delete(attributes, "stagingArea.stagingSourceServerArn") // of a server of which the example does not say where it is staged
+		}
+	}
 	tree["resources"] = slices.DeleteFunc(append([]any{}, resources...), func(r any) bool {
 		return r.(map[string]any)["id"] == "Default" // a vault under a key of AWS's, which the sandbox does not tell
 	})
@@ -255,7 +250,6 @@ func TestCheckSaysTheSameOfWhatWasCollected(t *testing.T) {
 			t.Parallel()
 			s, e := sandboxOf(t, file)
 			got, _ := collect(t, roots(s, nil), everything(e))
-			aside(got, e)
 			f, err := route.LoadFile(filepath.Join(filepath.Dir(file), route.FileName))
 			if err != nil {
 				t.Fatal(err)

@@ -72,7 +72,7 @@ interrupted.`,
 	root.SetIn(s.in)
 	root.SetFlagErrorFunc(badFlag)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newCheck(s), newCan(s), newRoutes(s), newRehearse(s), newCollect(s), newIAMPolicy(s), newSandbox(s), newVersion(s))
+	root.AddCommand(newCheck(s), newCan(s), newRoutes(s), newCollect(s), newIAMPolicy(s), newRehearse(s), newSandbox(s), newVersion(s))
 	root.SetHelpCommand(newHelp())
 	return root
 }
