@@ -114,7 +114,7 @@ func (e *ChangedSinceError) Error() string {
 }
 
 // UnmadeError is returned for a part of a plan that names a key which another
-// account's part has yet to make.
+// account's part, or a later step, has yet to make.
 type UnmadeError struct {
 	Step int // counts from 1
 	Slot estate.Slot
