@@ -114,6 +114,9 @@ func (w *world) keyObject(k *key) object {
 func (w *world) keyPolicy(k *key, o object) object {
 	list := w.administrators(k)
 	for _, who := range slices.Concat(w.actors, w.linked) {
+		if slices.Contains(w.linked, who) && !w.known[who] {
+			continue // AWS takes no policy that names a role before it is there
+		}
 		if w.mood == open {
 			list = append(list, w.generous(k, who))
 			continue
