@@ -23,8 +23,8 @@ func TestWhatOneRouteNeedsIsTakenAwayAndNothingElse(t *testing.T) {
 			t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 				t.Parallel()
 				w := worldOf(t, seed)
-				if w.err != nil || len(w.routes) < 2 || w.plan.Empty() {
-					return
+				if w.err != nil || len(w.routes) < 2 || w.plan.Empty() || w.o.Partial {
+					return // a partial plan writes rights that open nothing by themselves
 				}
 				revoked.Add(1)
 				first := w.revoke(t, w.after, w.routes, w.routes[0].Name)
@@ -45,7 +45,7 @@ func TestWhatOneRouteNeedsIsTakenAwayAndNothingElse(t *testing.T) {
 		}
 	})
 	t.Logf("%d worlds with two opened routes; in %d the second keeps something", revoked.Load(), shared.Load())
-	if revoked.Load() < int64(seeds()/10) || shared.Load() < int64(seeds()/20) {
+	if revoked.Load() < int64(seeds()/12) || shared.Load() < int64(seeds()/20) {
 		t.Errorf("too few worlds: %d, and %d in which the routes share something", revoked.Load(), shared.Load())
 	}
 }
