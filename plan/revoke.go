@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/keyreach/keyreach/access"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/internal/source"
 	"github.com/keyreach/keyreach/route"
@@ -125,7 +126,8 @@ func rank(op estate.Op) int {
 	return 2
 }
 
-// openOf are the requests of routes that are open, each with its route.
+// openOf are the requests of routes that are open, or are if something holds that is not
+// known, each with its route.
 func (r *revoker) openOf(routes []route.Route, e *estate.Estate) (map[string]string, error) {
 	proofs, err := prove(routes, e, r.o.At)
 	if err != nil {
@@ -136,12 +138,12 @@ func (r *revoker) openOf(routes []route.Route, e *estate.Estate) (map[string]str
 		for j := range proofs[i].Steps {
 			s := &proofs[i].Steps[j]
 			for _, q := range s.Requests {
-				if q.Verdict == route.Proven {
+				if d := &q.Decision; d.Usable && d.Effect >= access.Unknown {
 					open[strings.Join([]string{proofs[i].Route, s.Name, s.For, q.Caller, q.Use.Action, q.Key, q.Use.Via}, "\n")] = proofs[i].Route
 				}
 			}
 			for _, c := range s.Preconditions {
-				if c.Verdict == route.Proven {
+				if c.Verdict != route.Blocked {
 					open[strings.Join([]string{proofs[i].Route, s.Name, s.For, c.Text}, "\n")] = proofs[i].Route
 				}
 			}

@@ -53,7 +53,7 @@ func (w *world) key(a *account, region string) *key {
 	case w.likely(12, 2, 8) && !k.multiRegion: // nobody made it
 		k.written, k.held = fmt.Sprintf("alias/planned-%d", n), false
 		k.arn = estate.ProvisionalKey(a.id, region, a.id+" "+k.written)
-	case w.likely(0, 0, 10) && !k.multiRegion:
+	case w.likely(0, 0, 10) && !k.multiRegion && !slices.ContainsFunc(w.keys, func(o *key) bool { return o.manager == "AWS" && o.owner == a && o.region == region }):
 		k.manager, k.alias = "AWS", "alias/aws/ebs"
 	}
 	w.keys = append(w.keys, k)
@@ -114,6 +114,9 @@ func (w *world) keyObject(k *key) object {
 func (w *world) keyPolicy(k *key, o object) object {
 	list := w.administrators(k)
 	for _, who := range slices.Concat(w.actors, w.linked) {
+		if slices.Contains(w.linked, who) && !w.known[who] {
+			continue // AWS takes no policy that names a role before it is there
+		}
 		if w.mood == open {
 			list = append(list, w.generous(k, who))
 			continue
