@@ -9,11 +9,16 @@ import (
 
 // The exit codes, which other programs rely on.
 const (
-	exitDone    = 0
-	exitFailed  = 1
-	exitBlocked = 3
-	exitUsage   = 4
-	exitStopped = 130
+	exitDone        = 0
+	exitFailed      = 1
+	exitChanges     = 2 // there are changes, when that was asked
+	exitBlocked     = 3
+	exitUsage       = 4
+	exitCredentials = 5 // no way in, or into another account than meant
+	exitPartial     = 6 // part is done; it can be resumed
+	exitGuarded     = 7 // refused by a guard
+	exitStale       = 8 // something changed since the plan was made
+	exitStopped     = 130
 )
 
 // exitError ends the program with a code. Without err nothing is printed: the
