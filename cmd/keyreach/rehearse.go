@@ -313,7 +313,7 @@ func (h *rehearsal) close(ctx context.Context) error {
 func refusedOr(err error) error {
 	var refused *plan.RefusedError
 	if errors.As(err, &refused) {
-		return &exitError{code: 7, err: err}
+		return &exitError{code: exitGuarded, err: err}
 	}
 	return failure(err)
 }

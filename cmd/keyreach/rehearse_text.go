@@ -122,13 +122,6 @@ func (h *rehearsal) tellClose(p *plan.Plan) {
 	}
 }
 
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
 // stepRow is a step of a route as the table at the end has it.
 type stepRow struct {
 	Route  string `json:"route"`
