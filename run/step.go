@@ -100,6 +100,9 @@ func (e *engine) call(ctx context.Context, s *step, l *look) error {
 	within, stop := graceful(ctx)
 	made, err := e.cloud.Perform(within, l.op)
 	stop()
+	if _, ok := l.op.(*estate.NewKey); !ok {
+		made = nil // only names of keys are kept, and never the token of a grant
+	}
 	if err == nil {
 		r.Phase, r.Made = PhaseResult, made
 		named := names{}
