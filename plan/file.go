@@ -217,11 +217,12 @@ func (s *Step) UnmarshalNode(n *source.Node) error {
 		Was    opNode   `json:"was"`
 		Why    string   `json:"why"`
 		Routes []string `json:"routes"`
+		Gone   []string `json:"gone"`
 	}
 	if err := source.Decode(n, &f); err != nil {
 		return err
 	}
-	*s = Step{Op: f.Op.Op, Was: f.Was.Op, Why: f.Why, Routes: f.Routes}
+	*s = Step{Op: f.Op.Op, Was: f.Was.Op, Why: f.Why, Routes: f.Routes, Gone: f.Gone}
 	return nil
 }
 

@@ -12,7 +12,54 @@ import (
 	"github.com/keyreach/keyreach/estate"
 )
 
-func (c *checker) administrators() error { return nil }
+// administrators refuses a plan after one of whose ops a key, bucket, vault or role has
+// no durable administrator any more. One that had none before is noted.
+func (c *checker) administrators() error {
+	now := c.base
+	for i := range c.plan.Steps {
+		op := c.plan.Steps[i].Op
+		next, err := now.Apply(op)
+		if err != nil {
+			return fmt.Errorf("checking the plan: %w", err)
+		}
+		if resource := administered(op); resource != "" {
+			after := access.Administrators(next, resource)
+			switch before := access.Administrators(c.base, resource); {
+			case after.Durable:
+			case before.Durable, c.base.Key(resource) == nil && next.Key(resource) != nil:
+				return &RefusedError{Guard: LockoutGuard, Text: fmt.Sprintf("after the %s, %s has no durable administrator: %s", op.Slot(), resource, after.Why)}
+			default:
+				c.note(resource + " has no durable administrator, with the plan or without: " + after.Why)
+			}
+		}
+		now = next
+	}
+	return nil
+}
+
+func (c *checker) note(text string) {
+	if !slices.Contains(c.plan.Notes, text) {
+		c.plan.Notes = append(c.plan.Notes, text)
+		slices.Sort(c.plan.Notes)
+	}
+}
+
+// administered is the resource whose policy an op changes; nothing for none.
+func administered(op estate.Op) string {
+	switch o := op.(type) {
+	case *estate.KeyPolicy:
+		return o.Key
+	case *estate.NewKey:
+		return o.ARN
+	case *estate.VaultPolicy:
+		return "arn:" + partitionOf(o.Region) + ":backup:" + o.Region + ":" + o.Account + ":backup-vault:" + o.Vault
+	case *estate.BucketSetting:
+		if o.Setting == estate.BucketPolicy {
+			return "arn:" + partitionOf(o.Region) + ":s3:::" + o.Bucket
+		}
+	}
+	return ""
+}
 
 // difference compares who may do what before and after, and refuses what the routes do
 // not need. Keys that are enabled because somebody asked are taken as enabled before: what

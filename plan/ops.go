@@ -46,8 +46,8 @@ func (m *maker) keyPolicies() ([]wanted, error) {
 	var ws []wanted
 	for _, key := range slices.Sorted(maps.Keys(rules)) {
 		k := m.now.Key(key)
-		if k == nil || k.Policy != nil && k.Policy.Unreadable != "" {
-			continue
+		if k == nil || k.Policy != nil && k.Policy.Unreadable != "" || !writable(m.now, key) {
+			continue // stuck says who can open it
 		}
 		out, err := edit(textOf(k.Policy), rules[key], isGone(m.now))
 		if err != nil {
@@ -60,9 +60,33 @@ func (m *maker) keyPolicies() ([]wanted, error) {
 		if len(out.orphans) > 0 {
 			why += "; take out " + strings.Join(out.orphans, ", ") + ": gone, and AWS takes no policy back that names who is gone"
 		}
-		ws = append(ws, wanted{&estate.KeyPolicy{Key: key, Document: out.text}, why, routesOf(rules[key])})
+		ws = append(ws, wanted{op: &estate.KeyPolicy{Key: key, Document: out.text}, why: why, routes: routesOf(rules[key]), gone: out.orphans})
 	}
 	return ws, nil
+}
+
+// writable reports whether anybody may change the policy of a key, or it is not known
+// that nobody may.
+func writable(e *estate.Estate, key string) bool {
+	a := parsedARN(key)
+	may := func(principal string) bool {
+		r, err := estate.NewRequest(principal, "kms:PutKeyPolicy", key)
+		if err != nil {
+			return false
+		}
+		c := e.Bind(r)
+		effect := access.Decide(&c)
+		return effect == access.Allow || effect == access.Unknown
+	}
+	if may("arn:" + a.Partition + ":iam::" + a.Account + ":root") {
+		return true
+	}
+	for i := range e.Principals {
+		if p := parsed(e.Principals[i].ARN); p.Account == a.Account && !p.IsServiceLinked() && may(p.Text) {
+			return true
+		}
+	}
+	return false
 }
 
 // whom names those whom rules let in.
@@ -129,7 +153,7 @@ func (m *maker) inlinePolicies() ([]wanted, error) {
 			if err := m.inlineFits(op); err != nil {
 				return nil, err
 			}
-			ws = append(ws, wanted{op, "let " + shortName(holder) + " use " + keysOf(all[holder][name]), routesOf(all[holder][name])})
+			ws = append(ws, wanted{op: op, why: "let " + shortName(holder) + " use " + keysOf(all[holder][name]), routes: routesOf(all[holder][name])})
 		}
 	}
 	return ws, nil
@@ -212,7 +236,7 @@ func (m *maker) grantOps() ([]wanted, error) {
 				}
 			}
 		}
-		ws = append(ws, wanted{op, "let " + shortName(g.grantee) + " use the key, which takes no policy of yours", g.routes})
+		ws = append(ws, wanted{op: op, why: "let " + shortName(g.grantee) + " use the key, which takes no policy of yours", routes: g.routes})
 	}
 	return ws, nil
 }

@@ -109,6 +109,9 @@ func (m *maker) remedy(x *Stuck, b *access.Blocker, g *route.Group) {
 			x.Do += "; the estate does not hold the key, so nothing can be written for it"
 		} else if k.Manager == "AWS" {
 			x.Do = "use a customer managed key: nobody can change the policy of one that AWS manages"
+		} else if !writable(m.now, g.Key) {
+			x.Why += "; and nobody may change that policy (kms:PutKeyPolicy), not even the account's root user"
+			x.Owner, x.Do = "account "+b.Owner+", through AWS Support", "ask AWS Support to make the key manageable again, as https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html says; then plan again"
 		}
 	default:
 		x.Do = "see " + orElse(place, string(b.Layer))
