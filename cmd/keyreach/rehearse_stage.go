@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -212,7 +211,7 @@ func (h *rehearsal) stageVault(t *estate.Estate, st *stage, source, vault *route
 		put(t, estate.Resource{Type: "backup:BackupVault", ID: "vault", Account: vault.Account, Region: vault.Region, Key: vault.Key})
 	}
 	if o := t.Organization; o != nil && source.Account != vault.Account {
-		put(t, estate.Resource{Type: "backup:GlobalSettings", ID: o.ID, Account: cmp.Or(o.ManagementAccount, source.Account), Attributes: map[string]string{"isCrossAccountBackupEnabled": "true"}})
+		put(t, estate.Resource{Type: "backup:GlobalSettings", ID: o.ID, Account: source.Account, Attributes: map[string]string{"isCrossAccountBackupEnabled": "true"}})
 	}
 	role := "arn:" + partition + ":iam::" + source.Account + ":role/" + stagedRole
 	st.args["iamRoleArn"] = role
