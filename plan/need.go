@@ -93,6 +93,9 @@ func (m *maker) wantUse(name string, r *route.RequestProof) {
 	if err != nil || err2 != nil {
 		return
 	}
+	if caller.IsServiceLinked() {
+		m.wantRole(name, r.Caller) // AWS takes no policy or grant that names who is not there
+	}
 	for _, layer := range r.Decision.BlockedBy() {
 		switch layer {
 		case access.KeyStateLayer:
