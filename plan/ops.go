@@ -35,7 +35,7 @@ func textOf(d *estate.Document) string {
 func (m *maker) keyPolicies() ([]wanted, error) {
 	rules := maps.Clone(m.keys)
 	for i := range m.grants {
-		g := &m.grants[i]
+		g := m.whole(&m.grants[i])
 		if root := rootOf(parsed(g.grantee)); !m.mayIssue(root, g) {
 			rules[g.key] = merge(slices.Clone(rules[g.key]), rule{
 				part: issuePart, principal: root, resource: "*", grantee: g.grantee, grantOps: g.operations,
@@ -135,7 +135,7 @@ func (m *maker) inlinePolicies() ([]wanted, error) {
 		all[holder] = maps.Clone(byRoute)
 	}
 	for i := range m.grants {
-		m.letIssue(all, &m.grants[i])
+		m.letIssue(all, m.whole(&m.grants[i]))
 	}
 	var ws []wanted
 	for _, holder := range slices.Sorted(maps.Keys(all)) {
@@ -223,18 +223,38 @@ func (m *maker) mayIssue(principal string, g *grant) bool {
 	return access.Decide(&c) == access.Allow
 }
 
+// whole is a grant with the operations of the one that it takes the place of: an earlier
+// plan's, for fewer. It has to be issued for all of them.
+func (m *maker) whole(g *grant) *grant {
+	out := *g
+	if old := m.earlier(g); old != nil {
+		out.operations = union(out.operations, old.Operations)
+	}
+	return &out
+}
+
+// earlier is the grant that an earlier plan made for the same, or nil.
+func (m *maker) earlier(g *grant) *estate.Grant {
+	k := m.now.Key(g.key)
+	if k == nil {
+		return nil
+	}
+	for i := range k.Grants {
+		if old := &k.Grants[i]; strings.HasPrefix(old.Name, grantName(g, "")) && old.GranteePrincipal == g.grantee {
+			return old
+		}
+	}
+	return nil
+}
+
 // grantOps are the grants, each from the account of its grantee.
 func (m *maker) grantOps() ([]wanted, error) {
 	var ws []wanted
 	for i := range m.grants {
-		g := &m.grants[i]
+		g := m.whole(&m.grants[i])
 		op := &estate.GrantTo{Key: g.key, Issuer: g.issuer, Grantee: g.grantee, Operations: g.operations, Name: grantName(g, m.o.Change)}
-		if k := m.now.Key(g.key); k != nil {
-			for j := range k.Grants { // an earlier plan's, for fewer operations
-				if old := &k.Grants[j]; strings.HasPrefix(old.Name, grantName(g, "")) && old.GranteePrincipal == g.grantee {
-					op.Name, op.Operations = old.Name, union(op.Operations, old.Operations)
-				}
-			}
+		if old := m.earlier(g); old != nil {
+			op.Name = old.Name
 		}
 		ws = append(ws, wanted{op: op, why: "let " + shortName(g.grantee) + " use the key, which takes no policy of yours", routes: g.routes})
 	}
