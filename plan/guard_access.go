@@ -111,14 +111,19 @@ func (c *checker) expected(g *access.Gain) bool {
 	return true
 }
 
-// fromMade reports whether the gain is only that something new is there: a key for its
-// own account, a role of AWS with AWS's own policy, the role that shares for a trusted
-// account.
+// fromMade reports whether the gain is only that something new is there: a key or a bucket
+// for its own account, a role of AWS with AWS's own policy, the role that shares for a
+// trusted account.
 func (c *checker) fromMade(g *access.Gain) bool {
 	for i := range c.plan.Steps {
 		switch o := c.plan.Steps[i].Op.(type) {
 		case *estate.NewKey:
 			if g.Resource == o.ARN && of(g, parsedARN(o.ARN).Account) {
+				return true
+			}
+		case *estate.NewBucket: // as of every bucket of the account
+			at := "arn:" + partitionOf(o.Region) + ":s3:::" + o.Bucket
+			if (g.Resource == at || strings.HasPrefix(g.Resource, at+"/")) && of(g, o.Account) {
 				return true
 			}
 		case *estate.LinkedRole:
