@@ -10,9 +10,9 @@ import (
 // GainKind says what sort of principal a gain is about.
 type GainKind string
 
-// The kinds of principals that Gains asks for. All but the first three are
-// invented: they stand for whoever comes tomorrow, and Gain.Principal describes
-// them in words.
+// The kinds of principals that Gains asks for. Administrators, new principals
+// and outsiders are invented: they stand for whoever comes tomorrow, and
+// Gain.Principal describes them in words.
 const (
 	GainPrincipal     GainKind = "principal"           // a user, role or session that the estate holds or a policy names
 	GainAccount       GainKind = "account"             // the root user of an account

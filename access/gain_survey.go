@@ -211,16 +211,20 @@ func (s *survey) bind(p *probe, t *target, endpoint string) (before, after estat
 func (s *survey) begin(q *question, p *probe) (context estate.Given, forced []string) {
 	caller := &q.after.Request.Caller
 	onKey := q.after.OnKMSKey()
+	forwarded := onKey || q.after.Request.Resource == "*" // which services may call with the caller's rights
 	role := caller.Kind == arn.Role || caller.Kind == arn.AssumedRole
 	taggable := role && (p.invented || s.taggable(q.after.Request.Caller.RoleARN))
 	if endpoint := q.after.Request.Endpoint; endpoint != "" {
 		context.Set("aws:SourceVpce", policy.One(endpoint))
-		onKey = false // a service that forwards a call does not come through it
+		onKey, forwarded = false, false // a service that forwards a call does not come through it
 	}
-	outside := q.after.Lookup("aws:principalorgid").Presence == policy.Absent && len(s.organizations) > 0
+	// An account that left the organization was inside before: its facts differ,
+	// and stay as they are.
+	outside := len(s.organizations) > 0 && q.after.Lookup("aws:principalorgid").Presence == policy.Absent &&
+		q.before.Lookup("aws:principalorgid").Presence != policy.Present
 	for _, k := range s.keysOf(&q.before, &q.after) {
 		switch {
-		case onKey && caller.Account != "" && saysHow(k):
+		case forwarded && caller.Account != "" && saysHow(k):
 			forced = []string{"kms:ViaService"}
 		case !onKey && (k == "aws:viaawsservice" || strings.HasPrefix(k, "aws:calledvia")):
 			context.Set(k, policy.NotGiven())

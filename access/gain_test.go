@@ -389,6 +389,33 @@ func glob(pattern, s string) bool {
 	return true
 }
 
+// What is open to those outside opens to an account that leaves, and what is
+// open to members to one that joins.
+func TestMovingAnAccountOpensWhatItsPlaceOpens(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ operator, way string }{{"StringNotEquals", "leaves"}, {"StringEquals", "joins"}} {
+		t.Run(tt.way, func(t *testing.T) {
+			t.Parallel()
+			s := base()
+			s.key = doc(to(root, "kms:*"), when(to(xroot, "kms:Decrypt"), `{"`+tt.operator+`":{"aws:PrincipalOrgID":"o-abc1234567"}}`))
+			in, out := s.load(t), s.load(t)
+			unit := &out.Organization.Root.Units[0]
+			unit.Accounts = slices.DeleteFunc(unit.Accounts, func(a estate.AccountPolicies) bool { return a.ID == other })
+			if err := out.Index(); err != nil {
+				t.Fatal(err)
+			}
+			before, after := in, out
+			if tt.way == "joins" {
+				before, after = out, in
+			}
+			got := lines(access.Gains(before, after, access.Probes{}))
+			if !slices.Contains(got, "principal | "+xrole+" | kms:Decrypt | kms") {
+				t.Errorf("gains:\n%s", strings.Join(got, "\n"))
+			}
+		})
+	}
+}
+
 func TestLookAlikesOpenNothing(t *testing.T) {
 	t.Parallel()
 	two := func(s *scene) { s.key = doc(to(root, "kms:*"), to(xroot, "kms:Decrypt", "kms:Encrypt")) }

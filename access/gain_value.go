@@ -315,6 +315,9 @@ func (s *survey) forcedValues(q *question, name string) []policy.ContextValue {
 		return s.values(&q.after, w)
 	}
 	region := q.after.Request.Target.Region
+	if region == "" {
+		region = "us-east-1"
+	}
 	other := "us-west-2"
 	if region == other {
 		other = "us-east-1"

@@ -59,7 +59,7 @@ func kindOf(code, text string, response *awshttp.ResponseError) cloud.Kind {
 		return cloud.Expired
 	case "InvalidClientTokenId", "UnrecognizedClient", "InvalidAccessKeyId", "SignatureDoesNotMatch", "IncompleteSignature", "MissingAuthenticationToken":
 		return cloud.Credentials
-	case "Throttling", "ThrottlingException", "Throttled", "RequestLimitExceeded", "TooManyRequests", "SlowDown", "RequestThrottled":
+	case "Throttling", "ThrottlingException", "Throttled", "RequestLimitExceeded", "TooManyRequests", "SlowDown", "RequestThrottled", "SnapshotCreationPerVolumeRateExceeded":
 		return cloud.Throttled
 	case "MalformedPolicyDocument", "MalformedPolicy", "InvalidParameterValue":
 		if strings.Contains(strings.ToLower(text), "invalid principal") {
@@ -70,8 +70,15 @@ func kindOf(code, text string, response *awshttp.ResponseError) cloud.Kind {
 		return cloud.UnknownPrincipal // of a grantee that is not seen yet
 	case "AlreadyExists", "EntityAlreadyExists", "ResourceAlreadyExists", "BucketAlreadyOwnedByYou", "DBSnapshotAlreadyExists", "DBClusterSnapshotAlreadyExists", "DBInstanceAlreadyExists", "DBClusterAlreadyExists":
 		return cloud.Exists
-	case "KMSInvalidState", "Disabled", "DependencyViolation", "IncorrectState", "Conflict", "ConcurrentModification", "InvalidDBSnapshotState", "InvalidDBClusterSnapshotState", "InvalidDBInstanceState":
+	case "KMSInvalidState", "Disabled", "DependencyViolation", "IncorrectState", "Conflict", "ConcurrentModification", "InvalidDBSnapshotState", "InvalidDBClusterSnapshotState", "InvalidDBInstanceState", "InvalidDBClusterState",
+		"VolumeInUse", "InvalidSnapshot.InUse", "IncorrectInstanceState", "ResourceInUse", "ScalingActivityInProgress":
 		return cloud.State
+	}
+	if strings.Contains(plain, "AlreadyExists") || strings.HasSuffix(plain, ".Duplicate") || plain == "PreconditionFailed" {
+		return cloud.Exists // names of launch templates, of images, and of objects
+	}
+	if plain == "InsufficientInstanceCapacity" {
+		return cloud.Unavailable
 	}
 	if strings.Contains(plain, "NotFound") || strings.HasPrefix(plain, "NoSuch") || plain == "NoSuchEntity" {
 		return cloud.NotFound

@@ -144,6 +144,20 @@ func (m *opMemory) tokensOf(key string) []string {
 	return append([]string(nil), m.tokens[key]...)
 }
 
+// withTokens makes a call that takes the tokens of the grants on a key, and once more
+// without when KMS no longer takes them because a grant has ended meanwhile.
+func (m *opMemory) withTokens(key string, call func(tokens []string) error) error {
+	tokens := m.tokensOf(key)
+	err := call(tokens)
+	if len(tokens) == 0 || opCode(err) != "InvalidGrantTokenException" {
+		return err
+	}
+	m.mu.Lock()
+	delete(m.tokens, key)
+	m.mu.Unlock()
+	return call(nil)
+}
+
 func (m *opMemory) setKey(provisional, real string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -49,7 +49,7 @@ func (b *bucketPlace) publicAccess(ctx context.Context) (string, error) {
 }
 
 func (b *bucketPlace) putPublicAccess(ctx context.Context, text string) error {
-	if text == "" {
+	if text == "" || text == "false" { // as an estate may say it
 		return opTell(ctx, b.opPlace, "s3:DeletePublicAccessBlock", b.api.DeletePublicAccessBlock, &s3.DeletePublicAccessBlockInput{Bucket: b.bucket, ExpectedBucketOwner: b.mine})
 	}
 	var c types.PublicAccessBlockConfiguration

@@ -165,7 +165,7 @@ func (c *Cloud) createGrant(ctx context.Context, o *estate.GrantTo) error {
 	if err != nil {
 		return err
 	}
-	in := &kms.CreateGrantInput{KeyId: &o.Key, Name: &o.Name, GrantTokens: c.memory.tokensOf(o.Key)}
+	in := &kms.CreateGrantInput{KeyId: &o.Key, Name: &o.Name}
 	for _, operation := range o.Operations {
 		in.Operations = append(in.Operations, types.GrantOperation(operation))
 	}
@@ -180,10 +180,12 @@ func (c *Cloud) createGrant(ctx context.Context, o *estate.GrantTo) error {
 			in.Constraints.SourceArn = &g.SourceARN
 		}
 	}
-	out, err := opAsk(ctx, k.opPlace, "kms:CreateGrant", k.api.CreateGrant, in)
-	if err != nil {
+	return c.memory.withTokens(o.Key, func(tokens []string) error {
+		in.GrantTokens = tokens
+		out, err := opAsk(ctx, k.opPlace, "kms:CreateGrant", k.api.CreateGrant, in)
+		if err == nil {
+			c.memory.addToken(o.Key, aws.ToString(out.GrantToken))
+		}
 		return err
-	}
-	c.memory.addToken(o.Key, aws.ToString(out.GrantToken))
-	return nil
+	})
 }

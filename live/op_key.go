@@ -68,12 +68,15 @@ func (c *Cloud) putKeyPolicy(ctx context.Context, o *estate.KeyPolicy) error {
 
 // describe returns what KMS says of a key.
 func (k *kmsPlace) describe(ctx context.Context, key string) (*types.KeyMetadata, error) {
-	in := &kms.DescribeKeyInput{KeyId: &key, GrantTokens: k.c.memory.tokensOf(key)}
-	out, err := opAsk(ctx, k.opPlace, "kms:DescribeKey", k.api.DescribeKey, in)
-	if err != nil {
-		return nil, err
-	}
-	return out.KeyMetadata, nil
+	var m *types.KeyMetadata
+	err := k.c.memory.withTokens(key, func(tokens []string) error {
+		out, err := opAsk(ctx, k.opPlace, "kms:DescribeKey", k.api.DescribeKey, &kms.DescribeKeyInput{KeyId: &key, GrantTokens: tokens})
+		if err == nil {
+			m = out.KeyMetadata
+		}
+		return err
+	})
+	return m, err
 }
 
 // leaving reports whether a key is on its way out. A multi-Region primary whose

@@ -188,6 +188,22 @@ func TestABucketKeepsTheRestOfItsEncryption(t *testing.T) {
 	}
 }
 
+func TestAnEstatesFalseTakesASettingAway(t *testing.T) {
+	t.Parallel()
+	w := newOpWorld(t, sandbox.Options{})
+	w.perform(w.setting(estate.BucketKeyOn, "true"))
+	for _, setting := range []string{estate.BucketKeyOn, estate.BucketPublicAccess} {
+		op := &estate.BucketSetting{Bucket: "opened-data", Account: opOwner, Region: opHome, Setting: setting, Text: "false"}
+		if now := w.current(op); now.Value() != "true" {
+			t.Errorf("before, %s is %q", setting, now.Value())
+		}
+		w.perform(op)
+		if now := w.current(op); now.(*estate.BucketSetting).Text != "" {
+			t.Errorf("after, %s is %q", setting, now.Value())
+		}
+	}
+}
+
 func TestHowOpsFail(t *testing.T) {
 	t.Parallel()
 	const noKey = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"

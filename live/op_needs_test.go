@@ -3,6 +3,7 @@ package live_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -108,5 +109,27 @@ func TestAGrantNeedsRightsInTwoAccounts(t *testing.T) {
 	}
 	if strings.Contains(policies[opOwner], "CreateGrant") {
 		t.Errorf("the key's account may make grants: %s", policies[opOwner])
+	}
+}
+
+func TestEveryOpSaysWhatItCalls(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[string]string{
+		"key-policy": "kms:PutKeyPolicy", "key": "kms:ScheduleKeyDeletion", "key-state": "kms:DisableKey", "alias": "kms:UpdateAlias", "rotation": "kms:EnableKeyRotation",
+		"grant": "kms:CreateGrant", "inline-policy": "iam:PutRolePolicy", "role": "iam:CreateRole", "linked-role": "iam:CreateServiceLinkedRole",
+		"ebs-encryption": "ec2:ModifyEbsDefaultKmsKeyId", "replication-encryption": "drs:UpdateReplicationConfigurationTemplate",
+		"vault-policy": "backup:PutBackupVaultAccessPolicy", "bucket": "s3:CreateBucket", "bucket-setting": "s3:PutBucketPolicy", "share": "ec2:ModifyImageAttribute",
+	} {
+		op, ok := estate.NewOp(kind)
+		switch o := op.(type) {
+		case *estate.BucketSetting:
+			o.Setting = estate.BucketPolicy
+		case *estate.Share:
+			o.Type = "ec2:Image"
+		}
+		actions := live.OpActions(op)
+		if !ok || !slices.Contains(actions, want) || !slices.IsSorted(actions) || len(slices.Compact(slices.Clone(actions))) != len(actions) {
+			t.Errorf("the op %s calls %v, want %s among them, each once", kind, actions, want)
+		}
 	}
 }

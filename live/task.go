@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/smithy-go"
 
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/cloud"
@@ -103,7 +102,7 @@ func (c *Cloud) Start(ctx context.Context, t cloud.Task) (cloud.Progress, error)
 		return cloud.Progress{}, w.invalid(errors.New("AWS does this by itself, and it has not begun"), cloud.State)
 	}
 	p, err := l.start(ctx, w)
-	if l.look != nil && exists(err) {
+	if l.look != nil && cloud.KindOf(err) == cloud.Exists {
 		if there, found, looked := l.look(ctx, w); looked == nil && found {
 			return there, nil
 		}
@@ -185,17 +184,6 @@ func (w *work) gone(err error) error {
 		return nil
 	}
 	return err
-}
-
-// exists reports whether a call failed because what it makes is there. Some names of
-// EC2 and S3 have codes of their own for that.
-func exists(err error) bool {
-	var api smithy.APIError
-	if !errors.As(err, &api) {
-		return cloud.KindOf(err) == cloud.Exists
-	}
-	code := api.ErrorCode()
-	return cloud.KindOf(err) == cloud.Exists || strings.Contains(code, "AlreadyExists") || strings.HasSuffix(code, ".Duplicate") || code == "PreconditionFailed"
 }
 
 // token is the client token of a task: its name, or something that follows from it when

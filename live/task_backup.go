@@ -54,24 +54,20 @@ func (j job) progress() cloud.Progress {
 	return p
 }
 
-// newest are the jobs that are the task's, the newest first, without those whose result
-// is gone again.
-func newest(jobs []job, gone func(job) (bool, error)) (list []job, ended int, err error) {
+// newest is the newest job whose result is not gone again; ended is how many newer ones
+// have nothing left.
+func newest(jobs []job, gone func(job) (bool, error)) (j job, found bool, ended int, err error) {
 	slices.SortFunc(jobs, func(a, b job) int { return b.at.Compare(a.at) })
 	for _, j := range jobs {
-		is := false
-		if j.state == "COMPLETED" && j.made != "" {
-			if is, err = gone(j); err != nil {
-				return nil, 0, err
-			}
+		if j.state != "COMPLETED" || j.made == "" {
+			return j, true, ended, nil
 		}
-		if is {
-			ended++
-		} else {
-			list = append(list, j)
+		if is, err := gone(j); err != nil || !is {
+			return j, err == nil, ended, err
 		}
+		ended++
 	}
-	return list, ended, nil
+	return job{}, false, ended, nil
 }
 
 // jobToken is the idempotency token of a job: what comes after another time is another
@@ -124,13 +120,13 @@ func (w *work) removePoint(ctx context.Context, vaultARN, point string) error {
 	return w.gone(w.failed(err, "backup:DeleteRecoveryPoint"))
 }
 
-func (w *work) backups(ctx context.Context) ([]job, int, error) {
+func (w *work) backups(ctx context.Context) (j job, found bool, ended int, err error) {
 	after, err := w.after()
 	if err != nil {
-		return nil, 0, err
+		return job{}, false, 0, err
 	}
 	if err := w.needed("vault", "iamRoleArn"); err != nil {
-		return nil, 0, err
+		return job{}, false, 0, err
 	}
 	var list []job
 	vaults := map[string]string{}
@@ -138,7 +134,7 @@ func (w *work) backups(ctx context.Context) ([]job, int, error) {
 	for pages.HasMorePages() {
 		out, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, 0, w.failed(err, "backup:ListBackupJobs")
+			return job{}, false, 0, w.failed(err, "backup:ListBackupJobs")
 		}
 		for _, j := range out.BackupJobs {
 			made := aws.ToString(j.RecoveryPointArn)
@@ -153,15 +149,15 @@ func (w *work) backups(ctx context.Context) ([]job, int, error) {
 }
 
 func lookBackup(ctx context.Context, w *work) (cloud.Progress, bool, error) {
-	list, _, err := w.backups(ctx)
-	if err != nil || len(list) == 0 {
+	j, found, _, err := w.backups(ctx)
+	if err != nil || !found {
 		return cloud.Progress{}, false, err
 	}
-	return list[0].progress(), true, nil
+	return j.progress(), true, nil
 }
 
 func startBackup(ctx context.Context, w *work) (cloud.Progress, error) {
-	_, ended, err := w.backups(ctx)
+	_, _, ended, err := w.backups(ctx)
 	if err != nil {
 		return cloud.Progress{}, err
 	}
@@ -195,17 +191,17 @@ func (w *work) copier(ctx context.Context) (*backup.Client, error) {
 	return backup.NewFromConfig(cfg), err
 }
 
-func (w *work) copies(ctx context.Context) ([]job, int, error) {
+func (w *work) copies(ctx context.Context) (j job, found bool, ended int, err error) {
 	after, err := w.after()
 	if err != nil {
-		return nil, 0, err
+		return job{}, false, 0, err
 	}
 	if err := w.needed("sourceVault", "destinationVault", "iamRoleArn"); err != nil {
-		return nil, 0, err
+		return job{}, false, 0, err
 	}
 	c, err := w.copier(ctx)
 	if err != nil {
-		return nil, 0, err
+		return job{}, false, 0, err
 	}
 	var list []job
 	vault := w.Args["destinationVault"]
@@ -213,7 +209,7 @@ func (w *work) copies(ctx context.Context) ([]job, int, error) {
 	for pages.HasMorePages() {
 		out, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, 0, w.failed(err, "backup:ListCopyJobs")
+			return job{}, false, 0, w.failed(err, "backup:ListCopyJobs")
 		}
 		for _, j := range out.CopyJobs {
 			list = append(list, job{aws.ToString(j.CopyJobId), string(j.State), aws.ToString(j.StatusMessage), aws.ToString(j.DestinationRecoveryPointArn), -1, aws.ToTime(j.CreationDate)})
@@ -235,15 +231,15 @@ func copied(j job) cloud.Progress {
 }
 
 func lookCopy(ctx context.Context, w *work) (cloud.Progress, bool, error) {
-	list, _, err := w.copies(ctx)
-	if err != nil || len(list) == 0 {
+	j, found, _, err := w.copies(ctx)
+	if err != nil || !found {
 		return cloud.Progress{}, false, err
 	}
-	return copied(list[0]), true, nil
+	return copied(j), true, nil
 }
 
 func startCopy(ctx context.Context, w *work) (cloud.Progress, error) {
-	_, ended, err := w.copies(ctx)
+	_, _, ended, err := w.copies(ctx)
 	if err != nil {
 		return cloud.Progress{}, err
 	}
@@ -270,17 +266,17 @@ func removeCopy(ctx context.Context, w *work) error {
 	return w.removePoint(ctx, w.Args["destinationVault"], p.ID)
 }
 
-func (w *work) restores(ctx context.Context) ([]job, int, error) {
+func (w *work) restores(ctx context.Context) (j job, found bool, ended int, err error) {
 	after, err := w.after()
 	if err != nil {
-		return nil, 0, err
+		return job{}, false, 0, err
 	}
 	var list []job
 	pages := backup.NewListRestoreJobsPaginator(backup.NewFromConfig(w.own), &backup.ListRestoreJobsInput{ByCreatedAfter: after})
 	for pages.HasMorePages() {
 		out, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, 0, w.failed(err, "backup:ListRestoreJobs")
+			return job{}, false, 0, w.failed(err, "backup:ListRestoreJobs")
 		}
 		for _, j := range out.RestoreJobs {
 			if aws.ToString(j.RecoveryPointArn) == w.Source {
@@ -298,18 +294,18 @@ func (w *work) restores(ctx context.Context) ([]job, int, error) {
 }
 
 func lookRestore(ctx context.Context, w *work) (cloud.Progress, bool, error) {
-	list, _, err := w.restores(ctx)
-	if err != nil || len(list) == 0 {
+	j, found, _, err := w.restores(ctx)
+	if err != nil || !found {
 		return cloud.Progress{}, false, err
 	}
-	return list[0].progress(), true, nil
+	return j.progress(), true, nil
 }
 
 // startRestore makes a volume of a recovery point, as the role that restores: the
 // argument iamRoleArn, or else the actor.
 // See https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-ebs.html.
 func startRestore(ctx context.Context, w *work) (cloud.Progress, error) {
-	_, ended, err := w.restores(ctx)
+	_, _, ended, err := w.restores(ctx)
 	if err != nil {
 		return cloud.Progress{}, err
 	}

@@ -278,8 +278,7 @@ func volumeProgress(id string, state types.VolumeState, v *types.Volume) cloud.P
 	return p
 }
 
-// createVolume makes a volume of a snapshot, or an empty one of Args size in GiB, 1
-// unless said.
+// createVolume makes a volume of a snapshot, or an empty one of 1 GiB.
 func createVolume(ctx context.Context, w *work) (cloud.Progress, error) {
 	call := &ec2.CreateVolumeInput{
 		AvailabilityZone: new(w.zone()), KmsKeyId: optional(w.Key), ClientToken: new(w.token(0)), TagSpecifications: w.tagged(types.ResourceTypeVolume), VolumeType: types.VolumeTypeGp3,

@@ -198,7 +198,7 @@ func (w *work) template(ctx context.Context) (string, error) {
 	out, err := taskEC2(w.own).CreateLaunchTemplate(ctx, &ec2.CreateLaunchTemplateInput{
 		LaunchTemplateName: &w.Name, LaunchTemplateData: data, TagSpecifications: w.tagged(types.ResourceTypeLaunchTemplate),
 	})
-	if err = w.failed(err, "ec2:CreateLaunchTemplate"); exists(err) {
+	if err = w.failed(err, "ec2:CreateLaunchTemplate"); cloud.KindOf(err) == cloud.Exists {
 		// Filters see what was made a moment ago later than names do.
 		there, looked := w.templateLike(ctx, &ec2.DescribeLaunchTemplatesInput{LaunchTemplateNames: []string{w.Name}})
 		if looked == nil && there != "" {

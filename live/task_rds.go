@@ -74,14 +74,18 @@ func rdsName(id string) string {
 	return name
 }
 
-// rdsSource is how a copy names its source: as an ARN when it is of another account or
-// Region, as RDS asks for.
+// rdsSource is how a copy or a restore names its source: as an ARN when it is of another
+// account or Region, as RDS asks for.
 func (w *work) rdsSource(kind string) string {
 	account := w.SourceAccount
 	if account == "" {
 		account = w.Account
 	}
-	if strings.HasPrefix(w.Source, "arn:") || account == w.Account && !w.away() {
+	a, err := arn.Parse(w.Source)
+	switch {
+	case err == nil && a.Account == w.Account && a.Region == w.Region:
+		return rdsName(w.Source) // to restore, RDS takes ARNs of shared snapshots only
+	case err == nil || account == w.Account && !w.away():
 		return w.Source
 	}
 	return fmt.Sprintf("arn:%s:rds:%s:%s:%s:%s", partition(w.sourceRegion()), w.sourceRegion(), account, kind, w.Source)

@@ -69,7 +69,7 @@ func TestADatabaseIsMovedToAnotherAccountByTasks(t *testing.T) {
 			t.Error("a snapshot is no copy")
 		}
 		beforeCopy := w.things()
-		prepare := taskIn(taskOwner, o.copy, "kr-shareable", cloud.Task{Source: lastOf(made.ID), Key: shared, Scenario: "own"})
+		prepare := taskIn(taskOwner, o.copy, "kr-shareable", cloud.Task{Source: made.ID, Key: shared, Scenario: "own"})
 		copied := w.works(prepare)
 		if !copied.FullCopy || copied.Percent != 100 || copied.Started.IsZero() {
 			t.Errorf("a copy under another key is %+v", copied)
@@ -81,7 +81,7 @@ func TestADatabaseIsMovedToAnotherAccountByTasks(t *testing.T) {
 		take := taskIn(taskConsumer, o.copy, "kr-taken", cloud.Task{Source: copied.ID, SourceAccount: taskOwner, Key: own, Scenario: "shared"})
 		taken := w.works(take)
 		beforeRestore := w.things()
-		restore := taskIn(taskConsumer, o.restore, "kr-restored", cloud.Task{Source: lastOf(taken.ID), Key: own})
+		restore := taskIn(taskConsumer, o.restore, "kr-restored", cloud.Task{Source: taken.ID, Key: own})
 		w.works(restore)
 		elsewhere := taskIn(taskOwner, o.copy, "kr-away", cloud.Task{Source: lastOf(copied.ID), SourceRegion: taskHome, Key: away})
 		elsewhere.Region = taskAway

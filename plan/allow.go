@@ -42,7 +42,11 @@ func allowances(routes []route.Route, e *estate.Estate, o Options) ([]allowance,
 				list = append(list, allowancesOf(&s.Requests[k], o)...)
 			}
 			for k := range s.Preconditions {
-				list = append(list, vaultAllowance(&s.Preconditions[k], e)...)
+				c := &s.Preconditions[k]
+				list = append(list, vaultAllowance(c, e)...)
+				if c.Check == "principal" { // a role that has to be there, and may use nothing by that
+					list = append(list, allowance{principal: c.Args["principal"]})
+				}
 			}
 		}
 	}

@@ -53,7 +53,7 @@ func (p *Plan) Check(routes []route.Route, e *estate.Estate, o Options) error {
 	if err != nil {
 		return err
 	}
-	c := &checker{plan: p, routes: routes, base: e, o: o, allowed: allowed}
+	c := &checker{plan: p, routes: routes, base: e, o: o, allowed: allowed, gone: isGone(e)}
 	if err := c.structure(); err != nil {
 		return err
 	}
@@ -70,6 +70,7 @@ type checker struct {
 	base    *estate.Estate
 	o       Options
 	allowed []allowance
+	gone    func(principal string) bool
 }
 
 func (c *checker) widens(format string, args ...any) error {
@@ -120,11 +121,11 @@ func (c *checker) op(op, was estate.Op) error {
 
 // document compares the statements of a policy with those that were there.
 func (c *checker) document(s estate.Slot, after, before, resource, holder string) error {
-	now, err := readStatements(after)
+	now, err := readStatements(after, c.gone)
 	if err != nil {
 		return c.widens("the %s cannot be read: %v", s, err)
 	}
-	old, err := readStatements(before)
+	old, err := readStatements(before, c.gone)
 	if err != nil {
 		return c.widens("the %s as it is cannot be read: %v", s, err)
 	}
@@ -214,7 +215,7 @@ type raw struct {
 }
 
 // readStatements reads the statements of a policy one by one.
-func readStatements(text string) ([]raw, error) {
+func readStatements(text string, isGone func(string) bool) ([]raw, error) {
 	if text == "" {
 		return nil, nil
 	}
@@ -235,7 +236,7 @@ func readStatements(text string) ([]raw, error) {
 		if effect := n.Field("Effect"); effect != nil {
 			r.Effect = effect.Text
 		}
-		gone, empty := dropOrphans(n)
+		gone, empty := dropOrphans(n, isGone)
 		switch {
 		case empty:
 		case len(gone) > 0:

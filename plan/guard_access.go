@@ -53,7 +53,7 @@ func (c *checker) expected(g *access.Gain) bool {
 	if g.Incomplete || len(g.Actions) == 0 || c.plan.Kind == "revoke" {
 		return false
 	}
-	if c.fromMade(g) {
+	if c.fromMade(g) || c.retires(g) {
 		return true
 	}
 	for _, action := range g.Actions {
@@ -71,20 +71,51 @@ func (c *checker) fromMade(g *access.Gain) bool {
 	for i := range c.plan.Steps {
 		switch o := c.plan.Steps[i].Op.(type) {
 		case *estate.NewKey:
-			if g.Resource == o.ARN && accountOf(g.Principal) == parsedARN(o.ARN).Account {
+			if g.Resource == o.ARN && of(g, parsedARN(o.ARN).Account) {
 				return true
 			}
 		case *estate.LinkedRole:
-			if g.Principal == o.ARN && onlyManaged(g) {
+			// IAM lets nobody but the service change or assume it.
+			if g.Resource == o.ARN || g.Principal == o.ARN && c.byItself(g) {
 				return true
 			}
 		case *estate.NewRole:
-			if g.Principal == o.ARN && onlyManaged(g) || g.Resource == o.ARN && g.Principal == "drs.amazonaws.com" {
+			own := of(g, parsed(o.ARN).Account) // its administrators, as of every role
+			if g.Principal == o.ARN && c.byItself(g) || g.Resource == o.ARN && (own || g.Principal == "drs.amazonaws.com") {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// byItself reports whether a new role has what is gained by its managed policies, or may
+// have it by what nobody read on something that the plan leaves alone: then it is no
+// different for any other role of the account.
+func (c *checker) byItself(g *access.Gain) bool {
+	if onlyManaged(g) || g.Uncertain && slices.Equal(g.Actions, []string{"kms:RetireGrant"}) {
+		return true
+	}
+	return g.Uncertain && !slices.ContainsFunc(c.plan.Steps, func(s Step) bool {
+		at := s.Op.Slot() // an identity policy says nothing of who may do what to its holder
+		return at.Subject == g.Resource && at.Kind != "inline-policy"
+	})
+}
+
+// retires reports whether a gain is that an account may retire a grant that the plan has
+// it issue, which only closes, or that nobody can say more of another than before. See
+// https://docs.aws.amazon.com/kms/latest/APIReference/API_RetireGrant.html.
+func (c *checker) retires(g *access.Gain) bool {
+	return slices.Equal(g.Actions, []string{"kms:RetireGrant"}) && slices.ContainsFunc(c.plan.Steps, func(s Step) bool {
+		o, ok := s.Op.(*estate.GrantTo)
+		return ok && !o.Absent && o.Key == g.Resource && (of(g, o.Issuer) || g.Before == g.After)
+	})
+}
+
+// of reports whether a gain is a principal's of an account. One that is known by its
+// unique id only may be of any.
+func of(g *access.Gain, account string) bool {
+	return accountOf(g.Principal) == account || g.Kind == access.GainNamed && parsed(g.Principal).Kind == arn.UniqueID
 }
 
 // onlyManaged reports whether nothing but managed policies allow what is gained.
@@ -131,7 +162,7 @@ func (c *checker) forWhom(a *allowance, g *access.Gain) bool {
 		m := maker{base: c.base}
 		return account != "" && m.inOrganization(account)
 	case a.account != "":
-		return account == a.account
+		return of(g, a.account)
 	}
 	return a.is(g.Principal) || sessionOf(a.principal, g.Principal)
 }

@@ -20,7 +20,7 @@ func (c *checker) setting(op estate.Op) bool {
 		return !o.Absent && c.has(func(_ *route.Route, p *route.Party) bool { return p.Key == o.ARN }) && estate.CanonicalPolicy(o.Document) == estate.CanonicalPolicy(ownerPolicy(k.Partition, k.Account))
 	case *estate.Alias:
 		return c.has(func(_ *route.Route, p *route.Party) bool {
-			return p.Key == o.Name && p.Account == o.Account && p.Region == o.Region && p.Key == o.Key
+			return p.Alias == o.Name && p.Account == o.Account && p.Region == o.Region && p.Key == o.Key
 		})
 	case *estate.Rotation:
 		return o.On

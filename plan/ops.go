@@ -49,7 +49,7 @@ func (m *maker) keyPolicies() ([]wanted, error) {
 		if k == nil || k.Policy != nil && k.Policy.Unreadable != "" {
 			continue
 		}
-		out, err := edit(textOf(k.Policy), rules[key])
+		out, err := edit(textOf(k.Policy), rules[key], isGone(m.now))
 		if err != nil {
 			return nil, fmt.Errorf("planning the policy of %s: %w", key, err)
 		}
@@ -58,7 +58,7 @@ func (m *maker) keyPolicies() ([]wanted, error) {
 		}
 		why := "let in " + whom(rules[key])
 		if len(out.orphans) > 0 {
-			why += "; take out " + strings.Join(out.orphans, ", ") + ", of principals that are gone, which AWS does not take back"
+			why += "; take out " + strings.Join(out.orphans, ", ") + ": gone, and AWS takes no policy back that names who is gone"
 		}
 		ws = append(ws, wanted{&estate.KeyPolicy{Key: key, Document: out.text}, why, routesOf(rules[key])})
 	}
@@ -121,7 +121,7 @@ func (m *maker) inlinePolicies() ([]wanted, error) {
 			if err != nil {
 				return nil, fmt.Errorf("planning: %w", err)
 			}
-			out, err := edit(was.(*estate.InlinePolicy).Document, all[holder][name])
+			out, err := edit(was.(*estate.InlinePolicy).Document, all[holder][name], isGone(m.now))
 			if err != nil {
 				return nil, fmt.Errorf("planning the policy of %s: %w", holder, err)
 			}

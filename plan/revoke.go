@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/keyreach/keyreach/access"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/internal/source"
 	"github.com/keyreach/keyreach/route"
@@ -125,7 +126,8 @@ func rank(op estate.Op) int {
 	return 2
 }
 
-// openOf are the requests of routes that are open, each with its route.
+// openOf are the requests of routes that are open, or are if something holds that is not
+// known, each with its route.
 func (r *revoker) openOf(routes []route.Route, e *estate.Estate) (map[string]string, error) {
 	proofs, err := prove(routes, e, r.o.At)
 	if err != nil {
@@ -136,12 +138,12 @@ func (r *revoker) openOf(routes []route.Route, e *estate.Estate) (map[string]str
 		for j := range proofs[i].Steps {
 			s := &proofs[i].Steps[j]
 			for _, q := range s.Requests {
-				if q.Verdict == route.Proven {
+				if d := &q.Decision; d.Usable && d.Effect >= access.Unknown {
 					open[strings.Join([]string{proofs[i].Route, s.Name, s.For, q.Caller, q.Use.Action, q.Key, q.Use.Via}, "\n")] = proofs[i].Route
 				}
 			}
 			for _, c := range s.Preconditions {
-				if c.Verdict == route.Proven {
+				if c.Verdict != route.Blocked {
 					open[strings.Join([]string{proofs[i].Route, s.Name, s.For, c.Text}, "\n")] = proofs[i].Route
 				}
 			}
@@ -204,7 +206,7 @@ func (r *revoker) things() []managedThing {
 // statements are the managed statements of a policy. The op of each takes the statement
 // out of the policy as it is by then.
 func (r *revoker) statements(text, where string, op func(text string) estate.Op) []managedThing {
-	old, err := readStatements(text)
+	old, err := readStatements(text, isGone(r.base))
 	if err != nil {
 		return nil
 	}
@@ -289,11 +291,11 @@ func (c *checker) closes(op, was estate.Op) error {
 	default:
 		return c.widens("a plan that closes writes the %s", op.Slot())
 	}
-	now, err := readStatements(documentOf(op))
+	now, err := readStatements(documentOf(op), c.gone)
 	if err != nil {
 		return c.widens("the %s cannot be read: %v", op.Slot(), err)
 	}
-	old, err := readStatements(documentOf(was))
+	old, err := readStatements(documentOf(was), c.gone)
 	if err != nil {
 		return c.widens("the %s as it is cannot be read: %v", op.Slot(), err)
 	}

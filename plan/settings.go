@@ -210,7 +210,7 @@ func (m *maker) settingOps() ([]wanted, error) {
 		if err != nil {
 			return nil, fmt.Errorf("planning: %w", err)
 		}
-		out, err := edit(was.(*estate.VaultPolicy).Document, m.vaults[at])
+		out, err := edit(was.(*estate.VaultPolicy).Document, m.vaults[at], isGone(m.now))
 		if err != nil {
 			return nil, fmt.Errorf("planning the access policy of the vault %s: %w", at[2], err)
 		}

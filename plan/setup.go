@@ -121,7 +121,7 @@ func (m *maker) wantBucket(r *route.Route, vault *route.Party, bucket string) {
 	set(estate.BucketEncryption, vault.Key, "encrypt everything under the key")
 	set(estate.BucketKeyOn, "true", "ask KMS less often")
 	set(estate.BucketLifecycle, lifecycle, "take away old versions and uploads that were never completed")
-	if out, err := edit(m.bucketPolicy(bucket), m.bucketRules(r, vault, bucket)); err == nil {
+	if out, err := edit(m.bucketPolicy(bucket), m.bucketRules(r, vault, bucket), isGone(m.base)); err == nil {
 		set(estate.BucketPolicy, out.text, "let the hosts write and the restorers read")
 	}
 }

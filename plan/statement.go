@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/internal/source"
 )
 
@@ -171,23 +172,22 @@ func oneOrMany(list []string) any {
 // edited is a document after an edit.
 type edited struct {
 	text string
-	// orphans are the unique ids of principals that are gone, which AWS does not take
-	// back.
+	// orphans are principals that are gone, which AWS does not take back.
 	orphans []string
 }
 
 // edit returns the text of a policy with the statements of the rules put in, each in
 // the place of the statement with its Sid or at the end. Everything else stays as it is,
-// but for orphaned ids.
-func edit(text string, rules []rule) (edited, error) {
+// but for principals that are gone.
+func edit(text string, rules []rule, gone func(principal string) bool) (edited, error) {
 	root, list, err := statementsOf(text)
 	if err != nil {
 		return edited{}, err
 	}
 	var out edited
 	for i := 0; i < len(list.Items); i++ {
-		gone, empty := dropOrphans(&list.Items[i])
-		out.orphans = append(out.orphans, gone...)
+		dropped, empty := dropOrphans(&list.Items[i], gone)
+		out.orphans = append(out.orphans, dropped...)
 		if empty {
 			list.Items = slices.Delete(list.Items, i, i+1)
 			i--
@@ -262,29 +262,42 @@ func textsOf(n *source.Node) []string {
 	return list
 }
 
-// dropOrphans takes the unique ids of principals that are gone out of a statement, and
-// reports whether nobody is left.
-func dropOrphans(s *source.Node) (gone []string, empty bool) {
+// isGone reports whether a policy that is written cannot name a principal any more: AWS
+// shows a user or role that is gone by its unique id, and refuses to take the id back, or
+// the ARN of one that is not there. The estate knows that of accounts whose users and
+// roles it holds. See
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html.
+func isGone(e *estate.Estate) func(string) bool {
+	return func(text string) bool {
+		switch p := parsed(text); p.Kind {
+		case arn.UniqueID:
+			return true
+		case arn.User, arn.Role:
+			return e.Holds(p.Account) && e.Principal(text) == nil
+		}
+		return false
+	}
+}
+
+// dropOrphans takes principals that are gone out of a statement, and reports whether
+// nobody is left.
+func dropOrphans(s *source.Node, isGone func(string) bool) (gone []string, empty bool) {
 	aws := s.At([]string{"Principal", "AWS"})
 	if aws == nil {
 		return nil, false
 	}
-	orphan := func(text string) bool {
-		p, err := arn.ParsePrincipal(text)
-		return err == nil && p.Kind == arn.UniqueID
-	}
 	if aws.Kind == source.String {
-		if orphan(aws.Text) {
-			return []string{aws.Text}, true
+		if isGone(aws.Text) {
+			return []string{aws.Text}, len(s.Field("Principal").Fields) == 1
 		}
 		return nil, false
 	}
 	aws.Items = slices.DeleteFunc(aws.Items, func(n source.Node) bool {
-		if orphan(n.Text) {
+		if isGone(n.Text) {
 			gone = append(gone, n.Text)
 			return true
 		}
 		return false
 	})
-	return gone, len(gone) > 0 && len(aws.Items) == 0
+	return gone, len(gone) > 0 && len(aws.Items) == 0 && len(s.Field("Principal").Fields) == 1
 }

@@ -152,6 +152,16 @@ func TestApplyRefusesCredentialsOfAnotherAccountBeforeAnyWrite(t *testing.T) {
 	}
 }
 
+func TestApplyRefusesAKeyThatIsMadeLaterOnly(t *testing.T) {
+	t.Parallel()
+	ops := severalOps()
+	f := newFixture(t, ops[8], ops[0]) // the default key, and the key
+	var unmade *UnmadeError
+	if r, err := f.apply(); !errors.As(err, &unmade) || unmade.Step != 1 || r != nil || f.cloud.performed() != 0 {
+		t.Errorf("%v, %v", r, err)
+	}
+}
+
 func TestApplyOfOneAccountWritesItsPartOnly(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

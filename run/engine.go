@@ -154,6 +154,11 @@ func (e *engine) look(ctx context.Context, s *step) (look, error) {
 	return l, nil
 }
 
+// missingLooks is how often in a row AWS has to say that something is not there, for an
+// op that wants it away, until that is taken for true: some moments after it was made
+// AWS may say so of what is there.
+const missingLooks = 3
+
 // current asks AWS what the slot of a step holds. Where there is no role any more
 // there is no policy of it either.
 func (e *engine) current(ctx context.Context, s *step) (estate.Op, error) {
@@ -161,15 +166,28 @@ func (e *engine) current(ctx context.Context, s *step) (estate.Op, error) {
 	if err != nil {
 		return nil, err
 	}
-	var have estate.Op
-	err = e.patient(ctx, s, func() error {
-		var err error
-		if have, err = e.cloud.Current(ctx, op); cloud.KindOf(err) == cloud.NotFound && op.Value() == "" {
-			have, err = op, nil
+	p := patience{e: e}
+	for looks := 1; ; looks++ {
+		var have estate.Op
+		missing := false
+		err := e.patient(ctx, s, func() error {
+			var err error
+			have, err = e.cloud.Current(ctx, op)
+			if missing = cloud.KindOf(err) == cloud.NotFound && op.Value() == ""; missing {
+				return nil
+			}
+			return err
+		})
+		switch {
+		case err != nil || !missing:
+			return have, err
+		case looks == missingLooks:
+			return op, nil
 		}
-		return err
-	})
-	return have, err
+		if err := p.pause(ctx, s, "looking again: it is not there"); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // known finds out the name of the key that a step makes: AWS has one that the step
@@ -237,6 +255,8 @@ func (e *engine) check(ctx context.Context) error {
 		e.tell(s.index, s.op.Slot(), PhaseCheck, "")
 		l, err := e.look(ctx, s)
 		switch {
+		case e.run.takesBack() && cloud.KindOf(err) == cloud.NotFound:
+			stale = append(stale, &StaleError{Step: s.index + 1, Slot: s.op.Slot(), Want: s.was})
 		case err != nil:
 			return err
 		case l.verdict == before:
@@ -303,15 +323,17 @@ func makes(op estate.Op) bool {
 	return false
 }
 
-// unmade finds ops that name a key which neither is made nor will be in this run.
+// unmade finds ops that name a key which neither is made nor will be when it is their
+// turn in this run.
 func (e *engine) unmade() error {
 	for i := range e.run.Plan.Steps {
 		key, ok := e.run.Plan.Steps[i].Op.(*estate.NewKey)
-		if !ok || key.Absent || key.Primary != "" || e.names[key.ARN] != "" || e.run.has(key.Slot().Account) {
+		if !ok || key.Absent || key.Primary != "" || e.names[key.ARN] != "" {
 			continue
 		}
+		mine := e.run.has(key.Slot().Account)
 		for k := range e.steps {
-			if s := &e.steps[k]; !s.done && mentions(s.op, key.ARN) {
+			if s := &e.steps[k]; !s.done && !(mine && s.index >= i) && mentions(s.op, key.ARN) {
 				return &UnmadeError{Step: s.index + 1, Slot: s.op.Slot(), Key: key.ARN, Account: key.Slot().Account}
 			}
 		}

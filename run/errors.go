@@ -100,7 +100,8 @@ type ChangedSinceError struct {
 // Change is one thing that is not as a run left it.
 type Change struct {
 	Slot estate.Slot
-	// Left is what the run left, Have what AWS holds.
+	// Left is what the run left, Have what AWS holds; nil when that to which it belonged
+	// is gone.
 	Left, Have estate.Op
 }
 
@@ -114,7 +115,7 @@ func (e *ChangedSinceError) Error() string {
 }
 
 // UnmadeError is returned for a part of a plan that names a key which another
-// account's part has yet to make.
+// account's part, or a later step, has yet to make.
 type UnmadeError struct {
 	Step int // counts from 1
 	Slot estate.Slot

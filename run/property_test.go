@@ -61,7 +61,7 @@ func anyOps(t *rapid.T, e *estate.Estate) []estate.Op {
 		op := anyOp(t)
 		_, missing := e.Current(op)
 		after, failed := e.Apply(op)
-		if missing == nil && failed == nil {
+		if missing == nil && failed == nil && (op.Slot().Subject == newKey || e.Key(newKey) != nil || !mentions(op, newKey)) {
 			ops, e = append(ops, op), after
 		}
 	}
@@ -114,13 +114,32 @@ func TestAnythingIsDoneOnceAndUndone(t *testing.T) {
 		}
 		f.disturb(rt)
 		undo := func(string) (*Run, error) { return Undo(t.Context(), f.cloud, f.j, r.ID, f.mortal(rt)) }
-		if u := f.settled(rt, func() (*Run, error) { return undo("") }, undo, 100); u == nil || u.Status != Done {
+		u := f.settled(rt, func() (*Run, error) { return undo("") }, undo, 100)
+		if u == nil || u.Status != Done {
 			rt.Fatalf("the undo ended as %v", u)
 		}
+		f.takeLeft(rt, u)
 		if diff := cmp.Diff(asText(t, start), asText(t, f.cloud.e)); diff != "" {
 			rt.Fatalf("the undo leads elsewhere: %s", diff)
 		}
 	})
+}
+
+// takeLeft takes away by hand the service-linked role that an undo left because it was
+// denied; other things are pending deletion.
+func (f *fixture) takeLeft(t *rapid.T, u *Run) {
+	u, err := f.j.Run(u.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, left := range u.Left {
+		switch left.Slot.Kind {
+		case "linked-role":
+			f.cloud.intrude(f.t, &estate.LinkedRole{ARN: left.Slot.Subject, Absent: true})
+		case "bucket":
+			f.cloud.intrude(f.t, &estate.NewBucket{Bucket: left.Slot.Subject, Account: left.Slot.Account, Region: left.Slot.Region, Absent: true})
+		}
+	}
 }
 
 // withoutTags leaves out by what the fake finds a key again.
@@ -160,19 +179,24 @@ func (f *fixture) mortal(t *rapid.T) Options {
 	return o
 }
 
+// begun are the runs of the change, the latest first.
+func (f *fixture) begun() ([]*Run, error) {
+	return f.j.runs("WHERE change = ? ORDER BY rowid DESC", f.plan.Change)
+}
+
 // settled begins and goes on until it is done or has been tried often enough.
 func (f *fixture) settled(t *rapid.T, begin func() (*Run, error), resume func(id string) (*Run, error), tries int) *Run {
-	before, err := f.j.Runs()
+	before, err := f.begun()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for try := 0; ; try++ {
-		runs, err := f.j.Runs()
+		runs, err := f.begun()
 		if err != nil {
 			t.Fatal(err)
 		}
 		begun := len(runs) > len(before)
-		_, _ = until(func() error { // it fails in ways that the faults and kills say
+		failed, _ := until(func() error { // in ways that the faults and kills say
 			if begun {
 				_, err = resume(runs[0].ID)
 			} else {
@@ -180,13 +204,14 @@ func (f *fixture) settled(t *rapid.T, begin func() (*Run, error), resume func(id
 			}
 			return err
 		})
-		if runs, err = f.j.Runs(); err != nil {
+		if runs, err = f.begun(); err != nil {
 			t.Fatal(err)
 		}
 		if len(runs) > len(before) && (runs[0].Status == Done || try >= tries) {
 			return runs[0]
 		}
 		if try >= tries {
+			t.Logf("it never began: %v", failed)
 			return nil
 		}
 	}

@@ -47,11 +47,14 @@ func (e *engine) write(ctx context.Context, s *step) error {
 			continue
 		}
 		err = e.call(ctx, s, &l)
-		if err == nil || s.done {
-			return err
+		if err == nil {
+			return nil
+		}
+		if e.leaves(l.op, err) != "" && cloud.KindOf(err) != cloud.Denied { // which may pass
+			return e.leave(ctx, s, &l, err)
 		}
 		if err := p.again(ctx, s, err); err != nil {
-			return err
+			return e.leave(ctx, s, &l, err)
 		}
 	}
 }
@@ -88,8 +91,7 @@ func (e *engine) mayAppear(s *step, l *look) bool {
 	return ok && !key.Absent && key.Primary == "" && s.open() && e.now().Before(s.asked.Add(e.o.Settle))
 }
 
-// call makes one call that writes, with its records. The error is nil when it was
-// answered with success, and when an undo has to leave the thing.
+// call makes one call that writes, with its records.
 func (e *engine) call(ctx context.Context, s *step, l *look) error {
 	r := Record{Step: s.index, Slot: l.op.Slot(), Phase: PhaseIntent, Before: l.have, After: l.op}
 	if err := e.record(ctx, r); err != nil {
@@ -98,6 +100,9 @@ func (e *engine) call(ctx context.Context, s *step, l *look) error {
 	within, stop := graceful(ctx)
 	made, err := e.cloud.Perform(within, l.op)
 	stop()
+	if _, ok := l.op.(*estate.NewKey); !ok {
+		made = nil // only names of keys are kept, and never the token of a grant
+	}
 	if err == nil {
 		r.Phase, r.Made = PhaseResult, made
 		named := names{}
@@ -110,10 +115,6 @@ func (e *engine) call(ctx context.Context, s *step, l *look) error {
 		return e.record(ctx, r)
 	}
 	r.Phase, r.Text, r.Error, r.Kind = PhaseNote, "the call failed", err.Error(), kindOf(err)
-	if why := e.leaves(l.op, err); why != "" {
-		r.Phase, r.Text = PhaseLeft, why
-		return e.record(ctx, r)
-	}
 	if err := e.record(ctx, r); err != nil {
 		return err
 	}
@@ -134,6 +135,15 @@ func graceful(ctx context.Context) (context.Context, func()) {
 	within, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
 	return within, func() { stop(); cancel() }
+}
+
+// leave records that an undo leaves a thing, or returns the error that ends the run.
+func (e *engine) leave(ctx context.Context, s *step, l *look, err error) error {
+	why := e.leaves(l.op, err)
+	if why == "" {
+		return err
+	}
+	return e.record(ctx, Record{Step: s.index, Slot: l.op.Slot(), Phase: PhaseLeft, After: l.have, Text: why})
 }
 
 // leaves says why an undo leaves a thing that it could not take away: a service still

@@ -88,16 +88,25 @@ func undoing(ctx context.Context, c Cloud, j *Journal, of *Run, o Options) (*pla
 		if err != nil {
 			return nil, err
 		}
+		if s.written != nil {
+			was = s.written.After
+		}
 		p.Steps = append(p.Steps, plan.Step{Op: op, Was: was, Why: "takes back: " + of.Plan.Steps[s.index].Why, Routes: of.Plan.Steps[s.index].Routes})
 	}
 	return p, nil
 }
 
-// resolve finds the keys that calls may have made which were not answered.
+// resolve waits until AWS shows the writes that the run did not read back: what looks
+// undone already may only not have spread yet. It finds the keys that calls may have
+// made which were not answered.
 func (e *engine) resolve(ctx context.Context, part *Run) error {
 	for i := range e.steps {
 		s := &e.steps[i]
-		if key, ok := s.op.(*estate.NewKey); !ok || key.Absent || key.Primary != "" || !s.open() || !part.has(key.Slot().Account) {
+		at := s.asked
+		if s.written != nil {
+			at = s.written.At
+		}
+		if s.done || at.IsZero() || !part.has(s.op.Slot().Account) {
 			continue
 		}
 		p := patience{e: e}
@@ -106,10 +115,10 @@ func (e *engine) resolve(ctx context.Context, part *Run) error {
 			if err != nil {
 				return err
 			}
-			if l.verdict != before || !e.mayAppear(s, &l) {
+			if l.verdict != before || !e.now().Before(at.Add(e.o.Settle)) {
 				break
 			}
-			if err := p.pause(ctx, s, "waiting for what may have been made"); err != nil {
+			if err := p.pause(ctx, s, "settling: waiting for what may have been written"); err != nil {
 				return err
 			}
 		}

@@ -2,6 +2,7 @@ package sandbox_test
 
 import (
 	"encoding/json"
+	"io"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	backuptypes "github.com/aws/aws-sdk-go-v2/service/backup/types"
 	"github.com/aws/aws-sdk-go-v2/service/drs"
 	drstypes "github.com/aws/aws-sdk-go-v2/service/drs/types"
+	"github.com/aws/aws-sdk-go-v2/service/ebs"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -217,6 +219,34 @@ func TestASecondFillAddsToTheFirst(t *testing.T) {
 	}
 	if r := held(e, "ec2:Volume", "vol-00000000000000001"); r == nil || r.Attributes["note"] == "" {
 		t.Errorf("the volume is %+v", r)
+	}
+}
+
+// What was copied of a snapshot is still there when the snapshot is filled anew and gone.
+func TestACopyOfAFilledSnapshotOutlivesIt(t *testing.T) {
+	t.Parallel()
+	w := filledWorld(t)
+	c, direct := ec2.NewFromConfig(w.root(owner)), ebs.NewFromConfig(w.root(owner))
+	id := "snap-00000000000000001"
+	block := func(of string) []byte {
+		t.Helper()
+		list := need(direct.ListSnapshotBlocks(t.Context(), &ebs.ListSnapshotBlocksInput{SnapshotId: &of}))(t)
+		if len(list.Blocks) != 1 {
+			t.Fatalf("%s has %d blocks", of, len(list.Blocks))
+		}
+		out := need(direct.GetSnapshotBlock(t.Context(), &ebs.GetSnapshotBlockInput{SnapshotId: &of, BlockIndex: list.Blocks[0].BlockIndex, BlockToken: list.Blocks[0].BlockToken}))(t)
+		return need(io.ReadAll(out.BlockData))(t)
+	}
+	before := block(id)
+	copied := *need(c.CopySnapshot(t.Context(), &ec2.CopySnapshotInput{SourceRegion: new(home), SourceSnapshotId: &id, KmsKeyId: new(filledKey), Encrypted: new(true)}))(t).SnapshotId
+	w.pass(time.Minute)
+	if err := w.Fill(filledEstate(t, filledResources())); err != nil {
+		t.Fatal(err)
+	}
+	need(c.DeregisterImage(t.Context(), &ec2.DeregisterImageInput{ImageId: new("ami-00000000000000001")}))(t)
+	need(c.DeleteSnapshot(t.Context(), &ec2.DeleteSnapshotInput{SnapshotId: &id}))(t)
+	if after := block(copied); len(after) != 512<<10 || !slices.Equal(after, before) {
+		t.Errorf("the copy has %d bytes", len(after))
 	}
 }
 

@@ -19,6 +19,9 @@ type Credentials struct {
 	Expires                                    time.Time
 }
 
+// String is the access key id: secrets are not to be printed.
+func (c Credentials) String() string { return c.AccessKeyID }
+
 // rehearsalSession is the name of the sessions that SignIn makes of roles.
 const rehearsalSession = "rehearsal"
 

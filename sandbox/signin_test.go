@@ -2,6 +2,7 @@ package sandbox_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -37,6 +38,9 @@ func TestWhoeverIsSignedInCallsAsThatPrincipal(t *testing.T) {
 		if *out.Arn != x.arn || *out.UserId != x.id || *out.Account != owner {
 			t.Errorf("%s calls as %s (%s) of %s", x.principal, *out.Arn, *out.UserId, *out.Account)
 		}
+	}
+	if c := need(w.SignIn(role.arn, time.Hour))(t); strings.Contains(fmt.Sprintf("%v %+v %s", c, c, c), c.SecretAccessKey) {
+		t.Error("the secret is printed")
 	}
 	if keys := need(iam.NewFromConfig(w.root(owner)).ListAccessKeys(t.Context(), &iam.ListAccessKeysInput{UserName: &user.name}))(t).AccessKeyMetadata; len(keys) != 1 {
 		t.Errorf("the user has %d access keys, not its own one", len(keys))

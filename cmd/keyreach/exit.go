@@ -11,13 +11,13 @@ import (
 const (
 	exitDone        = 0
 	exitFailed      = 1
-	exitPending     = 2 // changes are pending
+	exitChanges     = 2 // there are changes, when that was asked
 	exitBlocked     = 3
 	exitUsage       = 4
-	exitCredentials = 5 // none, or those of another account
-	exitPartial     = 6 // some of it was done, and the rest can be
-	exitRefused     = 7 // by a guard
-	exitStale       = 8 // the plan no longer fits
+	exitCredentials = 5 // no way in, or into another account than meant
+	exitPartial     = 6 // part is done; it can be resumed
+	exitGuarded     = 7 // refused by a guard
+	exitStale       = 8 // something changed since the plan was made
 	exitStopped     = 130
 )
 

@@ -182,9 +182,6 @@ func (h *rehearsal) acts(ctx context.Context) error {
 	if err := h.apply(ctx); err != nil {
 		return err
 	}
-	if h.after, err = h.proveNow(); err != nil {
-		return failure(err)
-	}
 	for i := range h.routes {
 		if h.stuck(h.routes[i].Name) {
 			continue
@@ -192,6 +189,10 @@ func (h *rehearsal) acts(ctx context.Context) error {
 		if err := h.drill(ctx, &h.routes[i]); err != nil {
 			return err
 		}
+	}
+	// Some facts come about while a route is performed, such as that servers are extended.
+	if h.after, err = h.proveNow(); err != nil {
+		return failure(err)
 	}
 	if !h.o.revoke {
 		return nil
@@ -264,7 +265,22 @@ func (h *rehearsal) drill(ctx context.Context, r *route.Route) error {
 	if d.run == nil {
 		return failure(fmt.Errorf("performing the route %s on the twin: %w", r.Name, d.failed))
 	}
+	if d.failed != nil {
+		return h.clean(ctx, d, o)
+	}
 	return nil
+}
+
+// clean ends what a drill started that failed.
+func (h *rehearsal) clean(ctx context.Context, d *drill, o run.MoveOptions) error {
+	cleaned, err := run.Clean(ctx, h.cloud, h.journal, d.run.ID, o)
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	if cleaned != nil {
+		d.run = cleaned
+	}
+	return nil // what could not be ended is listed
 }
 
 // close takes away what the plan opened, and proves that it is closed.
@@ -297,7 +313,7 @@ func (h *rehearsal) close(ctx context.Context) error {
 func refusedOr(err error) error {
 	var refused *plan.RefusedError
 	if errors.As(err, &refused) {
-		return &exitError{code: 7, err: err}
+		return &exitError{code: exitGuarded, err: err}
 	}
 	return failure(err)
 }

@@ -53,6 +53,12 @@ func (h *rehearsal) twin() (*estate.Estate, error) {
 		}
 		h.stages[r.Name] = h.stage(&t, &r)
 	}
+	for i := range t.Principals {
+		// An estate need not hold all of AWS's own policy for a service's role.
+		if p, err := arn.ParsePrincipal(t.Principals[i].ARN); err == nil && p.IsServiceLinked() {
+			serve(&t.Principals[i])
+		}
+	}
 	if err := t.Index(); err != nil {
 		return nil, fmt.Errorf("making the twin: %w", err)
 	}
@@ -72,12 +78,17 @@ func (h *rehearsal) employ(t *estate.Estate, p *route.Party) {
 		i = len(t.Principals) - 1
 	}
 	q := &t.Principals[i]
-	if slices.ContainsFunc(q.Policies, func(a estate.Attached) bool { return a.Name == "RehearsalServices" }) {
-		return
-	}
-	q.Policies = append(slices.Clone(q.Policies), estate.Attached{Name: "RehearsalServices", Kind: "inline", Document: documentFrom(allButKeys)})
+	serve(q)
 	if actor.Kind == arn.Role && q.Trust == nil {
 		q.Trust = documentFrom(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + actor.Account + `","Service":["backup.amazonaws.com","s3.amazonaws.com"]},"Action":"sts:AssumeRole"}]}`)
+	}
+}
+
+// serve lets a principal call the services.
+func serve(p *estate.Principal) {
+	const name = "RehearsalServices"
+	if !slices.ContainsFunc(p.Policies, func(a estate.Attached) bool { return a.Name == name }) {
+		p.Policies = append(slices.Clone(p.Policies), estate.Attached{Name: name, Kind: "inline", Document: documentFrom(allButKeys)})
 	}
 }
 

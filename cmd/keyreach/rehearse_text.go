@@ -122,13 +122,6 @@ func (h *rehearsal) tellClose(p *plan.Plan) {
 	}
 }
 
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
 // stepRow is a step of a route as the table at the end has it.
 type stepRow struct {
 	Route  string `json:"route"`
@@ -180,7 +173,7 @@ func (h *rehearsal) how(name string, s *route.StepProof) string {
 		}
 		switch done, failed := d.ended(i); {
 		case failed != "":
-			return "failed: " + failed
+			return "FAILED: " + m.Task.Operation
 		case done:
 			return "performed: " + m.Task.Operation
 		}

@@ -57,9 +57,10 @@ func newRoot(s *streams) *cobra.Command {
 		Long: `Keyreach proves beforehand that the right account can open encrypted AWS data,
 and says exactly who lacks what on which key, and why.
 
-Exit codes: 0 done, proven, allowed · 1 error · 3 blocked, denied, unknown or
-open-if, or findings · 4 usage or configuration · 5 credentials · 6 partial · 130
-interrupted.`,
+Exit codes: 0 done, proven, allowed · 1 error · 2 changes, when asked · 3 blocked,
+denied, unknown or open-if, or findings · 4 usage or configuration · 5 credentials
+or account mismatch · 6 partial, resumable · 7 refused by a guard · 8 the plan is
+stale · 130 interrupted.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 
@@ -72,7 +73,7 @@ interrupted.`,
 	root.SetIn(s.in)
 	root.SetFlagErrorFunc(badFlag)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newCheck(s), newCan(s), newRoutes(s), newCollect(s), newIAMPolicy(s), newRehearse(s), newSandbox(s), newVersion(s))
+	root.AddCommand(newInit(s), newCollect(s), newCheck(s), newCan(s), newPlan(s), newRehearse(s), newRoutes(s), newIAMPolicy(s), newSandbox(s), newVersion(s))
 	root.SetHelpCommand(newHelp())
 	return root
 }

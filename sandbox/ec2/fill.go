@@ -71,12 +71,14 @@ var filledBlock = sync.OnceValues(func() (data []byte, sum string) {
 	return data, blocks.Sum(data)
 })
 
-// fillLayer writes the block, in the place of what there was.
-func (s *Service) fillLayer(id, old string) {
-	s.Snapshots.Release(old)
+// fillLayer makes a layer with the block, in the place of another.
+func (s *Service) fillLayer(old string) string {
+	id := "filled/" + s.IDs.Hex(32)
 	s.Snapshots.NewLayer(id, "")
 	block, sum := filledBlock()
 	s.Snapshots.Write(id, 0, block, sum)
+	s.Snapshots.Release(old)
+	return id
 }
 
 func (s *Service) fillVolume(w behalf.World, r *estate.Resource) error {
@@ -93,7 +95,7 @@ func (s *Service) fillVolume(w behalf.World, r *estate.Resource) error {
 	}
 	v := &Volume{
 		Account: r.Account, Region: r.Region, ID: r.ID, Created: w.Now, Ready: w.Now, Size: size, Type: textOr(r.Attributes["volumeType"], "gp3"),
-		Zone: textOr(r.Attributes["availabilityZone"], r.Region+"a"), SnapshotID: r.Attributes["snapshotId"], KeyARN: k.ARN, Layer: "filled/" + r.Region + "/" + r.ID,
+		Zone: textOr(r.Attributes["availabilityZone"], r.Region+"a"), SnapshotID: r.Attributes["snapshotId"], KeyARN: k.ARN,
 	}
 	if limits, ok := limitsOf(v.Type); ok {
 		v.IOPS, v.Throughput = limits.iops[0], limits.throughput[0]
@@ -113,7 +115,7 @@ func (s *Service) fillVolume(w behalf.World, r *estate.Resource) error {
 	if was := s.volume(v.Account, v.Region, v.ID); was != nil {
 		old = was.Layer
 	}
-	s.fillLayer(v.Layer, old)
+	v.Layer = s.fillLayer(old)
 	s.putVolume(v)
 	return nil
 }
@@ -132,7 +134,7 @@ func (s *Service) fillSnapshot(w behalf.World, r *estate.Resource) error {
 	}
 	n := &blocks.Snapshot{
 		Account: r.Account, Region: r.Region, ID: r.ID, Created: w.Now, Done: w.Now, VolumeID: textOr(r.Attributes["volumeId"], "vol-ffffffff"),
-		Description: r.Attributes["description"], Size: size, KeyARN: k.ARN, Default: k.Managed, Lineage: r.ID, Layer: "filled/" + r.Region + "/" + r.ID,
+		Description: r.Attributes["description"], Size: size, KeyARN: k.ARN, Default: k.Managed, Lineage: r.ID,
 		Public: slices.Contains(r.SharedWith, everybody),
 	}
 	for _, account := range r.SharedWith {
@@ -147,7 +149,7 @@ func (s *Service) fillSnapshot(w behalf.World, r *estate.Resource) error {
 	if was := s.Snapshots.Get(n.Region, n.ID); was != nil {
 		old = was.Layer
 	}
-	s.fillLayer(n.Layer, old)
+	n.Layer = s.fillLayer(old)
 	s.Snapshots.Put(n)
 	return nil
 }

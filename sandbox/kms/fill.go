@@ -55,6 +55,12 @@ func (s *Service) Seal(keyARN string, text []byte, encryption map[string]string)
 	return blob
 }
 
+// ofService reports whether a service uses the grant, by its name or as a session of its
+// own, as that of EC2's infrastructure.
+func (g *Grant) ofService() bool {
+	return g.GranteeService != "" || strings.Contains(g.Grantee, ":assumed-role/aws:")
+}
+
 // Lend returns a grant on a key for a service. See behalf.Locksmith. It is called in
 // Update.
 func (s *Service) Lend(keyARN, service string, operations []string, encryption map[string]string, now time.Time) *behalf.Grant {
@@ -63,7 +69,8 @@ func (s *Service) Lend(keyARN, service string, operations []string, encryption m
 		return nil
 	}
 	for _, g := range s.grants.All(state.Key(k.row(), "")) {
-		if c := g.Constraints; c != nil && maps.Equal(c.EncryptionContextSubset, encryption) && slices.Contains(g.Operations, types.GrantOperationDecrypt) {
+		c := g.Constraints
+		if c != nil && g.ofService() && maps.Equal(c.EncryptionContextSubset, encryption) && slices.Contains(g.Operations, types.GrantOperationDecrypt) {
 			return &behalf.Grant{KeyARN: keyARN, ID: g.ID, Retiring: service, Grantee: g.Grantee + g.GranteeService}
 		}
 	}

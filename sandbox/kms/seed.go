@@ -58,8 +58,11 @@ func or[T ~string](v, plain T) T {
 }
 
 // importMaterial makes the key's secret. The keys of one multi-Region set share
-// it.
+// it. A key that is there keeps its own, so that what is under it still opens.
 func (s *Service) importMaterial(k *Key, e *estate.Key, now time.Time) error {
+	if old := s.keys.Get(k.row()); old != nil && old.Spec == k.Spec && k.State != types.KeyStatePendingImport {
+		k.Materials, k.LastMaterial = slices.Clone(old.Materials), old.LastMaterial
+	}
 	if k.MultiRegion {
 		k.Primary = k.Region
 		if p, err := arn.Parse(e.PrimaryKey); err == nil {
