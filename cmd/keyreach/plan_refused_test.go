@@ -56,7 +56,7 @@ func writeText(t *testing.T, path, text string) {
 func ran(t *testing.T, args ...string) (code int, said string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	code = run(t.Context(), args, strings.NewReader(""), &out, &errs)
+	code = execute(t.Context(), args, strings.NewReader(""), &out, &errs)
 	return code, errs.String()
 }
 
