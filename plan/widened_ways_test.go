@@ -324,6 +324,18 @@ func (b *original) acts(p arn.Principal) bool {
 	return false
 }
 
+// has reports whether a party of the routes is such.
+func (b *original) has(such func(route.Party) bool) bool {
+	for i := range b.routes {
+		for _, parties := range b.routes[i].Parties {
+			if slices.ContainsFunc(parties, such) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func opWays() []mutation {
 	return []mutation{
 		{"a made key open to everybody", on(func(_ *original, o *estate.NewKey) bool { o.Document = openPolicy; return true })},
@@ -372,6 +384,17 @@ func settingWays() []mutation {
 			for i := range b.base.Keys {
 				if b.base.Keys[i].Rotation == "on" {
 					return &estate.Rotation{Key: b.base.Keys[i].ARN}
+				}
+			}
+			return nil
+		})},
+		{"the rotation of a key on that no route names", with(func(b *original) estate.Op {
+			for i := range b.base.Keys {
+				k := &b.base.Keys[i]
+				if uses := func(p route.Party) bool {
+					return p.Key == k.ARN || p.Alias != "" && slices.Contains(k.Aliases, p.Alias)
+				}; !b.has(uses) {
+					return &estate.Rotation{Key: k.ARN, On: true}
 				}
 			}
 			return nil
