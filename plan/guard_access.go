@@ -83,12 +83,18 @@ func (c *checker) difference() error {
 	c.plan.Opens = nil
 	for i := range gains {
 		g := &gains[i]
+		if c.expected(g) && c.ownNew(g) {
+			c.note(g.Resource + " is new, and open to what its account allows, as everything of the account is")
+			continue
+		}
 		if c.expected(g) {
 			c.plan.Opens = append(c.plan.Opens, openingOf(g))
 			continue
 		}
 		wider = append(wider, describe(g))
 	}
+	c.plan.Opens = withoutSets(c.plan.Opens)
+	c.plan.Opens = withoutSets(c.plan.Opens)
 	if len(wider) > 0 {
 		return &RefusedError{Guard: WideningGuard, Text: "it opens more than the routes need", Details: wider}
 	}
@@ -111,14 +117,19 @@ func (c *checker) expected(g *access.Gain) bool {
 	return true
 }
 
-// fromMade reports whether the gain is only that something new is there: a key for its
-// own account, a role of AWS with AWS's own policy, the role that shares for a trusted
-// account.
+// fromMade reports whether the gain is only that something new is there: a key or a bucket
+// for its own account, a role of AWS with AWS's own policy, the role that shares for a
+// trusted account.
 func (c *checker) fromMade(g *access.Gain) bool {
 	for i := range c.plan.Steps {
 		switch o := c.plan.Steps[i].Op.(type) {
 		case *estate.NewKey:
 			if g.Resource == o.ARN && of(g, parsedARN(o.ARN).Account) {
+				return true
+			}
+		case *estate.NewBucket: // as of every bucket of the account
+			at := "arn:" + partitionOf(o.Region) + ":s3:::" + o.Bucket
+			if (g.Resource == at || strings.HasPrefix(g.Resource, at+"/")) && of(g, o.Account) {
 				return true
 			}
 		case *estate.LinkedRole:
@@ -134,6 +145,21 @@ func (c *checker) fromMade(g *access.Gain) bool {
 		}
 	}
 	return false
+}
+
+// ownNew reports whether a gain is of an account on a key or bucket that is made for it.
+// It is told in one sentence: there are as many gains as there are actions and people.
+func (c *checker) ownNew(g *access.Gain) bool {
+	return slices.ContainsFunc(c.plan.Steps, func(s Step) bool {
+		switch o := s.Op.(type) {
+		case *estate.NewKey:
+			return g.Resource == o.ARN && of(g, parsedARN(o.ARN).Account) && !c.acts(g.Principal)
+		case *estate.NewBucket:
+			at := "arn:" + partitionOf(o.Region) + ":s3:::" + o.Bucket
+			return (g.Resource == at || strings.HasPrefix(g.Resource, at+"/")) && of(g, o.Account)
+		}
+		return false
+	})
 }
 
 // byItself reports whether a new role has what is gained by its managed policies, or may

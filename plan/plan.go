@@ -134,6 +134,11 @@ func (p *Plan) Digest() string {
 		for _, op := range []estate.Op{s.Op, s.Was} {
 			slot, _ := json.Marshal(op.Slot()) // texts only
 			h.Write(append(append(slot, op.Value()...), '\n'))
+			switch op.(type) {
+			case *estate.NewKey, *estate.LinkedRole: // whose value says only that it is there
+				whole, _ := estate.MarshalOp(op) // texts only
+				h.Write(whole)
+			}
 		}
 	}
 	h.Write([]byte(p.Kind + "\n" + p.Change + "\n" + canonical(p.Routes) + canonical(p.Chosen)))

@@ -43,7 +43,7 @@ func later(c *route.Precondition) bool {
 
 // stuckFact says who can make a precondition true.
 func stuckFact(name string, s *route.StepProof, c *route.Precondition) Stuck {
-	x := Stuck{Route: name, Step: s.Name, What: c.Text + "; found: " + c.Found, Owner: "whoever keeps keyreach.yaml"}
+	x := Stuck{Route: name, Step: s.Name, What: "it is needed that " + c.Text + ", and that is not so: found " + c.Found, Owner: "whoever keeps keyreach.yaml"}
 	switch c.Check {
 	case "same-region":
 		x.Why = "a key and what is encrypted under it stay in their Region: no permission moves them"
@@ -132,11 +132,10 @@ func orElse(text, otherwise string) string {
 func letter(x *Stuck) string {
 	return fmt.Sprintf(`To: %s
 
-The recovery route %q does not work: in the step %q, %s.
+The recovery route %q does not work. In the step %q: %s.
 Why: %s.
-Please %s.
-This is all that is needed; keyreach proves with the change made that nothing else opens.
-Afterwards this shows that it is done: %s
+What is needed, and nothing more: %s.
+With it, this command shows that the step works: %s
 `, x.Owner, x.Route, x.Step, x.What, strings.TrimSuffix(x.Why, "."), x.Do, x.Proof)
 }
 

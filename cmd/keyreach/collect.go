@@ -67,8 +67,8 @@ the end of its name; --resume goes on there.`,
 	return c
 }
 
-// check refuses flags that say nothing sensible.
-func (o *collectOptions) check() error {
+// validate refuses flags that say nothing sensible.
+func (o *collectOptions) validate() error {
 	for _, r := range o.regions {
 		if !awsfacts.KnownRegion(r) {
 			return misuse(fmt.Errorf("--region %q is no Region of AWS", r))
@@ -91,7 +91,7 @@ func (o *collectOptions) check() error {
 }
 
 func (o *collectOptions) run(ctx context.Context, s *streams, path string) error {
-	if err := o.check(); err != nil {
+	if err := o.validate(); err != nil {
 		return err
 	}
 	file, dir, err := routesBeside(path)
@@ -237,8 +237,8 @@ func keepOld(s *streams, path string) error {
 		return nil // there is none, or it is replaced by one of its kind
 	}
 	aside := path + ".by-hand"
-	if exists(aside) {
-		return nil // the first is kept
+	for n := 2; exists(aside); n++ {
+		aside = fmt.Sprintf("%s.by-hand-%d", path, n)
 	}
 	if err := os.Rename(path, aside); err != nil {
 		return fmt.Errorf("writing the estate: %w", err)

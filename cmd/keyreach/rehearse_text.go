@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -56,18 +57,17 @@ func (h *rehearsal) tellPlan() {
 	default:
 		h.head(3, "The plan: %s in %s", count(len(h.plan.Steps), "change"), count(len(h.plan.Accounts()), "account"))
 	}
+	p := planPrinter{printer: printer{w: h.talk.w}, report: &planReport{plan: h.plan}}
 	for i := range h.plan.Steps {
-		s := &h.plan.Steps[i]
-		slot := s.Op.Slot()
-		h.talk.line(3, 0, "account %s: %s", slot.Account, slot)
-		h.talk.line(5, 0, "%s", s.Why)
-		for _, c := range s.Changes() {
-			h.talk.line(5, 2, "%s %s", c.Sign, c.Name)
-			for _, l := range c.Lines {
-				h.raw(9, l)
-			}
-		}
+		h.talk.blank()
+		p.step(i+1, &h.plan.Steps[i])
 	}
+	if !h.plan.Empty() {
+		p.began = true
+		p.opens()
+		p.asked()
+	}
+	h.talk.err = errors.Join(h.talk.err, p.err)
 	for i := range h.plan.Stuck {
 		h.tellStuck(&h.plan.Stuck[i])
 	}
@@ -96,18 +96,24 @@ func (h *rehearsal) tellDrill(r *route.Route) {
 	h.head(5, "The recovery drill of %s, by the actors of the route with the SDK", r.Name)
 }
 
-// tellMove tells what happens in a drill.
+// tellMove tells what happens in a drill: each piece of work with its states, once.
 func (h *rehearsal) tellMove(e run.Event) {
+	text := e.Text
 	switch e.Phase {
 	case run.PhaseIntent:
-		h.talk.line(3, 0, "%d/%d %s: %s %s", e.Step, e.Of, e.Slot.Kind, e.Text, orDash(e.Slot.Subject))
-	case run.PhaseWait, run.PhaseReadBack, run.PhaseNote:
-		if e.Text != "" {
-			h.talk.line(7, 0, "%s", e.Text)
+		if text != e.Slot.Part {
+			return // a removal, which is told when it is done
 		}
-	case run.PhaseResult:
-		h.talk.line(7, 0, "%s", e.Text)
+		text += " " + orDash(e.Slot.Subject)
+	case run.PhaseReadBack:
+		text = cmp.Or(text, "done") + ": done"
 	}
+	if text == "" || h.told == fmt.Sprint(e.Step, text) {
+		return
+	}
+	h.told = fmt.Sprint(e.Step, text)
+	label := fmt.Sprintf("%d/%d %s: ", e.Step, e.Of, e.Slot.Kind)
+	h.talk.line(3, len(label), "%s%s", label, text)
 }
 
 func orDash(text string) string { return cmp.Or(text, "-") }
