@@ -67,10 +67,14 @@ func (m *maker) keyPolicies() ([]wanted, error) {
 
 // writable reports whether anybody may change the policy of a key, or it is not known
 // that nobody may.
-func writable(e *estate.Estate, key string) bool {
+func writable(e *estate.Estate, key string) bool { return anybodyMay(e, "kms:PutKeyPolicy", key) }
+
+// anybodyMay reports whether anybody of a key's account may do something to it, or it is
+// not known that nobody may.
+func anybodyMay(e *estate.Estate, action, key string) bool {
 	a := parsedARN(key)
 	may := func(principal string) bool {
-		r, err := estate.NewRequest(principal, "kms:PutKeyPolicy", key)
+		r, err := estate.NewRequest(principal, action, key)
 		if err != nil {
 			return false
 		}
@@ -211,16 +215,41 @@ func (m *maker) letIssue(all map[string]map[string][]rule, g *grant) {
 
 // mayIssue reports whether a principal may make the grant itself.
 func (m *maker) mayIssue(principal string, g *grant) bool {
+	c, err := m.issuing(principal, g)
+	return err == nil && access.Decide(&c) == access.Allow
+}
+
+// barred is what keeps the account of a grantee from making the grant, whatever the key's
+// and its own policies say: a control policy; nil for nothing.
+func (m *maker) barred(g *grant) *access.Blocker {
+	principal := m.o.Writers[g.issuer]
+	if principal == "" {
+		principal = rootOf(parsed(g.grantee))
+	}
+	c, err := m.issuing(principal, g)
+	if err != nil {
+		return nil
+	}
+	d := access.Authorize(&c)
+	for i := range d.Blockers {
+		if b := &d.Blockers[i]; b.Layer == access.SCP || b.Layer == access.RCP {
+			return b
+		}
+	}
+	return nil
+}
+
+// issuing is the case of a principal that makes a grant.
+func (m *maker) issuing(principal string, g *grant) (estate.Case, error) {
 	r, err := estate.NewRequest(principal, "kms:CreateGrant", g.key)
 	if err != nil {
-		return false
+		return estate.Case{}, err
 	}
 	r.At = m.o.At
 	r.Context.Set("kms:GranteePrincipal", policy.One(g.grantee))
 	r.Context.Set("kms:GrantOperations", policy.Many(g.operations...))
 	r.Context.Set("kms:GrantIsForAWSResource", policy.One("false"))
-	c := m.now.Bind(r)
-	return access.Decide(&c) == access.Allow
+	return m.now.Bind(r), nil
 }
 
 // whole is a grant with the operations of the one that it takes the place of: an earlier
