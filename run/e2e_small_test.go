@@ -10,7 +10,6 @@ import (
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/plan"
 	"github.com/keyreach/keyreach/route"
-	"github.com/keyreach/keyreach/run"
 	record "github.com/keyreach/keyreach/sandbox/cloudtrail"
 )
 
@@ -82,7 +81,8 @@ func smallTwin(t testing.TB) (*twin, *plan.Plan) {
 }
 
 // ended is how the small world came out: what it says, and how often each thing was
-// written. Keys go by their aliases: AWS gives them other ids each time.
+// written. Keys go by what the plan called them, or by their aliases: AWS gives them
+// other ids each time.
 type ended struct {
 	facts  map[string]string
 	writes map[string]int
@@ -93,8 +93,13 @@ func (w *twin) ended() ended {
 	e := w.estate()
 	var ids []string
 	for i := range e.Keys {
-		if k := &e.Keys[i]; len(k.Aliases) > 0 {
-			ids = append(ids, k.ARN[strings.LastIndexByte(k.ARN, '/')+1:], k.Aliases[0])
+		k := &e.Keys[i]
+		id := k.ARN[strings.LastIndexByte(k.ARN, '/')+1:]
+		switch planned := k.Tags["keyreach:key"]; {
+		case planned != "":
+			ids = append(ids, id, "planned-as-"+planned)
+		case len(k.Aliases) > 0:
+			ids = append(ids, id, k.Aliases[0])
 		}
 	}
 	named := strings.NewReplacer(ids...).Replace
@@ -148,17 +153,4 @@ func (w *twin) same(want, got ended) {
 // reads reports whether an operation only looks.
 func reads(operation string) bool {
 	return slices.ContainsFunc([]string{"Get", "List", "Describe", "Lookup"}, func(p string) bool { return strings.HasPrefix(operation, p) })
-}
-
-// lastRun is the latest run of the journal, or nil.
-func (w *twin) lastRun() *run.Run {
-	w.Helper()
-	runs, err := w.journal.Runs()
-	if err != nil {
-		w.Fatal(err)
-	}
-	if len(runs) == 0 {
-		return nil
-	}
-	return runs[0]
 }
