@@ -174,16 +174,24 @@ func (e *engine) leave(ctx context.Context, s *step, l *look, err error) error {
 }
 
 // leaves says why an undo leaves a thing that it could not take away: a service still
-// uses its role, a bucket has data. It is empty for failures that end the run.
+// uses its role, a bucket has data, an organization lets nobody delete keys. It is empty
+// for failures that end the run.
 func (e *engine) leaves(op estate.Op, err error) string {
-	if !e.run.takesBack() || op.Value() != "" {
+	var failed *cloud.Error
+	if !e.run.takesBack() || !errors.As(err, &failed) {
 		return ""
 	}
-	var failed *cloud.Error
-	if !errors.As(err, &failed) {
+	if state, ok := op.(*estate.KeyState); ok && state.State == "PendingDeletion" && failed.Kind == cloud.Denied {
+		return "the key is not scheduled for deletion again: " + failed.Err.Error()
+	}
+	if op.Value() != "" {
 		return ""
 	}
 	switch op.(type) {
+	case *estate.NewKey:
+		if failed.Kind == cloud.Denied {
+			return "the key stays, and can be deleted by who may: " + failed.Err.Error()
+		}
 	case *estate.LinkedRole:
 		switch failed.Kind {
 		case cloud.State, cloud.Invalid, cloud.Denied, cloud.Other:
