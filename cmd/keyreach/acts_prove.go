@@ -148,10 +148,17 @@ func partiesOf(r *route.Route) []route.Party {
 
 // stands reports whether every route came out as it was meant to, or better than that.
 func (m *aftermath) stands() bool {
-	if m.unproven != "" {
-		return false
+	return m.unproven == "" && !slices.ContainsFunc(m.proofs, func(p route.Proof) bool { return p.Verdict > m.limit(p.Route) })
+}
+
+// limit is the worst that a route may come out as. Where the plan's estate is no longer at
+// hand, as when a run is resumed, it may rest on what is not known: perhaps it was meant to.
+func (m *aftermath) limit(name string) route.Verdict {
+	meant, known := m.meant[name]
+	if !known {
+		return route.OpenIf
 	}
-	return !slices.ContainsFunc(m.proofs, func(p route.Proof) bool { return p.Verdict > max(route.Fragile, m.meant[p.Route]) })
+	return max(route.Fragile, meant)
 }
 
 // settling is the last write on which a route rests, zero when there is none.
@@ -196,8 +203,8 @@ func (m *aftermath) tell(p *printer) {
 	for i := range m.proofs {
 		proof := &m.proofs[i]
 		p.line(2, 2, "%s: %s", proof.Route, strings.ToUpper(proof.Verdict.String()))
-		if len(m.meant) > 0 && proof.Verdict > max(route.Fragile, m.meant[proof.Route]) {
-			p.line(4, 4, "by the plan it was to be %s", m.meant[proof.Route])
+		if meant, known := m.meant[proof.Route]; known && !m.closes && proof.Verdict > m.limit(proof.Route) {
+			p.line(4, 4, "by the plan it was to be %s", meant)
 		}
 		if at := m.settling(proof.Route); !at.IsZero() {
 			p.line(4, 4, "settling: the last of it was written at %s, and AWS promises no time in which it counts everywhere: most often seconds, for grants up to five minutes. %s", clockText(at),
