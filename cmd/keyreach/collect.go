@@ -327,7 +327,7 @@ func (p *progress) collected(at live.Progress) {
 		fmt.Fprintf(p.s.err, "\r\x1b[K%d parts read; %s", p.parts, what)
 	case !p.seen[at.Account]:
 		p.seen[at.Account] = true
-		fmt.Fprintln(p.s.err, strings.TrimSpace("reading account "+at.Account))
+		fmt.Fprintln(p.s.err, "reading "+pick(at.Account == "", at.Part, "account "+at.Account))
 	}
 }
 
