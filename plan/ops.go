@@ -1,10 +1,13 @@
 package plan
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/keyreach/keyreach/access"
 	"github.com/keyreach/keyreach/arn"
@@ -163,8 +166,23 @@ func (m *maker) inlinePolicies() ([]wanted, error) {
 	return ws, nil
 }
 
-// inlineName is the name of the inline policy of a route.
-func inlineName(name string) string { return sidPrefix + "-" + name }
+// inlineName is the name of the inline policy of a route, in the letters and the length
+// that IAM takes. See
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePolicy.html.
+func inlineName(name string) string {
+	const longest = 128 - len(sidPrefix) - 1
+	fit := strings.Map(func(r rune) rune {
+		if r <= unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("+=,.@-_", r)) {
+			return r
+		}
+		return '-'
+	}, name)
+	if fit != name || len(fit) > longest { // so that no two routes have one name
+		h := sha256.Sum256([]byte(name))
+		fit = fit[:min(len(fit), longest-9)] + "-" + hex.EncodeToString(h[:4])
+	}
+	return sidPrefix + "-" + fit
+}
 
 // keysOf names the keys of rules.
 func keysOf(rules []rule) string {

@@ -202,7 +202,7 @@ func (m *maker) notes(proofs []route.Proof) []string {
 		for j := range proofs[i].Steps {
 			s := &proofs[i].Steps[j]
 			for k := range s.Preconditions {
-				if c := &s.Preconditions[k]; c.Verdict == route.OpenIf {
+				if c := &s.Preconditions[k]; c.Verdict == route.OpenIf && !later(c) {
 					add("open if " + c.Text + ": " + c.Found)
 				}
 			}
