@@ -107,7 +107,7 @@ func TestPlansOfTheExamplesAreAppliedAndUndone(t *testing.T) {
 
 // travel goes the whole way with a world, and says how far there was a way.
 func travel(t *testing.T, routes []route.Route, e *estate.Estate, o plan.Options, collect bool) string {
-	w := newTwin(t, e, routes)
+	w := newTwin(t, e)
 	o.At, o.Writers = w.Now(), w.writers
 	j := &journey{twin: w, routes: routes, o: o}
 	if collect {

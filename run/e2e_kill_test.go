@@ -266,7 +266,7 @@ func TestAnUndoKilledAtAnyMomentComesToTheSameEnd(t *testing.T) {
 func TestARouteKilledAtAnyMomentComesToTheSameEnd(t *testing.T) {
 	t.Parallel()
 	e, routes := openedEstate(t)
-	smooth := newTwin(t, e, routes)
+	smooth := newTwin(t, e)
 	moves := drillOf(t, routes, smooth.estate(), smooth.Now())
 	smooth.faults.Clear()
 	r, err := run.Perform(t.Context(), smooth.cloud, smooth.journal, moves, []string{"database"}, smooth.moveOptions())
@@ -276,7 +276,7 @@ func TestARouteKilledAtAnyMomentComesToTheSameEnd(t *testing.T) {
 	cuts := smooth.cutsOf(r)
 	want := smooth.made()
 	eachCut(t, cuts, func(t *testing.T, c cut) {
-		w := newTwin(t, e, routes)
+		w := newTwin(t, e)
 		w.killed(job{Moves: moves, Record: c.record}, c.call)
 		r := w.left()
 		var err error

@@ -94,7 +94,7 @@ func (w *twin) clean(before *estate.Estate, r *run.Run) {
 func TestARouteBearsAFaultAtAnyCall(t *testing.T) {
 	t.Parallel()
 	e, routes := openedEstate(t)
-	w := newTwin(t, e, routes)
+	w := newTwin(t, e)
 	moves := drillOf(t, routes, w.estate(), w.Now())
 	w.faults.Clear()
 	r, err := run.Perform(t.Context(), w.cloud, w.journal, moves, []string{"database"}, w.moveOptions())
@@ -109,7 +109,7 @@ func TestARouteBearsAFaultAtAnyCall(t *testing.T) {
 		for n := 1 + k%faultStep; n <= len(calls); n += faultStep {
 			t.Run(fmt.Sprintf("%s at call %d %s", f.name, n, calls[n-1].Operation), func(t *testing.T) {
 				t.Parallel()
-				w := newTwin(t, e, routes)
+				w := newTwin(t, e)
 				o := w.moveOptions()
 				w.faults.Clear()
 				w.faults.At(n, f.fault)

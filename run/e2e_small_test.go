@@ -69,7 +69,7 @@ func smallEstate(t testing.TB) (*estate.Estate, []route.Route) {
 func smallTwin(t testing.TB) (*twin, *plan.Plan) {
 	t.Helper()
 	e, routes := smallEstate(t)
-	w := newTwin(t, e, routes)
+	w := newTwin(t, e)
 	p, err := plan.Make(routes, w.estate(), plan.Options{At: time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)})
 	if err != nil {
 		t.Fatal(err)
