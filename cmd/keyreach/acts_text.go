@@ -95,13 +95,22 @@ func moveEvent(e *run.Event) string {
 		if e.Text == "removing" {
 			return fmt.Sprintf("%s: removing %s", e.Slot.Kind, e.Slot.Subject)
 		}
-		return fmt.Sprintf("%s: %s %s in account %s%s", e.Slot.Kind, e.Text, e.Slot.Subject, e.Slot.Account, orEmptyIn(e.Slot.Region))
+		return fmt.Sprintf("%s %s in account %s%s", workText(e.Slot.Kind, e.Text), e.Slot.Subject, e.Slot.Account, orEmptyIn(e.Slot.Region))
 	case run.PhaseReadBack:
 		return fmt.Sprintf("%s: done (%s)", e.Slot.Kind, orDash(e.Text))
 	case run.PhaseResult, run.PhaseWait, run.PhaseNote:
 		return e.Slot.Kind + ": " + orDash(e.Text)
 	}
 	return ""
+}
+
+// workText is a piece of work with its operation, which is its only name before the route
+// begins.
+func workText(what, operation string) string {
+	if what == operation {
+		return operation
+	}
+	return what + ": " + operation
 }
 
 func orEmptyIn(region string) string {

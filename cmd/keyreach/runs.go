@@ -225,6 +225,7 @@ func recordText(r *run.Record, ofMove bool) string {
 
 func newRunsResume(s *streams) *cobra.Command {
 	var o actFlags
+	keep := false
 	c := &cobra.Command{
 		Use:   "resume RUN",
 		Short: "Go on with a run that stopped, failed or was killed",
@@ -235,16 +236,17 @@ and is not asked for again. A run that is done is left as it is.
 Exit codes: those of the command that began the run.`,
 		Example: "  keyreach runs resume 20260301-020304-1a2b",
 		Args:    oneRun,
-		RunE:    func(c *cobra.Command, args []string) error { return o.resume(c.Context(), s, args[0]) },
+		RunE:    func(c *cobra.Command, args []string) error { return o.resume(c.Context(), s, args[0], keep) },
 	}
 	f := c.Flags()
+	f.BoolVar(&keep, "keep", false, "of keyreach run: leave what was only on the way")
 	o.add(f)
 	o.addState(f)
 	o.addDir(f)
 	return c
 }
 
-func (a *actFlags) resume(ctx context.Context, s *streams, id string) error {
+func (a *actFlags) resume(ctx context.Context, s *streams, id string, keep bool) error {
 	file, _, err := routesBeside(a.dir)
 	if err != nil {
 		return err
@@ -264,7 +266,7 @@ func (a *actFlags) resume(ctx context.Context, s *streams, id string) error {
 		return a.printed(s, r)
 	}
 	if r.Kind == run.KindRoute {
-		return a.goOnMoving(ctx, s, file, j, r)
+		return a.goOnMoving(ctx, s, file, j, r, keep)
 	}
 	lines := &events{talk: printer{w: s.err}}
 	resumed, err := run.Resume(ctx, a.resuming(file, r), j, r.ID, run.Options{Report: lines.report})
@@ -307,9 +309,9 @@ func (a *actFlags) resumed(ctx context.Context, s *streams, file *route.File, r 
 }
 
 // goOnMoving goes on with work on data.
-func (a *actFlags) goOnMoving(ctx context.Context, s *streams, file *route.File, j *run.Journal, r *run.Run) error {
+func (a *actFlags) goOnMoving(ctx context.Context, s *streams, file *route.File, j *run.Journal, r *run.Run, keep bool) error {
 	lines := &events{talk: printer{w: s.err}, moves: true}
-	o := run.MoveOptions{Options: run.Options{Report: lines.report}}
+	o := run.MoveOptions{Options: run.Options{Report: lines.report}, Keep: keep}
 	moved, err := run.Continue(ctx, a.moving(file, "keyreach-"+r.ID), j, r.ID, o)
 	return a.moved(s, moved, err)
 }
