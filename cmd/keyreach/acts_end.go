@@ -164,7 +164,7 @@ func (a *actFlags) stale(s *streams, r *run.Run, err error) error {
 // differs prints how something differs from what was expected.
 func (p *planPrinter) differs(s *plan.Step) {
 	slot := s.Op.Slot()
-	p.line(2, 2, "account %s: %s", slot.Account, slot)
+	p.line(2, 2, "account %s: %s", slot.Account, slotText(slot))
 	changes := s.Changes()
 	for i := range changes {
 		p.change(&changes[i])

@@ -171,7 +171,7 @@ func (o *revokeOptions) runExpired(ctx context.Context, s *streams) error {
 // first.
 func (o *revokeOptions) undoAll(ctx context.Context, s *streams, file *route.File, j *run.Journal, runs []*run.Run) (done []*run.Run, first error) {
 	for _, r := range runs {
-		lines := &events{talk: printer{w: s.err}}
+		lines := &events{talk: printer{w: s.err}, kind: run.KindUndo}
 		undone, err := run.Undo(ctx, o.taking(file, r), j, r.ID, run.Options{Report: lines.report})
 		if undone != nil {
 			done = append(done, undone)

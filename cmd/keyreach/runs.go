@@ -184,9 +184,14 @@ func (a *actFlags) tellWhole(p *printer, r *run.Run) {
 		if rec.Step >= 0 {
 			step = fmt.Sprintf("%d/%d ", rec.Step+1, of)
 		}
-		p.line(0, 10, "%s %s%s", rec.At.UTC().Format("15:04:05Z"), step, recordText(rec, r.Kind == run.KindRoute))
+		p.line(0, 10, "%s %s%s", rec.At.UTC().Format("15:04:05Z"), step, recordText(rec, r.Kind))
 	}
-	p.tellLeft(r.Left)
+	if r.Kind == run.KindRoute {
+		p.blank()
+		a.tellMade(p, r)
+	} else {
+		p.tellLeft(r.Left)
+	}
 	switch {
 	case r.Status == run.Stopped || r.Status == run.Failed || r.Status == run.Running:
 		p.blank()
@@ -201,10 +206,10 @@ func (a *actFlags) tellWhole(p *printer, r *run.Run) {
 }
 
 // recordText is a record in words.
-func recordText(r *run.Record, ofMove bool) string {
+func recordText(r *run.Record, kind run.Kind) string {
 	e := run.Event{Slot: r.Slot, Phase: r.Phase, Text: r.Text}
-	text := planEvent(&e)
-	if ofMove {
+	text := planEvent(&e, verbOf(kind))
+	if kind == run.KindRoute {
 		text = moveEvent(&e)
 	}
 	if r.Phase == run.PhaseNote && r.Error != "" {
@@ -268,7 +273,7 @@ func (a *actFlags) resume(ctx context.Context, s *streams, id string, keep bool)
 	if r.Kind == run.KindRoute {
 		return a.goOnMoving(ctx, s, file, j, r, keep)
 	}
-	lines := &events{talk: printer{w: s.err}}
+	lines := &events{talk: printer{w: s.err}, kind: r.Kind}
 	resumed, err := run.Resume(ctx, a.resuming(file, r), j, r.ID, run.Options{Report: lines.report})
 	var status *run.StatusError
 	if errors.As(err, &status) {
