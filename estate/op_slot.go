@@ -152,6 +152,10 @@ func (o *BucketSetting) Slot() Slot {
 // Value is the setting, policies and other JSON in their canonical form.
 func (o *BucketSetting) Value() string {
 	switch o.Setting {
+	case BucketPublicAccess, BucketKeyOn:
+		if o.Text == "false" {
+			return ""
+		}
 	case BucketPolicy:
 		return CanonicalPolicy(o.Text)
 	case BucketLifecycle:

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/route"
 )
 
 // Need is a right that Keyreach needs itself.
@@ -18,13 +21,15 @@ type Purpose string
 
 // The purposes.
 const (
-	ForReading Purpose = "read"
+	ForReading  Purpose = "read"
+	ForApplying Purpose = "apply" // and for undoing and revoking
+	ForRunning  Purpose = "run"   // to begin, watch and remove the work on data
 )
 
 // needsFor are the tables of the purposes. Each stands beside the code that makes the
 // calls.
 func needsFor() map[Purpose]func() []Need {
-	return map[Purpose]func() []Need{ForReading: readNeeds}
+	return map[Purpose]func() []Need{ForReading: readNeeds, ForApplying: applyNeeds, ForRunning: runNeeds}
 }
 
 // Purposes returns those of which Needs knows the rights, sorted.
@@ -48,6 +53,59 @@ func readNeeds() []Need {
 	var list []Need
 	for operation, action := range readCalls() {
 		list = append(list, Need{Action: cmp.Or(action, operation), Resource: "*"})
+	}
+	return list
+}
+
+// applyNeeds are the rights that ops need, of every kind.
+func applyNeeds() []Need {
+	const (
+		key, role, user = "arn:aws:kms:us-east-1:111122223333:key/1", "arn:aws:iam::111122223333:role/r", "arn:aws:iam::111122223333:user/u"
+		account, region = "111122223333", "us-east-1"
+	)
+	ops := []estate.Op{
+		&estate.KeyPolicy{Key: key}, &estate.NewKey{ARN: key}, &estate.NewKey{ARN: key, Absent: true}, &estate.NewKey{ARN: key, Primary: key},
+		&estate.NewKey{ARN: estate.ProvisionalKey(account, region, "k")}, &estate.KeyState{Key: key, State: "Enabled"}, &estate.KeyState{Key: key, State: "Disabled"},
+		&estate.Alias{Name: "alias/a", Account: account, Region: region, Key: key}, &estate.Alias{Name: "alias/a", Account: account, Region: region},
+		&estate.Rotation{Key: key, On: true}, &estate.Rotation{Key: key}, &estate.GrantTo{Key: key, Issuer: account}, &estate.GrantTo{Key: key, Issuer: account, Absent: true},
+		&estate.InlinePolicy{Principal: role, Document: "{}"}, &estate.InlinePolicy{Principal: role}, &estate.InlinePolicy{Principal: user, Document: "{}"}, &estate.InlinePolicy{Principal: user},
+		&estate.NewRole{ARN: role, Managed: []string{role}}, &estate.NewRole{ARN: role, Absent: true}, &estate.LinkedRole{ARN: role}, &estate.LinkedRole{ARN: role, Absent: true},
+		&estate.EBSEncryption{Account: account, Region: region, Encrypt: true, Key: key}, &estate.EBSEncryption{Account: account, Region: region},
+		&estate.VaultPolicy{Vault: "v", Account: account, Region: region, Document: "{}"}, &estate.VaultPolicy{Vault: "v", Account: account, Region: region},
+		&estate.NewBucket{Bucket: "b", Account: account, Region: region}, &estate.NewBucket{Bucket: "b", Account: account, Region: region, Absent: true},
+	}
+	for _, typ := range []string{"drs:ReplicationConfigurationTemplate", "drs:SourceServer"} {
+		ops = append(ops, &estate.ReplicationEncryption{Type: typ, ID: "i", Account: account, Region: region, Encryption: "CUSTOM", Key: key})
+	}
+	for _, setting := range []string{estate.BucketPolicy, estate.BucketVersioning, estate.BucketEncryption, estate.BucketPublicAccess, estate.BucketLifecycle, estate.BucketKeyOn} {
+		ops = append(ops, &estate.BucketSetting{Bucket: "b", Account: account, Region: region, Setting: setting})
+	}
+	for _, typ := range []string{"ec2:Snapshot", "ec2:Image", "rds:DBSnapshot", "rds:DBClusterSnapshot"} {
+		ops = append(ops, &estate.Share{Type: typ, ID: "i", Account: account, Region: region, With: account})
+	}
+	var list []Need
+	for _, op := range ops {
+		for _, action := range OpActions(op) {
+			list = append(list, Need{Action: action, Resource: "*"})
+		}
+	}
+	return list
+}
+
+// runNeeds are the rights that the work on data needs, of every kind, beside the keys.
+func runNeeds() []Need {
+	var list []Need
+	for _, table := range []map[string][]string{rdsActions(), ec2Actions(), backupActions(), drsActions(), dataActions()} {
+		for _, actions := range table {
+			for _, action := range actions {
+				list = append(list, Need{Action: action, Resource: "*"})
+			}
+		}
+	}
+	for _, as := range route.Consumers() {
+		for _, action := range launchActions(as.Name) {
+			list = append(list, Need{Action: action, Resource: "*"})
+		}
 	}
 	return list
 }

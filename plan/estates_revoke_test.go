@@ -199,3 +199,18 @@ func withoutSid(t *testing.T, text, sid string) string {
 	*root.Field("Statement") = source.Node{Kind: source.List, Items: left}
 	return string(source.AppendJSON(nil, root))
 }
+
+func TestARouteWhoseNameEndsAlikeKeepsItsStatements(t *testing.T) {
+	t.Parallel()
+	routes, e := example(t, "drs-authfailure") // recover-servers
+	after := performed(t, planned(t, routes, e, plan.Options{}), e)
+	others, _ := example(t, "vault")
+	others[0].Name = "servers"
+	p, err := plan.Revoke("servers", others[:1], after, plan.Options{At: noon})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range p.Steps {
+		t.Errorf("revoking servers writes the %s, of recover-servers", p.Steps[i].Op.Slot())
+	}
+}

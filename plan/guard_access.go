@@ -9,10 +9,58 @@ import (
 
 	"github.com/keyreach/keyreach/access"
 	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/estate"
 )
 
-func (c *checker) administrators() error { return nil }
+// administrators refuses a plan after one of whose ops a key, bucket, vault or role has
+// no durable administrator any more. One that had none before is noted.
+func (c *checker) administrators() error {
+	now := c.base
+	for i := range c.plan.Steps {
+		op := c.plan.Steps[i].Op
+		next, err := now.Apply(op)
+		if err != nil {
+			return fmt.Errorf("checking the plan: %w", err)
+		}
+		if resource := administered(op); resource != "" {
+			after := access.Administrators(next, resource)
+			switch before := access.Administrators(c.base, resource); {
+			case after.Durable:
+			case before.Durable, c.base.Key(resource) == nil && next.Key(resource) != nil:
+				return &RefusedError{Guard: LockoutGuard, Text: fmt.Sprintf("after the %s, %s has no durable administrator: %s", op.Slot(), resource, after.Why)}
+			default:
+				c.note(resource + " has no durable administrator, with the plan or without: " + after.Why)
+			}
+		}
+		now = next
+	}
+	return nil
+}
+
+func (c *checker) note(text string) {
+	if !slices.Contains(c.plan.Notes, text) {
+		c.plan.Notes = append(c.plan.Notes, text)
+		slices.Sort(c.plan.Notes)
+	}
+}
+
+// administered is the resource whose policy an op changes; nothing for none.
+func administered(op estate.Op) string {
+	switch o := op.(type) {
+	case *estate.KeyPolicy:
+		return o.Key
+	case *estate.NewKey:
+		return o.ARN
+	case *estate.VaultPolicy:
+		return "arn:" + partitionOf(o.Region) + ":backup:" + o.Region + ":" + o.Account + ":backup-vault:" + o.Vault
+	case *estate.BucketSetting:
+		if o.Setting == estate.BucketPolicy {
+			return "arn:" + partitionOf(o.Region) + ":s3:::" + o.Bucket
+		}
+	}
+	return ""
+}
 
 // difference compares who may do what before and after, and refuses what the routes do
 // not need. Keys that are enabled because somebody asked are taken as enabled before: what
@@ -36,12 +84,18 @@ func (c *checker) difference() error {
 	c.plan.Opens = nil
 	for i := range gains {
 		g := &gains[i]
+		if c.expected(g) && c.ownNew(g) {
+			c.note(g.Resource + " is new, and open to what its account allows, as everything of the account is")
+			continue
+		}
 		if c.expected(g) {
 			c.plan.Opens = append(c.plan.Opens, openingOf(g))
 			continue
 		}
 		wider = append(wider, describe(g))
 	}
+	c.plan.Opens = withoutSets(c.plan.Opens)
+	c.plan.Opens = withoutSets(c.plan.Opens)
 	if len(wider) > 0 {
 		return &RefusedError{Guard: WideningGuard, Text: "it opens more than the routes need", Details: wider}
 	}
@@ -64,14 +118,19 @@ func (c *checker) expected(g *access.Gain) bool {
 	return true
 }
 
-// fromMade reports whether the gain is only that something new is there: a key for its
-// own account, a role of AWS with AWS's own policy, the role that shares for a trusted
-// account.
+// fromMade reports whether the gain is only that something new is there: a key or a bucket
+// for its own account, a role of AWS with AWS's own policy, the role that shares for a
+// trusted account.
 func (c *checker) fromMade(g *access.Gain) bool {
 	for i := range c.plan.Steps {
 		switch o := c.plan.Steps[i].Op.(type) {
 		case *estate.NewKey:
 			if g.Resource == o.ARN && of(g, parsedARN(o.ARN).Account) {
+				return true
+			}
+		case *estate.NewBucket: // as of every bucket of the account
+			at := "arn:" + partitionOf(o.Region) + ":s3:::" + o.Bucket
+			if (g.Resource == at || strings.HasPrefix(g.Resource, at+"/")) && of(g, o.Account) {
 				return true
 			}
 		case *estate.LinkedRole:
@@ -87,6 +146,21 @@ func (c *checker) fromMade(g *access.Gain) bool {
 		}
 	}
 	return false
+}
+
+// ownNew reports whether a gain is of an account on a key or bucket that is made for it.
+// It is told in one sentence: there are as many gains as there are actions and people.
+func (c *checker) ownNew(g *access.Gain) bool {
+	return slices.ContainsFunc(c.plan.Steps, func(s Step) bool {
+		switch o := s.Op.(type) {
+		case *estate.NewKey:
+			return g.Resource == o.ARN && of(g, parsedARN(o.ARN).Account) && !c.acts(g.Principal)
+		case *estate.NewBucket:
+			at := "arn:" + partitionOf(o.Region) + ":s3:::" + o.Bucket
+			return (g.Resource == at || strings.HasPrefix(g.Resource, at+"/")) && of(g, o.Account)
+		}
+		return false
+	})
 }
 
 // byItself reports whether a new role has what is gained by its managed policies, or may
@@ -194,7 +268,12 @@ func accountOf(principal string) string {
 }
 
 func openingOf(g *access.Gain) Opening {
-	o := Opening{Principal: g.Principal, Actions: g.Actions, Resource: g.Resource, Under: under(g)}
+	o := Opening{Principal: g.Principal, Resource: g.Resource, Under: under(g)}
+	for _, a := range g.Actions {
+		if _, known := awsfacts.KMSAction(a); known || !strings.HasPrefix(a, "kms:") { // others stand for those to come
+			o.Actions = append(o.Actions, a)
+		}
+	}
 	if len(g.By) > 0 {
 		o.By = strings.TrimSpace(g.By[0].Document + " " + g.By[0].Statement)
 	}

@@ -23,7 +23,7 @@ func (c *checker) setting(op estate.Op) bool {
 			return p.Alias == o.Name && p.Account == o.Account && p.Region == o.Region && p.Key == o.Key
 		})
 	case *estate.Rotation:
-		return o.On
+		return o.On && c.has(func(_ *route.Route, p *route.Party) bool { return p.Key == o.Key })
 	case *estate.KeyState:
 		return o.State == "Enabled" && c.o.EnableKeys && c.has(func(_ *route.Route, p *route.Party) bool { return p.Key == o.Key })
 	case *estate.EBSEncryption:

@@ -16,6 +16,12 @@ var noon = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 // example reads an example's routes and estate.
 func example(t *testing.T, name string) ([]route.Route, *estate.Estate) {
 	t.Helper()
+	return exampleFor(t, name)
+}
+
+// exampleFor reads an example also for what is no test: a fuzz target, a benchmark.
+func exampleFor(t testing.TB, name string) ([]route.Route, *estate.Estate) {
+	t.Helper()
 	f, err := route.LoadFile(filepath.Join("..", "examples", name, route.FileName))
 	if err != nil {
 		t.Fatal(err)

@@ -140,6 +140,7 @@ type wanted struct {
 	op     estate.Op
 	why    string
 	routes []string
+	gone   []string
 }
 
 // grant is a grant for a role that no policy can let in.
@@ -190,6 +191,6 @@ func (m *maker) add(w wanted) error {
 		return fmt.Errorf("planning: %w", err)
 	}
 	m.now = next
-	m.steps = append(m.steps, Step{Op: w.op, Was: was, Why: w.why, Routes: w.routes})
+	m.steps = append(m.steps, Step{Op: w.op, Was: was, Why: w.why, Routes: w.routes, Gone: w.gone})
 	return nil
 }

@@ -61,6 +61,9 @@ type Step struct {
 	// Why says what the op is for, in words.
 	Why    string
 	Routes []string // that need it
+	// Gone are the principals that the op takes out of a policy because they are gone:
+	// AWS would not take them back, so undoing leaves them out.
+	Gone []string
 }
 
 // Opening is one difference in access that a plan makes.
@@ -97,6 +100,7 @@ type stepFile struct {
 	Was    json.RawMessage `json:"was"`
 	Why    string          `json:"why"`
 	Routes []string        `json:"routes,omitempty"`
+	Gone   []string        `json:"gone,omitempty"`
 }
 
 // MarshalJSON writes the step with its ops.
@@ -109,7 +113,7 @@ func (s Step) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(stepFile{Op: op, Was: was, Why: s.Why, Routes: s.Routes})
+	return json.Marshal(stepFile{Op: op, Was: was, Why: s.Why, Routes: s.Routes, Gone: s.Gone})
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
@@ -130,6 +134,11 @@ func (p *Plan) Digest() string {
 		for _, op := range []estate.Op{s.Op, s.Was} {
 			slot, _ := json.Marshal(op.Slot()) // texts only
 			h.Write(append(append(slot, op.Value()...), '\n'))
+			switch op.(type) {
+			case *estate.NewKey, *estate.LinkedRole: // whose value says only that it is there
+				whole, _ := estate.MarshalOp(op) // texts only
+				h.Write(whole)
+			}
 		}
 	}
 	h.Write([]byte(p.Kind + "\n" + p.Change + "\n" + canonical(p.Routes) + canonical(p.Chosen)))

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -217,7 +218,7 @@ func (r *revoker) statements(text, where string, op func(text string) estate.Op)
 			continue
 		}
 		list = append(list, managedThing{
-			what: "the statement " + sid + " in " + where, named: strings.HasSuffix(sid, camel(r.name)),
+			what: "the statement " + sid + " in " + where, named: r.wrote(sid),
 			op: func(e *estate.Estate) (estate.Op, error) {
 				was, err := e.Current(op(""))
 				if err != nil {
@@ -229,6 +230,16 @@ func (r *revoker) statements(text, where string, op func(text string) estate.Op)
 		})
 	}
 	return list
+}
+
+// writtenSid is a Sid without the name of the route behind it.
+var writtenSid = regexp.MustCompile(`^` + sidPrefix + `[A-Z][a-z]+[0-9a-f]{8}$`)
+
+// wrote reports whether a statement was written for the route, and not for one whose
+// name ends alike.
+func (r *revoker) wrote(sid string) bool {
+	rest, ok := strings.CutSuffix(sid, camel(r.name))
+	return ok && writtenSid.MatchString(rest)
 }
 
 // managedSid reports whether a statement is one that Keyreach wrote.

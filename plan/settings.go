@@ -74,12 +74,12 @@ func (m *maker) wantRole(name, role string) {
 		return
 	}
 	if known, ok := awsfacts.ServiceLinkedRoleFor(role); ok && p.IsServiceLinked() {
-		m.once(&m.first, wanted{&estate.LinkedRole{ARN: role, Service: known.Service}, "have " + known.Service + " make its role, which has to be there before a policy or grant names it", []string{name}})
+		m.once(&m.first, wanted{op: &estate.LinkedRole{ARN: role, Service: known.Service}, why: "have " + known.Service + " make its role, which has to be there before a policy or grant names it", routes: []string{name}})
 		return
 	}
 	if trusted := stagingRole.FindStringSubmatch(role); trusted != nil {
 		op := &estate.NewRole{ARN: role, Trust: stagingTrust(p.Account, trusted[1]), Managed: []string{"arn:" + p.Partition + ":iam::aws:policy/service-role/AWSElasticDisasterRecoveryStagingAccountPolicy_v2"}}
-		m.once(&m.first, wanted{op, "have account " + p.Account + " trust account " + trusted[1] + " as Elastic Disaster Recovery does: by the role that shares staging snapshots", []string{name}})
+		m.once(&m.first, wanted{op: op, why: "have account " + p.Account + " trust account " + trusted[1] + " as Elastic Disaster Recovery does: by the role that shares staging snapshots", routes: []string{name}})
 	}
 }
 
@@ -104,16 +104,16 @@ func (m *maker) wantKey(name string, p *route.Party) {
 	}
 	if primary := m.primaryOf(key); primary != nil {
 		op := &estate.NewKey{ARN: p.Key, Primary: primary.ARN, Document: ownerPolicy(key.Partition, key.Account), Tags: m.tags(name), Description: primaryDescription(primary)}
-		m.once(&m.first, wanted{op, "replicate the multi-Region key into " + key.Region, []string{name}})
+		m.once(&m.first, wanted{op: op, why: "replicate the multi-Region key into " + key.Region, routes: []string{name}})
 	}
 }
 
 // wantNamed makes a key with its alias and yearly rotation.
 func (m *maker) wantNamed(name string, p *route.Party, key arn.ARN) {
 	why := "make the key " + p.Alias + " that the route names and nobody has"
-	m.once(&m.first, wanted{&estate.NewKey{ARN: p.Key, Document: ownerPolicy(key.Partition, key.Account), Tags: m.tags(name), Description: "made for the route " + name}, why, []string{name}})
-	m.once(&m.first, wanted{&estate.Alias{Name: p.Alias, Account: p.Account, Region: p.Region, Key: p.Key}, "give it its name", []string{name}})
-	m.once(&m.first, wanted{&estate.Rotation{Key: p.Key, On: true}, "rotate it yearly", []string{name}})
+	m.once(&m.first, wanted{op: &estate.NewKey{ARN: p.Key, Document: ownerPolicy(key.Partition, key.Account), Tags: m.tags(name), Description: "made for the route " + name}, why: why, routes: []string{name}})
+	m.once(&m.first, wanted{op: &estate.Alias{Name: p.Alias, Account: p.Account, Region: p.Region, Key: p.Key}, why: "give it its name", routes: []string{name}})
+	m.once(&m.first, wanted{op: &estate.Rotation{Key: p.Key, On: true}, why: "rotate it yearly", routes: []string{name}})
 }
 
 // primaryOf is the key of which a key with this ARN would be the replica.
@@ -150,10 +150,40 @@ func (m *maker) tags(name string) map[string]string {
 
 // wantState enables a key, when that was asked for.
 func (m *maker) wantState(name, key string) {
-	if !m.o.EnableKeys {
+	if !m.enables(key) {
 		return
 	}
-	m.once(&m.states, wanted{&estate.KeyState{Key: key, State: "Enabled"}, "enable the key, as asked", []string{name}})
+	m.once(&m.states, wanted{op: &estate.KeyState{Key: key, State: "Enabled"}, why: "enable the key, as asked", routes: []string{name}})
+}
+
+// enables reports whether the plan makes a key usable again.
+func (m *maker) enables(key string) bool { return m.o.EnableKeys && m.unusable(key) == "" }
+
+// unusable is the right to make a key usable again that nobody of its account has; nothing
+// when somebody has what is needed. See
+// https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html.
+func (m *maker) unusable(key string) string {
+	k := m.base.Key(key)
+	if k == nil {
+		return ""
+	}
+	needed := []string{"kms:EnableKey"}
+	if k.State == "PendingDeletion" {
+		needed = []string{"kms:CancelKeyDeletion", "kms:EnableKey"}
+	}
+	for _, action := range needed {
+		at := m.base
+		if action == "kms:EnableKey" { // it is Disabled then
+			var err error
+			if at, err = m.base.Apply(&estate.KeyState{Key: key, State: "Disabled"}); err != nil {
+				return ""
+			}
+		}
+		if !anybodyMay(at, action, key) {
+			return action
+		}
+	}
+	return ""
 }
 
 // wantReplication sets the key of the templates of a staging account.
@@ -202,7 +232,7 @@ func partitionOf(region string) string {
 func (m *maker) settingOps() ([]wanted, error) {
 	var ws []wanted
 	for _, at := range slices.SortedFunc(maps.Keys(m.replicas), compareThree) {
-		ws = append(ws, wanted{m.replicas[at], "replicate under the key that can be shared", namesOf(m.routes)})
+		ws = append(ws, wanted{op: m.replicas[at], why: "replicate under the key that can be shared", routes: namesOf(m.routes)})
 	}
 	for _, at := range slices.SortedFunc(maps.Keys(m.vaults), compareThree) {
 		op := &estate.VaultPolicy{Account: at[0], Region: at[1], Vault: at[2]}
@@ -218,7 +248,7 @@ func (m *maker) settingOps() ([]wanted, error) {
 			return nil, &RefusedError{Guard: LengthGuard, Text: fmt.Sprintf("the access policy of the vault %s would have %d characters, and AWS Backup takes %d", at[2], len(out.text), maxVault)}
 		}
 		op.Document = out.text
-		ws = append(ws, wanted{op, "let " + whom(m.vaults[at]) + " copy recovery points into the vault", routesOf(m.vaults[at])})
+		ws = append(ws, wanted{op: op, why: "let " + whom(m.vaults[at]) + " copy recovery points into the vault", routes: routesOf(m.vaults[at]), gone: out.orphans})
 	}
 	return append(ws, m.last...), nil
 }

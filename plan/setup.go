@@ -21,7 +21,7 @@ func (m *maker) wantSharing() {
 			found = true
 			for _, c := range m.consumersOf(r) {
 				op := &estate.Share{Type: r.Type, ID: r.ID, Account: r.Account, Region: r.Region, With: c.account}
-				m.once(&m.last, wanted{op, "share it with account " + c.account + ", which the route has open it", []string{c.route}})
+				m.once(&m.last, wanted{op: op, why: "share it with account " + c.account + ", which the route has open it", routes: []string{c.route}})
 			}
 		}
 		if !found {
@@ -76,7 +76,7 @@ func (m *maker) wantDefaults() {
 				return
 			}
 			op := &estate.EBSEncryption{Account: p.Account, Region: p.Region, Encrypt: true, Key: p.Key}
-			m.once(&m.last, wanted{op, "make the key the default key of EBS, as asked", []string{r.Name}})
+			m.once(&m.last, wanted{op: op, why: "make the key the default key of EBS, as asked", routes: []string{r.Name}})
 		})
 	}
 }
@@ -111,7 +111,7 @@ func (m *maker) wantBuckets() {
 // good; the key for everything in it; no public access; and, for the principals of other
 // accounts only, the right to write or read, which their own policies need not give twice.
 func (m *maker) wantBucket(r *route.Route, vault *route.Party, bucket string) {
-	want := func(op estate.Op, why string) { m.once(&m.last, wanted{op, why, []string{r.Name}}) }
+	want := func(op estate.Op, why string) { m.once(&m.last, wanted{op: op, why: why, routes: []string{r.Name}}) }
 	set := func(setting, text, why string) {
 		want(&estate.BucketSetting{Bucket: bucket, Account: vault.Account, Region: vault.Region, Setting: setting, Text: text}, why)
 	}

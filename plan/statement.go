@@ -262,6 +262,13 @@ func textsOf(n *source.Node) []string {
 	return list
 }
 
+// WithoutGone returns the text of a policy without principals that are gone, and without
+// the statements that named nobody else.
+func WithoutGone(text string, gone []string) (string, error) {
+	out, err := edit(text, nil, func(p string) bool { return slices.Contains(gone, p) })
+	return out.text, err
+}
+
 // isGone reports whether a policy that is written cannot name a principal any more: AWS
 // shows a user or role that is gone by its unique id, and refuses to take the id back, or
 // the ARN of one that is not there. The estate knows that of accounts whose users and

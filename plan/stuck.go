@@ -43,7 +43,7 @@ func later(c *route.Precondition) bool {
 
 // stuckFact says who can make a precondition true.
 func stuckFact(name string, s *route.StepProof, c *route.Precondition) Stuck {
-	x := Stuck{Route: name, Step: s.Name, What: c.Text + "; found: " + c.Found, Owner: "whoever keeps keyreach.yaml"}
+	x := Stuck{Route: name, Step: s.Name, What: "it is needed that " + c.Text + ", and that is not so: found " + c.Found, Owner: "whoever keeps keyreach.yaml"}
 	switch c.Check {
 	case "same-region":
 		x.Why = "a key and what is encrypted under it stay in their Region: no permission moves them"
@@ -94,6 +94,10 @@ func (m *maker) remedy(x *Stuck, b *access.Blocker, g *route.Group) {
 		x.Do = "enable the Region: aws account enable-region"
 	case access.KeyStateLayer:
 		x.Do = "make the key usable again; keyreach plan --enable-keys plans it where AWS lets one"
+		if right := m.unusable(g.Key); right != "" {
+			x.Why += "; and nobody of the key's account may " + right
+			x.Do = "have the key policy let an administrator " + right + "; then plan again"
+		}
 	case access.Operation:
 		x.Do = "nothing: KMS has no such call; declare the route otherwise"
 	case access.Identity:
@@ -109,13 +113,30 @@ func (m *maker) remedy(x *Stuck, b *access.Blocker, g *route.Group) {
 			x.Do += "; the estate does not hold the key, so nothing can be written for it"
 		} else if k.Manager == "AWS" {
 			x.Do = "use a customer managed key: nobody can change the policy of one that AWS manages"
+		} else if !writable(m.now, g.Key) {
+			x.Why += "; and nobody may change that policy (kms:PutKeyPolicy), not even the account's root user"
+			x.Owner, x.Do = "account "+b.Owner+", through AWS Support", "ask AWS Support to make the key manageable again, as https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html says; then plan again"
 		}
 	default:
 		x.Do = "see " + orElse(place, string(b.Layer))
 	}
+	if bar := m.bars(b, g); bar != nil {
+		x.Why += "; and account " + parsed(g.Caller).Account + " may not make the grant that would: " + bar.Text
+		x.Owner = "the management account of the organization (for account " + parsed(g.Caller).Account + ")"
+		x.Do = fmt.Sprintf("let account %s make grants on %s (kms:CreateGrant) in %s", parsed(g.Caller).Account, g.Key, orElse(strings.TrimSpace(bar.Document+" "+bar.Statement), "its control policies"))
+	}
 	if b.Explicit {
 		x.Do = fmt.Sprintf("change %s, whose Deny applies: no permission opens what is denied", orElse(place, "the "+string(b.Layer)+" policy"))
 	}
+}
+
+// bars is the control policy that keeps a grant from being made which would open a use.
+func (m *maker) bars(b *access.Blocker, g *route.Group) *access.Blocker {
+	caller := parsed(g.Caller)
+	if b.Explicit || b.Layer != access.KeyPolicy && b.Layer != access.GrantLayer && b.Layer != access.Identity || !needsGrant(caller, parsedARN(g.Key)) {
+		return nil
+	}
+	return m.barred(grantOf(&g.RequestProof, caller))
 }
 
 func orElse(text, otherwise string) string {
@@ -129,11 +150,10 @@ func orElse(text, otherwise string) string {
 func letter(x *Stuck) string {
 	return fmt.Sprintf(`To: %s
 
-The recovery route %q does not work: in the step %q, %s.
+The recovery route %q does not work. In the step %q: %s.
 Why: %s.
-Please %s.
-This is all that is needed; keyreach proves with the change made that nothing else opens.
-Afterwards this shows that it is done: %s
+What is needed, and nothing more: %s.
+With it, this command shows that the step works: %s
 `, x.Owner, x.Route, x.Step, x.What, strings.TrimSuffix(x.Why, "."), x.Do, x.Proof)
 }
 
@@ -182,7 +202,7 @@ func (m *maker) notes(proofs []route.Proof) []string {
 		for j := range proofs[i].Steps {
 			s := &proofs[i].Steps[j]
 			for k := range s.Preconditions {
-				if c := &s.Preconditions[k]; c.Verdict == route.OpenIf {
+				if c := &s.Preconditions[k]; c.Verdict == route.OpenIf && !later(c) {
 					add("open if " + c.Text + ": " + c.Found)
 				}
 			}

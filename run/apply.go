@@ -13,8 +13,8 @@ import (
 )
 
 // DefaultSettle is how long a run waits for what it wrote to spread. AWS promises no
-// time for IAM; KMS says that a grant takes less than five minutes and most often
-// seconds. See
+// time for IAM, and says of KMS that it is usually less than five minutes; that two
+// minutes do in practice is assumed. See
 // https://docs.aws.amazon.com/kms/latest/developerguide/accessing-kms.html#programming-eventual-consistency.
 const DefaultSettle = 2 * time.Minute
 

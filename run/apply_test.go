@@ -296,6 +296,27 @@ func TestApplyWaitsWhileWritesSpread(t *testing.T) {
 	}
 }
 
+func TestAKeyOfWhichNoAnswerCameIsNotMadeTwiceThoughItShowsLate(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.cloud.lag = 3
+	smooth := newFixture(t)
+	smooth.must(smooth.apply())
+	first := slices.IndexFunc(smooth.cloud.log, func(c call) bool { return c.name == "Perform" })
+	f.cloud.faults[first+1] = fault{kind: cloud.Lost, after: true}
+	f.must(f.apply())
+	f.once()
+	keys := 0
+	for i := range f.cloud.e.Keys {
+		if f.cloud.e.Keys[i].Tags[plannedTag] != "" {
+			keys++
+		}
+	}
+	if keys > 1 {
+		t.Errorf("%d keys were made", keys)
+	}
+}
+
 func TestApplyDoesNotWaitForEver(t *testing.T) {
 	t.Parallel()
 	for name, kind := range map[string]cloud.Kind{

@@ -255,6 +255,8 @@ func (e *engine) check(ctx context.Context) error {
 		e.tell(s.index, s.op.Slot(), PhaseCheck, "")
 		l, err := e.look(ctx, s)
 		switch {
+		case e.run.takesBack() && cloud.KindOf(err) == cloud.NotFound:
+			stale = append(stale, &StaleError{Step: s.index + 1, Slot: s.op.Slot(), Want: s.was})
 		case err != nil:
 			return err
 		case l.verdict == before:

@@ -100,7 +100,8 @@ type ChangedSinceError struct {
 // Change is one thing that is not as a run left it.
 type Change struct {
 	Slot estate.Slot
-	// Left is what the run left, Have what AWS holds.
+	// Left is what the run left, Have what AWS holds; nil when that to which it belonged
+	// is gone.
 	Left, Have estate.Op
 }
 

@@ -213,6 +213,7 @@ func (f *fakeCloud) perform(op estate.Op) (map[string]string, error) {
 		f.writes[slot]++
 		if f.lag > 0 {
 			f.stale[op.Slot()] = &staleRead{f.lag, was}
+			f.stale[slot] = f.stale[op.Slot()] // a key is not found by its tags either
 		}
 	}
 	f.e = after

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/keyreach/keyreach/cloud"
@@ -130,6 +131,11 @@ func (r *Run) settle() {
 	}
 	for i := range r.Records {
 		rec := &r.Records[i]
+		if r.takesBack() && (rec.Phase == PhaseReadBack || rec.Phase == PhaseSkip) && rec.Step >= 0 && rec.Step < len(r.Plan.Steps) {
+			if gone := r.Plan.Steps[rec.Step].Gone; len(gone) > 0 {
+				r.Left = append(r.Left, Left{Slot: rec.Slot, Why: "the policy is back without " + strings.Join(gone, ", ") + ": gone, and AWS takes no policy that names who is gone"})
+			}
+		}
 		switch key, made := rec.After.(*estate.NewKey); {
 		case rec.Phase == PhaseLeft:
 			r.Left = append(r.Left, Left{Slot: rec.Slot, Why: rec.Text})

@@ -80,7 +80,12 @@ func undoing(ctx context.Context, c Cloud, j *Journal, of *Run, o Options) (*pla
 		if s.intent == nil || s.written == nil && !s.open() || e.nothing(&s) {
 			continue
 		}
-		op, err := e.names.rename(s.intent.Before)
+		gone := of.Plan.Steps[s.index].Gone
+		before, err := withoutGone(s.intent.Before, gone)
+		if err != nil {
+			return nil, err
+		}
+		op, err := e.names.rename(before)
 		if err != nil {
 			return nil, err
 		}
@@ -91,9 +96,29 @@ func undoing(ctx context.Context, c Cloud, j *Journal, of *Run, o Options) (*pla
 		if s.written != nil {
 			was = s.written.After
 		}
-		p.Steps = append(p.Steps, plan.Step{Op: op, Was: was, Why: "takes back: " + of.Plan.Steps[s.index].Why, Routes: of.Plan.Steps[s.index].Routes})
+		p.Steps = append(p.Steps, plan.Step{Op: op, Was: was, Why: "takes back: " + of.Plan.Steps[s.index].Why, Routes: of.Plan.Steps[s.index].Routes, Gone: gone})
 	}
 	return p, nil
+}
+
+// withoutGone is an op that writes a policy back, without the principals that are gone:
+// AWS takes no policy that names them.
+func withoutGone(op estate.Op, gone []string) (estate.Op, error) {
+	if len(gone) == 0 {
+		return op, nil
+	}
+	var err error
+	switch o := op.(type) {
+	case *estate.KeyPolicy:
+		back := *o
+		back.Document, err = plan.WithoutGone(o.Document, gone)
+		return &back, err
+	case *estate.VaultPolicy:
+		back := *o
+		back.Document, err = plan.WithoutGone(o.Document, gone)
+		return &back, err
+	}
+	return op, nil
 }
 
 // resolve waits until AWS shows the writes that the run did not read back: what looks

@@ -147,6 +147,20 @@ func TestUndoListsWhatWasChangedSinceAndWritesNothing(t *testing.T) {
 	}
 }
 
+func TestUndoTellsWhatIsGone(t *testing.T) {
+	t.Parallel()
+	setting := func(text string) *estate.BucketSetting {
+		return &estate.BucketSetting{Bucket: "data", Account: "111122223333", Region: "us-east-1", Setting: estate.BucketVersioning, Text: text}
+	}
+	f := newFixture(t, setting("Suspended"))
+	r := f.must(f.apply())
+	f.cloud.intrude(t, &estate.NewBucket{Bucket: "data", Account: "111122223333", Region: "us-east-1", Absent: true})
+	var changed *ChangedSinceError
+	if _, err := f.undo(r.ID); !errors.As(err, &changed) || len(changed.Changes) != 1 || changed.Changes[0].Have != nil || !estate.SameOp(changed.Changes[0].Left, setting("Suspended")) {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestUndoLeavesWhatAWSDoesNotTakeBack(t *testing.T) {
 	t.Parallel()
 	linked := "arn:aws:iam::444455556666:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"

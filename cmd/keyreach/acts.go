@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -155,16 +154,6 @@ func (a *actFlags) approve(ctx context.Context, s *streams, question string) err
 		}
 	}
 	return refused
-}
-
-// isTerminal reports whether a person may be at the other end.
-func isTerminal(stream any) bool {
-	f, ok := stream.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // writing is the way to AWS for writing ops: sessions of roles are named, and narrowed to

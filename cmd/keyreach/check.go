@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -23,6 +24,8 @@ type checkOptions struct {
 	strict bool
 	failOn finding.Severity
 	routes []string
+	liveCheck
+	collected *estate.Estate // in place of a file's
 }
 
 func newCheck(s *streams) *cobra.Command {
@@ -33,14 +36,19 @@ func newCheck(s *streams) *cobra.Command {
 		Short: "Prove the declared routes: who lacks what on which key, and why",
 		Long: `check proves every route that keyreach.yaml declares on the estate beside it, step
 by step: proven, fragile (AWS asks for more than it was recorded to need),
-open-if (it rests on something not known), or blocked.`,
+open-if (it rests on something not known), or blocked.
+
+With --live the estate is collected from AWS first. With --probe dryrun KMS is asked
+too, about each request that can be made from here as it will be made on the day; what a
+service forwards cannot. Where KMS answers otherwise than the policies say, the exit
+code is 3.`,
 		Example: "  keyreach check examples/drs-cross-account\n  keyreach check -o json --estate collected.json .",
 		Args:    atMostOne,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			if err := o.failOn.UnmarshalText([]byte(failOn)); err != nil {
 				return misuse(fmt.Errorf("--fail-on: %w", err))
 			}
-			return o.run(s, append(args, ".")[0])
+			return o.run(c.Context(), s, append(args, ".")[0])
 		},
 	}
 	f := c.Flags()
@@ -50,6 +58,7 @@ open-if (it rests on something not known), or blocked.`,
 	f.BoolVar(&o.strict, "strict", false, "exit 3 for a fragile step too")
 	f.StringVar(&failOn, "fail-on", failOn, "exit 3 for a finding of this `SEVERITY` or above: info, warning, error, critical")
 	f.StringArrayVar(&o.routes, "route", nil, "check this route only; may be given again")
+	o.addLive(f)
 	return c
 }
 
@@ -60,10 +69,23 @@ func atMostOne(c *cobra.Command, args []string) error {
 	return nil
 }
 
-func (o *checkOptions) run(s *streams, path string) error {
+func (o *checkOptions) run(ctx context.Context, s *streams, path string) error {
+	if err := o.validate(o); err != nil {
+		return err
+	}
+	if o.live {
+		if err := o.collectLive(ctx, s, path); err != nil {
+			return err
+		}
+	}
 	r, err := o.prove(path)
 	if err != nil {
 		return err
+	}
+	if o.probe != "" {
+		if err := o.probes(ctx, r); err != nil {
+			return err
+		}
 	}
 	err = s.output(o.out, func(w io.Writer) error {
 		switch o.format {
@@ -91,6 +113,7 @@ type report struct {
 	chosen   []int // indexes of the routes
 	proofs   []route.Proof
 	findings []finding.Finding // of the whole estate
+	answers  answers           // of KMS, when it was asked
 }
 
 func (o *checkOptions) prove(path string) (*report, error) {
@@ -109,7 +132,9 @@ func (o *checkOptions) prove(path string) (*report, error) {
 	if r.estateAt == "" {
 		r.estateAt = file.EstatePath()
 	}
-	if r.estate, err = estate.LoadFile(r.estateAt); err != nil {
+	if o.collected != nil {
+		r.estate, r.estateAt = o.collected, "collected from AWS just now"
+	} else if r.estate, err = estate.LoadFile(r.estateAt); err != nil {
 		return nil, unreadable(err).hinting(hintFor(err, "give the estate with --estate FILE"))
 	}
 	if err := r.choose(o.routes); err != nil {
@@ -176,7 +201,7 @@ func (r *report) fails(o *checkOptions) bool {
 	if o.strict {
 		limit = route.Proven
 	}
-	if r.verdict() > limit {
+	if r.verdict() > limit || r.contradicted() {
 		return true
 	}
 	all := slices.Clone(r.findings)

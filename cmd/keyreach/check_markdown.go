@@ -13,6 +13,7 @@ func (r *report) markdown(w io.Writer) error {
 	var b strings.Builder
 	for i := range r.proofs {
 		markdownRoute(&b, &r.proofs[i])
+		r.markdownProbes(&b, i)
 	}
 	markdownFindings(&b, "In the policies of the estate", r.findings)
 	_, err := io.WriteString(w, b.String())

@@ -21,6 +21,7 @@ func (r *report) text(w io.Writer) error {
 			p.blank()
 		}
 		p.route(&r.file.Routes[r.chosen[i]], &r.proofs[i])
+		p.probes(i)
 	}
 	p.findings("In the policies of", r.findings)
 	p.blank()

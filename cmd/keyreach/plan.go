@@ -243,8 +243,9 @@ func accountsOf(named []string, p *plan.Plan, f *route.File) ([]string, error) {
 			}
 		}
 	}
-	slices.Sort(known)
-	known = append(known, p.Accounts()...)
+	if slices.Sort(known); f == nil {
+		known = p.Accounts()
+	}
 	for _, n := range named {
 		switch {
 		case slices.Contains(p.Accounts(), n):

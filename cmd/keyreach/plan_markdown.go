@@ -84,7 +84,7 @@ func (r *planReport) markdownOpens(b *strings.Builder) {
 	b.WriteString("### What this opens, and nothing else\n\n| who | what | on | when |\n|---|---|---|---|\n")
 	for i := range list {
 		a := &list[i]
-		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", cell(a.who()), cell(strings.Join(a.actions, ", ")), cell(resourceName(a.resource)), cell(strings.Join(a.conditions(), ", and ")))
+		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", cell(r.who(a)), cell(strings.Join(a.actions, ", ")), cell(resourceName(a.resource)), cell(strings.Join(a.conditions(), ", and ")))
 	}
 	b.WriteString("\n")
 }

@@ -47,6 +47,11 @@ func merged(opens []plan.Opening) []openedAccess {
 				a.under[key] = values
 			}
 		})
+		for i := range list { // what may be anything, or not be, is no condition
+			if values := list[i].under[key]; values != nil && conditionText(key, values) == "" {
+				delete(list[i].under, key)
+			}
+		}
 	}
 	list = mergedBy(list, func(a *openedAccess) []string { return a.actions }, func(a *openedAccess, v []string) { a.actions = v })
 	list = mergedBy(list, func(a *openedAccess) []string { return a.principals }, func(a *openedAccess, v []string) { a.principals = v })
@@ -110,8 +115,9 @@ const listed = 4
 func conditionText(key string, values []string) string {
 	other := slices.ContainsFunc(values, func(v string) bool { return strings.Contains(v, anyOther) })
 	missing := slices.Contains(values, absent)
+	either := slices.Contains(values, "true") && slices.Contains(values, "false")
 	switch {
-	case other && missing:
+	case missing && (other || either):
 		return ""
 	case other:
 		return key + " is there"
@@ -147,10 +153,14 @@ func sortedAccess(opens []plan.Opening) []openedAccess {
 }
 
 // who is the principals by the names that people know.
-func (a *openedAccess) who() string {
+func (r *planReport) who(a *openedAccess) string {
 	var names []string
 	for _, name := range a.principals {
-		names = append(names, principalName(name))
+		name = principalName(name)
+		if what, id, ok := strings.Cut(name, " of "); ok {
+			name = what + " of " + r.account(id)
+		}
+		names = append(names, name)
 	}
 	return strings.Join(names, "; ")
 }
@@ -165,7 +175,7 @@ func (p *planPrinter) opens() {
 	who, what := "", ""
 	for i := range list {
 		a := &list[i]
-		if next := a.who(); next != who {
+		if next := p.report.who(a); next != who {
 			who, what = next, ""
 			p.line(2, 2, "%s", who)
 		}

@@ -70,6 +70,8 @@ type rehearsal struct {
 	writers map[string]string // who writes in an account
 	stages  map[string]*stage // by route
 	talk    *printer          // what is told while it goes on
+	told    string            // last of a drill
+	acted   int               // parts that were told
 
 	before, after, closed []route.Proof
 	plan                  *plan.Plan
@@ -96,6 +98,9 @@ func (o *rehearseOptions) run(ctx context.Context, s *streams, path string) erro
 	h.talk = &printer{w: s.err}
 	if o.format == textFormat {
 		h.talk.w = s.out
+	}
+	if o.format == markdownFormat {
+		return misuse(errors.New("rehearse prints text, json or yaml"))
 	}
 	for _, i := range r.chosen {
 		h.routes = append(h.routes, r.file.Routes[i])

@@ -210,6 +210,9 @@ func (h *rehearsal) stageVault(t *estate.Estate, st *stage, source, vault *route
 	if has(t, "backup:BackupVault", vault.Account, vault.Region) == nil {
 		put(t, estate.Resource{Type: "backup:BackupVault", ID: "vault", Account: vault.Account, Region: vault.Region, Key: vault.Key})
 	}
+	if o := t.Organization; o != nil && source.Account != vault.Account {
+		put(t, estate.Resource{Type: "backup:GlobalSettings", ID: o.ID, Account: source.Account, Attributes: map[string]string{"isCrossAccountBackupEnabled": "true"}})
+	}
 	role := "arn:" + partition + ":iam::" + source.Account + ":role/" + stagedRole
 	st.args["iamRoleArn"] = role
 	if slices.ContainsFunc(t.Principals, func(p estate.Principal) bool { return p.ARN == role }) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -13,16 +14,16 @@ import (
 )
 
 // head begins a part of the rehearsal.
-func (h *rehearsal) head(n int, format string, args ...any) {
-	if n > 1 {
+func (h *rehearsal) head(format string, args ...any) {
+	if h.acted++; h.acted > 1 {
 		h.talk.blank()
 	}
-	h.talk.line(0, 0, "%d. %s", n, fmt.Sprintf(format, args...))
+	h.talk.line(0, 3, "%d. %s", h.acted, fmt.Sprintf(format, args...))
 }
 
 func (h *rehearsal) tellBefore() {
-	h.head(1, "A twin of the estate stands: accounts %s. Nothing of it is on AWS.", strings.Join(h.accounts(), ", "))
-	h.head(2, "What works now")
+	h.head("A twin of the estate stands: accounts %s. Nothing of it is on AWS.", strings.Join(h.accounts(), ", "))
+	h.head("What works now")
 	for i := range h.before {
 		p := &h.before[i]
 		h.talk.line(3, 0, "%s: %s", p.Route, strings.ToUpper(p.Verdict.String()))
@@ -49,25 +50,24 @@ func (h *rehearsal) accounts() []string {
 func (h *rehearsal) tellPlan() {
 	switch {
 	case h.plan.Empty() && len(h.plan.Stuck) == 0:
-		h.head(3, "The plan: there is nothing to change")
+		h.head("The plan: there is nothing to change")
 		return
 	case h.plan.Empty():
-		h.head(3, "The plan: no change of permissions opens the rest")
+		h.head("The plan: no change of permissions opens the rest")
 	default:
-		h.head(3, "The plan: %s in %s", count(len(h.plan.Steps), "change"), count(len(h.plan.Accounts()), "account"))
+		h.head("The plan: %s in %s", count(len(h.plan.Steps), "change"), count(len(h.plan.Accounts()), "account"))
 	}
+	p := planPrinter{printer: printer{w: h.talk.w}, report: &planReport{plan: h.plan}}
 	for i := range h.plan.Steps {
-		s := &h.plan.Steps[i]
-		slot := s.Op.Slot()
-		h.talk.line(3, 0, "account %s: %s", slot.Account, slot)
-		h.talk.line(5, 0, "%s", s.Why)
-		for _, c := range s.Changes() {
-			h.talk.line(5, 2, "%s %s", c.Sign, c.Name)
-			for _, l := range c.Lines {
-				h.raw(9, l)
-			}
-		}
+		h.talk.blank()
+		p.step(i+1, &h.plan.Steps[i])
 	}
+	if !h.plan.Empty() {
+		p.began = true
+		p.opens()
+		p.asked()
+	}
+	h.talk.err = errors.Join(h.talk.err, p.err)
 	for i := range h.plan.Stuck {
 		h.tellStuck(&h.plan.Stuck[i])
 	}
@@ -89,31 +89,37 @@ func (h *rehearsal) tellStuck(x *plan.Stuck) {
 }
 
 func (h *rehearsal) tellApply() {
-	h.head(4, "The plan is applied to the twin, each change written, read back and kept in a journal")
+	h.head("The plan is applied to the twin, each change written, read back and kept in a journal")
 }
 
 func (h *rehearsal) tellDrill(r *route.Route) {
-	h.head(5, "The recovery drill of %s, by the actors of the route with the SDK", r.Name)
+	h.head("The recovery drill of %s, by the actors of the route with the SDK", r.Name)
 }
 
-// tellMove tells what happens in a drill.
+// tellMove tells what happens in a drill: each piece of work with its states, once.
 func (h *rehearsal) tellMove(e run.Event) {
+	text := e.Text
 	switch e.Phase {
 	case run.PhaseIntent:
-		h.talk.line(3, 0, "%d/%d %s: %s %s", e.Step, e.Of, e.Slot.Kind, e.Text, orDash(e.Slot.Subject))
-	case run.PhaseWait, run.PhaseReadBack, run.PhaseNote:
-		if e.Text != "" {
-			h.talk.line(7, 0, "%s", e.Text)
+		if text != e.Slot.Part {
+			return // a removal, which is told when it is done
 		}
-	case run.PhaseResult:
-		h.talk.line(7, 0, "%s", e.Text)
+		text += " " + orDash(e.Slot.Subject)
+	case run.PhaseReadBack:
+		text = cmp.Or(text, "done") + ": done"
 	}
+	if text == "" || h.told == fmt.Sprint(e.Step, text) {
+		return
+	}
+	h.told = fmt.Sprint(e.Step, text)
+	label := fmt.Sprintf("%d/%d %s: ", e.Step, e.Of, e.Slot.Kind)
+	h.talk.line(3, len(label), "%s%s", label, text)
 }
 
 func orDash(text string) string { return cmp.Or(text, "-") }
 
 func (h *rehearsal) tellClose(p *plan.Plan) {
-	h.head(6, "%s closes again: %s", p.Routes[0], count(len(p.Steps), "change"))
+	h.head("%s closes again: %s", p.Routes[0], count(len(p.Steps), "change"))
 	for i := range p.Steps {
 		h.talk.line(3, 0, "account %s: %s", p.Steps[i].Op.Slot().Account, p.Steps[i].Op.Slot())
 	}

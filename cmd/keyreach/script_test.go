@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	commands := actsCommands(t)
-	commands["exits"] = exits
+	commands["exits"], commands["sandbox"], commands["accesskey"] = exits, scriptSandbox, accessKey
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		UpdateScripts:       *update,

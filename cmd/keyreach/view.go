@@ -65,6 +65,9 @@ type requestView struct {
 	About     string        `json:"about"`
 	Verdict   route.Verdict `json:"verdict"`
 	Use       useView       `json:"use"`
+	// Proved and Probe are there when KMS was asked.
+	Proved string     `json:"proved,omitempty"`
+	Probe  *probeView `json:"probe,omitempty"`
 	decisionView
 }
 
@@ -114,6 +117,7 @@ func (r *report) view() checkView {
 	v := checkView{FormatVersion: estate.FormatVersion, Verdict: r.verdict(), Findings: orEmpty(r.findings)}
 	for i := range r.proofs {
 		v.Routes = append(v.Routes, viewOfRoute(&r.file.Routes[r.chosen[i]], &r.proofs[i]))
+		r.viewProbes(&v.Routes[i], i)
 	}
 	return v
 }

@@ -102,6 +102,11 @@ func (w *world) estate() object {
 			keys = append(keys, w.keyObject(k))
 		}
 	}
+	// A key that no route names.
+	keys = append(keys, object{
+		"arn":    "arn:aws:kms:" + home + ":" + w.accounts[0].id + ":key/99999999-0a1b-4c2d-8e3f-999999999999",
+		"policy": document(object{"Sid": "EnableIAMUserPermissions", "Effect": "Allow", "Principal": object{"AWS": root(w.accounts[0].id)}, "Action": "kms:*", "Resource": "*"}),
+	})
 	e := object{"format_version": 1, "accounts": accounts, "principals": orNone(w.holders), "keys": orNone(keys), "resources": orNone(w.things)}
 	if w.org != nil {
 		e["organization"] = w.org

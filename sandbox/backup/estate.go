@@ -18,6 +18,8 @@ import (
 // The type of vaults in an estate, and their attributes.
 const (
 	vaultType = "backup:BackupVault"
+	// settingsType is what an organization's management account chose for all of it.
+	settingsType = "backup:GlobalSettings"
 
 	accessPolicy = "accessPolicy"
 	copyFrom     = "copyIntoAllowedFor"
@@ -25,13 +27,16 @@ const (
 
 // Kept are the types that the service takes from an estate. See behalf.Filler.
 func (s *Service) Kept() map[string][]string {
-	return map[string][]string{vaultType: {accessPolicy, copyFrom}}
+	return map[string][]string{vaultType: {accessPolicy, copyFrom}, settingsType: {crossAccount}}
 }
 
 // Fill makes a vault of an estate, under aws/backup if no key is named. When it is only
 // known from which accounts the vault takes copies, its access policy lets these in. See
 // behalf.Filler.
 func (s *Service) Fill(w behalf.World, r *estate.Resource) error {
+	if r.Type == settingsType {
+		return s.fillSettings(w, r)
+	}
 	if r.ID = behalf.NameIn(r, "backup-vault:"); r.ID == "" {
 		r.ID = "vault-" + s.IDs.Hex(8)
 	}
@@ -46,6 +51,20 @@ func (s *Service) Fill(w behalf.World, r *estate.Resource) error {
 		v.Policy = takingFrom(strings.Split(list, ","), v.Region)
 	}
 	s.vaults.Put(v.key(), v)
+	return nil
+}
+
+// fillSettings takes the settings of the organization of an account; of an account that
+// is in none there is nothing to take.
+func (s *Service) fillSettings(w behalf.World, r *estate.Resource) error {
+	id := s.Organizations.Standing(r.Account).Place.Organization
+	if id == "" {
+		return behalf.ErrNotHeld
+	}
+	g := &GlobalSettings{Values: globalDefaults(), At: w.Now}
+	g.Values[crossAccount] = cmp.Or(r.Attributes[crossAccount], "false")
+	s.global.Put(id, g)
+	r.ID = id
 	return nil
 }
 
@@ -71,6 +90,15 @@ func (s *Service) Resources(now time.Time) []estate.Resource {
 			r.Attributes[accessPolicy] = v.Policy
 		}
 		list = append(list, r)
+	}
+	for _, account := range s.Accounts() {
+		if !s.Organizations.Manages(account) {
+			continue
+		}
+		id := s.Organizations.Standing(account).Place.Organization
+		if g := s.global.Get(id); g != nil {
+			list = append(list, estate.Resource{Type: settingsType, ID: id, Account: account, Attributes: map[string]string{crossAccount: g.Values[crossAccount]}})
+		}
 	}
 	return list
 }

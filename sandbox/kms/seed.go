@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/state"
@@ -36,6 +37,10 @@ func (s *Service) Import(e *estate.Key, now time.Time) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Tags)) {
 		k.Tags = append(k.Tags, Tag{name, e.Tags[name]})
+	}
+	if e.Rotation == "on" {
+		k.Rotates, k.PeriodDays = true, int32(awsfacts.Limits().RotationPeriodDefaultDays)
+		k.NextRotation = now.AddDate(0, 0, int(k.PeriodDays))
 	}
 	if err := s.importMaterial(k, e, now); err != nil {
 		return fmt.Errorf("key %s: %w", e.ARN, err)
@@ -149,6 +154,9 @@ func (s *Service) Export(now time.Time) []estate.Key {
 		}
 		if v.PrimaryKey == v.ARN {
 			v.PrimaryKey = ""
+		}
+		if k.Rotates && k.Manager == types.KeyManagerTypeCustomer {
+			v.Rotation = "on"
 		}
 		list = append(list, v)
 	}
