@@ -22,8 +22,8 @@ func (c *Cloud) currentGrant(ctx context.Context, o *estate.GrantTo) (*estate.Gr
 	if len(list) == 0 {
 		return &estate.GrantTo{Key: o.Key, Name: o.Name, Issuer: o.Issuer, Absent: true}, nil
 	}
-	// AWS lets several grants have one name.
-	if i := slices.IndexFunc(list, func(g namedGrant) bool { return estate.SameOp(g.op, o) }); i >= 0 {
+	// AWS lets several grants have one name. The op is through when there is none but its own.
+	if i := slices.IndexFunc(list, func(g namedGrant) bool { return !estate.SameOp(g.op, o) }); i >= 0 {
 		return list[i].op, nil
 	}
 	return list[0].op, nil
@@ -117,26 +117,29 @@ func (c *Cloud) inKMS(ctx context.Context, account, region string, call func(*km
 }
 
 // putGrant makes a grant from the account of its issuer. Grants cannot be changed: one
-// of the same name that says something else is revoked before the new one is made, so
-// that the name never means two grants. Between the two calls there is none; who must
-// not be without gives the new grant another name.
+// of the same name that says something else is revoked, after the new one was made, so
+// that nobody is without when the new one is refused. When this is broken off between the
+// two calls the name means two grants: currentGrant then shows the old one, and the next
+// call of putGrant ends it.
 func (c *Cloud) putGrant(ctx context.Context, o *estate.GrantTo) error {
 	list, err := c.grantsNamed(ctx, o)
 	if err != nil {
 		return err
 	}
-	if !o.Absent && slices.ContainsFunc(list, func(g namedGrant) bool { return estate.SameOp(g.op, o) }) {
-		return nil
+	if !o.Absent && !slices.ContainsFunc(list, func(g namedGrant) bool { return estate.SameOp(g.op, o) }) {
+		if err := c.createGrant(ctx, o); err != nil {
+			return err
+		}
 	}
 	for _, g := range list {
+		if !o.Absent && estate.SameOp(g.op, o) {
+			continue
+		}
 		if err := c.revoke(ctx, g); err != nil {
 			return err
 		}
 	}
-	if o.Absent {
-		return nil
-	}
-	return c.createGrant(ctx, o)
+	return nil
 }
 
 // revoke ends a grant by the right of the key's account. When it has none, or there is

@@ -135,7 +135,7 @@ func TestAnIssuerEndsItsGrantsWithoutTheKeysAccount(t *testing.T) {
 	}
 }
 
-func TestOfTwoGrantsOfANameTheOneThatIsMeantCounts(t *testing.T) {
+func TestAGrantIsThroughWhenNoOtherHasItsName(t *testing.T) {
 	t.Parallel()
 	w := newOpWorld(t, sandbox.Options{})
 	key, role := w.key(opOwner, opHome), w.role(opConsumer, "restore")
@@ -144,12 +144,32 @@ func TestOfTwoGrantsOfANameTheOneThatIsMeantCounts(t *testing.T) {
 		opNeed(api.CreateGrant(t.Context(), &kms.CreateGrantInput{KeyId: &key, Name: new("for-restore"), GranteePrincipal: &role, Operations: []kmstypes.GrantOperation{operation}}))(t)
 	}
 	op := &estate.GrantTo{Key: key, Name: "for-restore", Issuer: opOwner, Grantee: role, Operations: []string{"Decrypt"}}
-	if now := w.current(op); !estate.SameOp(now, op) {
-		t.Errorf("the grant is %q, want %q", now.Value(), op.Value())
+	if now := w.current(op); now.Value() == "" || estate.SameOp(now, op) {
+		t.Errorf("the grant is %q, want one of the others", now.Value())
+	}
+	w.perform(op)
+	left := opNeed(api.ListGrants(t.Context(), &kms.ListGrantsInput{KeyId: &key}))(t).Grants
+	if now := w.current(op); !estate.SameOp(now, op) || len(left) != 1 {
+		t.Errorf("the grant is %q, of %d", now.Value(), len(left))
 	}
 	w.perform(&estate.GrantTo{Key: key, Name: "for-restore", Issuer: opOwner, Absent: true})
 	if left := opNeed(api.ListGrants(t.Context(), &kms.ListGrantsInput{KeyId: &key}))(t).Grants; len(left) > 0 {
 		t.Errorf("%d grants of the name are left", len(left))
+	}
+}
+
+func TestAGrantStaysWhenTheOneInItsPlaceIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newOpWorld(t, sandbox.Options{})
+	key, role := w.key(opOwner, opHome), w.role(opConsumer, "restore")
+	op := &estate.GrantTo{Key: key, Name: "for-restore", Issuer: opOwner, Grantee: role, Operations: []string{"Decrypt"}}
+	w.perform(op)
+	refused := &estate.GrantTo{Key: key, Name: "for-restore", Issuer: opOwner, Grantee: role + "-who-is-not-there", Operations: []string{"Decrypt"}}
+	if _, err := w.cloud.Perform(t.Context(), refused); err == nil {
+		t.Fatal("a grant to nobody was made")
+	}
+	if now := w.current(op); !estate.SameOp(now, op) {
+		t.Errorf("the grant is %q, want %q", now.Value(), op.Value())
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/cloud"
@@ -150,6 +151,7 @@ func (c *Cloud) base(ctx context.Context, profile string) (aws.Config, error) {
 		profile = c.options.Profile
 	}
 	load := []func(*config.LoadOptions) error{
+		config.WithAPIOptions([]func(*middleware.Stack) error{steady}),
 		config.WithRetryer(func() aws.Retryer {
 			return retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) {
 				o.StandardOptions = append(o.StandardOptions, func(s *retry.StandardOptions) { s.MaxAttempts = c.options.MaxAttempts })

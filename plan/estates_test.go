@@ -120,7 +120,9 @@ func (w *inventedWorld) refusedForAReason(t *testing.T) {
 			t.Errorf("no policy of the estate is long, and yet: %v", w.err)
 		}
 	case plan.LockoutGuard:
-		if !slices.ContainsFunc(w.base.Keys, func(k estate.Key) bool { return !keptByTwo(&k) }) {
+		// Of a new key nobody knows who keeps it either, when nobody read the control policies.
+		unread := w.base.Organization != nil && w.base.Organization.Unreadable != ""
+		if !unread && !slices.ContainsFunc(w.base.Keys, func(k estate.Key) bool { return !keptByTwo(&k) }) {
 			t.Errorf("every key of the estate has its administrators, and yet: %v", w.err)
 		}
 	case plan.WideningGuard:

@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	"github.com/keyreach/keyreach/estate"
-	"github.com/keyreach/keyreach/finding"
 	"github.com/keyreach/keyreach/internal/source"
 	"github.com/keyreach/keyreach/policy"
 )
@@ -45,30 +44,30 @@ func LoadFile(path string) (*Plan, error) {
 // the text says is an *estate.FileError with everything that is wrong. A plan that was
 // changed after it was made is one: its digest says so.
 func Load(file string, data []byte) (*Plan, error) {
-	r := &fileReader{file: file, data: data}
+	r := &fileReader{estate.Problems{File: file, Data: data}}
 	root, _, err := source.Parse(data)
 	if err != nil {
 		var syntax *source.SyntaxError
 		if errors.As(err, &syntax) {
-			r.add(syntax.Pos, syntax.Text, "")
-			return nil, r.err()
+			r.Add(syntax.Pos, syntax.Text, "")
+			return nil, r.Err()
 		}
 		return nil, fmt.Errorf("reading %s: %w", file, err)
 	}
 	if !r.version(root) {
-		return nil, r.err()
+		return nil, r.Err()
 	}
 	var f struct {
 		planFields
 		Written string `json:"digest"`
 	}
-	r.decoded(source.Decode(root, &f))
+	r.AddDecode(root, source.Decode(root, &f))
 	p := Plan(f.planFields)
 	r.check(root, &p)
-	if len(r.problems) == 0 && f.Written != p.Digest() {
-		r.add(place(root, "digest"), "the digest does not fit: the plan was changed after it was made", "plan again; a plan is applied exactly as it was shown")
+	if !r.Any() && f.Written != p.Digest() {
+		r.Add(place(root, "digest"), "the digest does not fit: the plan was changed after it was made", "plan again; a plan is applied exactly as it was shown")
 	}
-	if err := r.err(); err != nil {
+	if err := r.Err(); err != nil {
 		return nil, err
 	}
 	return &p, nil
@@ -78,55 +77,20 @@ func Load(file string, data []byte) (*Plan, error) {
 type planFields Plan
 
 // fileReader gathers the problems of a plan file.
-type fileReader struct {
-	file     string
-	data     []byte
-	problems []estate.Problem
-}
-
-func (r *fileReader) add(at source.Pos, text, hint string) {
-	r.problems = append(r.problems, estate.Problem{
-		Position: finding.Position{File: r.file, Line: int(at.Line), Column: int(at.Column)}, Text: text, Hint: hint, Excerpt: source.Excerpt(r.data, at),
-	})
-}
-
-func (r *fileReader) err() error {
-	if len(r.problems) == 0 {
-		return nil
-	}
-	return &estate.FileError{File: r.file, Problems: r.problems}
-}
-
-// decoded tells what could not be read into a plan.
-func (r *fileReader) decoded(err error) {
-	var many *source.DecodeErrors
-	switch {
-	case err == nil:
-	case errors.As(err, &many):
-		for _, p := range many.Problems {
-			text := p.Text
-			if p.Path != "" {
-				text = p.Path + ": " + text
-			}
-			r.add(p.Pos, text, p.Hint)
-		}
-	default:
-		r.add(source.Pos{Line: 1, Column: 1}, err.Error(), "")
-	}
-}
+type fileReader struct{ estate.Problems }
 
 func (r *fileReader) version(root *source.Node) bool {
 	if root.Kind != source.Map {
-		r.add(root.Pos, "a plan is a map with format_version, steps and the rest; this is "+root.Kind.String(), "make one with keyreach plan --out FILE")
+		r.Add(root.Pos, "a plan is a map with format_version, steps and the rest; this is "+root.Kind.String(), "make one with keyreach plan --out FILE")
 		return false
 	}
 	v := root.Field("format_version")
 	switch {
 	case v == nil:
-		r.add(root.Pos, "this is no plan: it has no format_version", "make one with keyreach plan --out FILE")
+		r.Add(root.Pos, "this is no plan: it has no format_version", "make one with keyreach plan --out FILE")
 		return false
 	case v.Kind != source.Number || v.Text != fmt.Sprint(FormatVersion):
-		r.add(v.Pos, fmt.Sprintf("the plan is of format_version %s, and this program reads %d", v.Text, FormatVersion), "plan again with this program")
+		r.Add(v.Pos, fmt.Sprintf("the plan is of format_version %s, and this program reads %d", v.Text, FormatVersion), "plan again with this program")
 		return false
 	}
 	return true
@@ -145,16 +109,16 @@ func place(root *source.Node, path ...string) source.Pos {
 // check looks for what no type can say.
 func (r *fileReader) check(root *source.Node, p *Plan) {
 	if root.Field("digest") == nil {
-		r.add(root.Pos, "the plan has no digest", "plan again")
+		r.Add(root.Pos, "the plan has no digest", "plan again")
 	}
-	if len(r.problems) > 0 {
+	if r.Any() {
 		return
 	}
 	if p.Kind != "open" && p.Kind != "revoke" {
-		r.add(place(root, "kind"), fmt.Sprintf("there is no kind of plan called %q", p.Kind), "it is open or revoke")
+		r.Add(place(root, "kind"), fmt.Sprintf("there is no kind of plan called %q", p.Kind), "it is open or revoke")
 	}
 	if len(p.Routes) == 0 {
-		r.add(place(root, "routes"), "the plan is for no route", "plan again")
+		r.Add(place(root, "routes"), "the plan is for no route", "plan again")
 	}
 	for i := range p.Steps {
 		r.checkStep(root, i, &p.Steps[i])
@@ -166,7 +130,7 @@ func (r *fileReader) checkStep(root *source.Node, i int, s *Step) {
 		return place(root, append([]string{"steps", fmt.Sprint(i)}, path...)...)
 	}
 	if s.Op == nil || s.Was == nil {
-		r.add(at(), "a step has op and was", "plan again")
+		r.Add(at(), "a step has op and was", "plan again")
 		return
 	}
 	op, was := s.Op.Slot(), s.Was.Slot()
@@ -174,17 +138,17 @@ func (r *fileReader) checkStep(root *source.Node, i int, s *Step) {
 		was.Account = op.Account
 	}
 	if op != was {
-		r.add(at("was"), fmt.Sprintf("was is the %s, and op the %s", was, op), "both are of one thing; plan again")
+		r.Add(at("was"), fmt.Sprintf("was is the %s, and op the %s", was, op), "both are of one thing; plan again")
 	}
 	if op.Subject == "" || op.Account == "" {
-		r.add(at("op"), "the op does not say what it changes in which account", "plan again")
+		r.Add(at("op"), "the op does not say what it changes in which account", "plan again")
 	}
 	for member, text := range documentsOf(s.Op) {
 		if text == "" {
 			continue
 		}
 		if _, _, err := policy.Read("", []byte(text)); err != nil {
-			r.add(at("op", member), "the text is no policy: "+err.Error(), "plan again")
+			r.Add(at("op", member), "the text is no policy: "+err.Error(), "plan again")
 		}
 	}
 }

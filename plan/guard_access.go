@@ -9,6 +9,7 @@ import (
 
 	"github.com/keyreach/keyreach/access"
 	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/estate"
 )
 
@@ -267,7 +268,12 @@ func accountOf(principal string) string {
 }
 
 func openingOf(g *access.Gain) Opening {
-	o := Opening{Principal: g.Principal, Actions: g.Actions, Resource: g.Resource, Under: under(g)}
+	o := Opening{Principal: g.Principal, Resource: g.Resource, Under: under(g)}
+	for _, a := range g.Actions {
+		if _, known := awsfacts.KMSAction(a); known || !strings.HasPrefix(a, "kms:") { // others stand for those to come
+			o.Actions = append(o.Actions, a)
+		}
+	}
 	if len(g.By) > 0 {
 		o.By = strings.TrimSpace(g.By[0].Document + " " + g.By[0].Statement)
 	}

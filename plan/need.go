@@ -93,6 +93,12 @@ func (m *maker) wantUse(name string, r *route.RequestProof) {
 	if err != nil || err2 != nil {
 		return
 	}
+	if slices.Contains(r.Decision.BlockedBy(), access.KeyStateLayer) && !m.enables(r.Key) {
+		return // what a policy opens on such a key shows only when somebody enables it
+	}
+	if caller.IsServiceLinked() {
+		m.wantRole(name, r.Caller) // AWS takes no policy or grant that names who is not there
+	}
 	for _, layer := range r.Decision.BlockedBy() {
 		switch layer {
 		case access.KeyStateLayer:
@@ -202,11 +208,19 @@ func managedByIdentityCenter(role string) bool {
 	return strings.Contains(role, ":role/aws-reserved/sso.amazonaws.com/")
 }
 
-// wantGrant has the caller's account make a grant to it.
+// wantGrant has the caller's account make a grant to it, when control policies let it.
 func (m *maker) wantGrant(name string, r *route.RequestProof, caller arn.Principal) {
+	if m.barred(grantOf(r, caller)) != nil {
+		return // stuck says who can open it
+	}
 	g := m.grantFor(r.Key, caller)
 	g.operations = union(g.operations, []string{strings.TrimPrefix(r.Use.Action, "kms:")})
 	g.routes = union(g.routes, []string{name})
+}
+
+// grantOf is the grant for one use.
+func grantOf(r *route.RequestProof, caller arn.Principal) *grant {
+	return &grant{key: r.Key, grantee: caller.Text, issuer: caller.Account, operations: []string{strings.TrimPrefix(r.Use.Action, "kms:")}}
 }
 
 func (m *maker) grantFor(key string, caller arn.Principal) *grant {

@@ -38,7 +38,7 @@ func textOf(d *estate.Document) string {
 func (m *maker) keyPolicies() ([]wanted, error) {
 	rules := maps.Clone(m.keys)
 	for i := range m.grants {
-		g := &m.grants[i]
+		g := m.whole(&m.grants[i])
 		if root := rootOf(parsed(g.grantee)); !m.mayIssue(root, g) {
 			rules[g.key] = merge(slices.Clone(rules[g.key]), rule{
 				part: issuePart, principal: root, resource: "*", grantee: g.grantee, grantOps: g.operations,
@@ -70,10 +70,14 @@ func (m *maker) keyPolicies() ([]wanted, error) {
 
 // writable reports whether anybody may change the policy of a key, or it is not known
 // that nobody may.
-func writable(e *estate.Estate, key string) bool {
+func writable(e *estate.Estate, key string) bool { return anybodyMay(e, "kms:PutKeyPolicy", key) }
+
+// anybodyMay reports whether anybody of a key's account may do something to it, or it is
+// not known that nobody may.
+func anybodyMay(e *estate.Estate, action, key string) bool {
 	a := parsedARN(key)
 	may := func(principal string) bool {
-		r, err := estate.NewRequest(principal, "kms:PutKeyPolicy", key)
+		r, err := estate.NewRequest(principal, action, key)
 		if err != nil {
 			return false
 		}
@@ -138,7 +142,7 @@ func (m *maker) inlinePolicies() ([]wanted, error) {
 		all[holder] = maps.Clone(byRoute)
 	}
 	for i := range m.grants {
-		m.letIssue(all, &m.grants[i])
+		m.letIssue(all, m.whole(&m.grants[i]))
 	}
 	var ws []wanted
 	for _, holder := range slices.Sorted(maps.Keys(all)) {
@@ -229,30 +233,75 @@ func (m *maker) letIssue(all map[string]map[string][]rule, g *grant) {
 
 // mayIssue reports whether a principal may make the grant itself.
 func (m *maker) mayIssue(principal string, g *grant) bool {
+	c, err := m.issuing(principal, g)
+	return err == nil && access.Decide(&c) == access.Allow
+}
+
+// barred is what keeps the account of a grantee from making the grant, whatever the key's
+// and its own policies say: a control policy; nil for nothing.
+func (m *maker) barred(g *grant) *access.Blocker {
+	principal := m.o.Writers[g.issuer]
+	if principal == "" {
+		principal = rootOf(parsed(g.grantee))
+	}
+	c, err := m.issuing(principal, g)
+	if err != nil {
+		return nil
+	}
+	d := access.Authorize(&c)
+	for i := range d.Blockers {
+		if b := &d.Blockers[i]; b.Layer == access.SCP || b.Layer == access.RCP {
+			return b
+		}
+	}
+	return nil
+}
+
+// issuing is the case of a principal that makes a grant.
+func (m *maker) issuing(principal string, g *grant) (estate.Case, error) {
 	r, err := estate.NewRequest(principal, "kms:CreateGrant", g.key)
 	if err != nil {
-		return false
+		return estate.Case{}, err
 	}
 	r.At = m.o.At
 	r.Context.Set("kms:GranteePrincipal", policy.One(g.grantee))
 	r.Context.Set("kms:GrantOperations", policy.Many(g.operations...))
 	r.Context.Set("kms:GrantIsForAWSResource", policy.One("false"))
-	c := m.now.Bind(r)
-	return access.Decide(&c) == access.Allow
+	return m.now.Bind(r), nil
+}
+
+// whole is a grant with the operations of the one that it takes the place of: an earlier
+// plan's, for fewer. It has to be issued for all of them.
+func (m *maker) whole(g *grant) *grant {
+	out := *g
+	if old := m.earlier(g); old != nil {
+		out.operations = union(out.operations, old.Operations)
+	}
+	return &out
+}
+
+// earlier is the grant that an earlier plan made for the same, or nil.
+func (m *maker) earlier(g *grant) *estate.Grant {
+	k := m.now.Key(g.key)
+	if k == nil {
+		return nil
+	}
+	for i := range k.Grants {
+		if old := &k.Grants[i]; strings.HasPrefix(old.Name, grantName(g, "")) && old.GranteePrincipal == g.grantee {
+			return old
+		}
+	}
+	return nil
 }
 
 // grantOps are the grants, each from the account of its grantee.
 func (m *maker) grantOps() ([]wanted, error) {
 	var ws []wanted
 	for i := range m.grants {
-		g := &m.grants[i]
+		g := m.whole(&m.grants[i])
 		op := &estate.GrantTo{Key: g.key, Issuer: g.issuer, Grantee: g.grantee, Operations: g.operations, Name: grantName(g, m.o.Change)}
-		if k := m.now.Key(g.key); k != nil {
-			for j := range k.Grants { // an earlier plan's, for fewer operations
-				if old := &k.Grants[j]; strings.HasPrefix(old.Name, grantName(g, "")) && old.GranteePrincipal == g.grantee {
-					op.Name, op.Operations = old.Name, union(op.Operations, old.Operations)
-				}
-			}
+		if old := m.earlier(g); old != nil {
+			op.Name = old.Name
 		}
 		ws = append(ws, wanted{op: op, why: "let " + shortName(g.grantee) + " use the key, which takes no policy of yours", routes: g.routes})
 	}

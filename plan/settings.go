@@ -150,10 +150,40 @@ func (m *maker) tags(name string) map[string]string {
 
 // wantState enables a key, when that was asked for.
 func (m *maker) wantState(name, key string) {
-	if !m.o.EnableKeys {
+	if !m.enables(key) {
 		return
 	}
 	m.once(&m.states, wanted{op: &estate.KeyState{Key: key, State: "Enabled"}, why: "enable the key, as asked", routes: []string{name}})
+}
+
+// enables reports whether the plan makes a key usable again.
+func (m *maker) enables(key string) bool { return m.o.EnableKeys && m.unusable(key) == "" }
+
+// unusable is the right to make a key usable again that nobody of its account has; nothing
+// when somebody has what is needed. See
+// https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html.
+func (m *maker) unusable(key string) string {
+	k := m.base.Key(key)
+	if k == nil {
+		return ""
+	}
+	needed := []string{"kms:EnableKey"}
+	if k.State == "PendingDeletion" {
+		needed = []string{"kms:CancelKeyDeletion", "kms:EnableKey"}
+	}
+	for _, action := range needed {
+		at := m.base
+		if action == "kms:EnableKey" { // it is Disabled then
+			var err error
+			if at, err = m.base.Apply(&estate.KeyState{Key: key, State: "Disabled"}); err != nil {
+				return ""
+			}
+		}
+		if !anybodyMay(at, action, key) {
+			return action
+		}
+	}
+	return ""
 }
 
 // wantReplication sets the key of the templates of a staging account.

@@ -94,6 +94,10 @@ func (m *maker) remedy(x *Stuck, b *access.Blocker, g *route.Group) {
 		x.Do = "enable the Region: aws account enable-region"
 	case access.KeyStateLayer:
 		x.Do = "make the key usable again; keyreach plan --enable-keys plans it where AWS lets one"
+		if right := m.unusable(g.Key); right != "" {
+			x.Why += "; and nobody of the key's account may " + right
+			x.Do = "have the key policy let an administrator " + right + "; then plan again"
+		}
 	case access.Operation:
 		x.Do = "nothing: KMS has no such call; declare the route otherwise"
 	case access.Identity:
@@ -116,9 +120,23 @@ func (m *maker) remedy(x *Stuck, b *access.Blocker, g *route.Group) {
 	default:
 		x.Do = "see " + orElse(place, string(b.Layer))
 	}
+	if bar := m.bars(b, g); bar != nil {
+		x.Why += "; and account " + parsed(g.Caller).Account + " may not make the grant that would: " + bar.Text
+		x.Owner = "the management account of the organization (for account " + parsed(g.Caller).Account + ")"
+		x.Do = fmt.Sprintf("let account %s make grants on %s (kms:CreateGrant) in %s", parsed(g.Caller).Account, g.Key, orElse(strings.TrimSpace(bar.Document+" "+bar.Statement), "its control policies"))
+	}
 	if b.Explicit {
 		x.Do = fmt.Sprintf("change %s, whose Deny applies: no permission opens what is denied", orElse(place, "the "+string(b.Layer)+" policy"))
 	}
+}
+
+// bars is the control policy that keeps a grant from being made which would open a use.
+func (m *maker) bars(b *access.Blocker, g *route.Group) *access.Blocker {
+	caller := parsed(g.Caller)
+	if b.Explicit || b.Layer != access.KeyPolicy && b.Layer != access.GrantLayer && b.Layer != access.Identity || !needsGrant(caller, parsedARN(g.Key)) {
+		return nil
+	}
+	return m.barred(grantOf(&g.RequestProof, caller))
 }
 
 func orElse(text, otherwise string) string {

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/keyreach/keyreach/estate"
-	"github.com/keyreach/keyreach/finding"
 	"github.com/keyreach/keyreach/internal/source"
 )
 
@@ -56,24 +55,24 @@ func LoadFile(path string) (*File, error) {
 // Load reads the text of a file; path is its name for messages. An error about
 // what the text says is an *estate.FileError with everything that is wrong.
 func Load(path string, data []byte) (*File, error) {
-	r := fileReader{path: path, data: data, file: &File{Path: path, Accounts: map[string]Account{}}}
+	r := fileReader{Problems: estate.Problems{File: path, Data: data}, file: &File{Path: path, Accounts: map[string]Account{}}}
 	root, problems, err := source.Parse(data)
 	if err != nil {
 		var syntax *source.SyntaxError
 		if errors.As(err, &syntax) {
-			r.add(syntax.Pos, syntax.Text, "")
-			return nil, r.err()
+			r.Add(syntax.Pos, syntax.Text, "")
+			return nil, r.Err()
 		}
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
 	r.root = root
 	for _, p := range problems {
 		if p.Kind == source.DuplicateKey {
-			r.add(p.Pos, fmt.Sprintf("%q stands twice in this map", p.Text), "keep one of the two")
+			r.Add(p.Pos, fmt.Sprintf("%q stands twice in this map", p.Text), "keep one of the two")
 		}
 	}
 	r.read()
-	if err := r.err(); err != nil {
+	if err := r.Err(); err != nil {
 		return nil, err
 	}
 	return r.file, nil
@@ -91,63 +90,22 @@ func (f *File) EstatePath() string {
 
 // fileReader turns the tree into a File and gathers what is wrong.
 type fileReader struct {
-	path     string
-	data     []byte
-	root     *source.Node
-	file     *File
-	written  map[string]*writtenAccount
-	problems []estate.Problem
-}
-
-func (r *fileReader) position(at source.Pos) finding.Position {
-	return finding.Position{File: r.path, Line: int(at.Line), Column: int(at.Column)}
+	estate.Problems
+	root    *source.Node
+	file    *File
+	written map[string]*writtenAccount
 }
 
 // byteAt returns the byte of the text that stands at a place, or zero.
 func (r *fileReader) byteAt(at source.Pos) byte {
 	line := int32(1)
-	for text := range bytes.Lines(r.data) {
+	for text := range bytes.Lines(r.Data) {
 		if line == at.Line && at.Column > 0 && int(at.Column) <= len(text) {
 			return text[at.Column-1]
 		}
 		line++
 	}
 	return 0
-}
-
-func (r *fileReader) add(at source.Pos, text, hint string) {
-	p := estate.Problem{Position: r.position(at), Text: text, Hint: hint, Excerpt: source.Excerpt(r.data, at)}
-	if !slices.ContainsFunc(r.problems, func(q estate.Problem) bool { return q.Position == p.Position }) {
-		r.problems = append(r.problems, p)
-	}
-}
-
-// addDecode tells what did not fit.
-func (r *fileReader) addDecode(n *source.Node, err error) {
-	var many *source.DecodeErrors
-	switch {
-	case err == nil:
-	case errors.As(err, &many):
-		for _, p := range many.Problems {
-			text := p.Text
-			if p.Path != "" {
-				text = p.Path + ": " + text
-			}
-			r.add(p.Pos, text, p.Hint)
-		}
-	default:
-		r.add(n.Pos, err.Error(), "")
-	}
-}
-
-func (r *fileReader) err() error {
-	if len(r.problems) == 0 {
-		return nil
-	}
-	slices.SortStableFunc(r.problems, func(a, b estate.Problem) int {
-		return cmp.Or(cmp.Compare(a.Position.Line, b.Position.Line), cmp.Compare(a.Position.Column, b.Position.Column))
-	})
-	return &estate.FileError{File: r.path, Problems: r.problems}
 }
 
 // written is the outside of the file; accounts and routes are read from the
@@ -161,13 +119,13 @@ type written struct {
 
 func (r *fileReader) read() {
 	if r.root.Kind != source.Map {
-		r.add(r.root.Pos, "the file is a map with accounts and routes; this is "+r.root.Kind.String(), "")
+		r.Add(r.root.Pos, "the file is a map with accounts and routes; this is "+r.root.Kind.String(), "")
 		return
 	}
 	w := written{FormatVersion: estate.FormatVersion}
-	r.addDecode(r.root, source.Decode(r.root, &w))
+	r.AddDecode(r.root, source.Decode(r.root, &w))
 	if v := r.root.Field("format_version"); v != nil && w.FormatVersion != estate.FormatVersion {
-		r.add(v.Pos, fmt.Sprintf("the file is of format_version %s, and this program reads %d", v.Text, estate.FormatVersion), "use the program that it was written for")
+		r.Add(v.Pos, fmt.Sprintf("the file is of format_version %s, and this program reads %d", v.Text, estate.FormatVersion), "use the program that it was written for")
 		return
 	}
 	r.file.Estate, r.written = w.Estate, w.Accounts
@@ -175,18 +133,18 @@ func (r *fileReader) read() {
 		if a != nil {
 			r.account(name, a)
 		} else if n := r.root.At([]string{"accounts", name}); n != nil && n.Kind == source.Null {
-			r.add(n.Pos, fmt.Sprintf("account %s has no id", name), `add id: "111122223333"`)
+			r.Add(n.Pos, fmt.Sprintf("account %s has no id", name), `add id: "111122223333"`)
 		}
 	}
 	r.chains()
-	if len(w.Routes) == 0 && len(r.problems) == 0 {
-		r.add(r.root.Pos, "the file declares no route", "add routes: with a name and a kind ("+strings.Join(kindNames(), ", ")+")")
+	if len(w.Routes) == 0 && !r.Any() {
+		r.Add(r.root.Pos, "the file declares no route", "add routes: with a name and a kind ("+strings.Join(kindNames(), ", ")+")")
 	}
 	seen := map[string]bool{}
 	for i := range w.Routes {
 		if route := r.route(&w.Routes[i]); route != nil {
 			if seen[route.Name] {
-				r.add(w.Routes[i].at("name"), fmt.Sprintf("there are two routes called %q", route.Name), "give each a name of its own")
+				r.Add(w.Routes[i].at("name"), fmt.Sprintf("there are two routes called %q", route.Name), "give each a name of its own")
 			}
 			seen[route.Name] = true
 			r.file.Routes = append(r.file.Routes, *route)

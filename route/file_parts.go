@@ -144,13 +144,13 @@ func (p *writtenParty) UnmarshalNode(n *source.Node) error {
 func (r *fileReader) account(name string, w *writtenAccount) {
 	a := Account{ID: string(w.ID), Region: w.Region, Access: w.Access}
 	if w.ID == "" {
-		r.add(w.at(), fmt.Sprintf("account %s has no id", name), `add id: "111122223333"`)
+		r.Add(w.at(), fmt.Sprintf("account %s has no id", name), `add id: "111122223333"`)
 		return
 	}
 	if at := w.at("id"); w.ID[0] == '0' && r.byteAt(at) == '0' {
 		// Here the digits are read as they stand. Other readers of YAML take them
 		// for a number, in base eight even, and would name another account.
-		r.add(at, "without quotes, "+a.ID+" is a number to other programs, and loses the zero it begins with", `write it as "`+a.ID+`"`)
+		r.Add(at, "without quotes, "+a.ID+" is a number to other programs, and loses the zero it begins with", `write it as "`+a.ID+`"`)
 	}
 	r.region(w.at("region"), w.Region)
 	r.access(name, &a, w)
@@ -163,7 +163,7 @@ func (r *fileReader) account(name string, w *writtenAccount) {
 func (r *fileReader) access(name string, a *Account, w *writtenAccount) {
 	if a.Access.RoleARN == "" {
 		if a.Access.Via != "" || a.Access.ExternalID != "" {
-			r.add(w.at("access"), "via and external_id are for assuming a role, and access names none", "add role_arn: to access")
+			r.Add(w.at("access"), "via and external_id are for assuming a role, and access names none", "add role_arn: to access")
 		}
 		return
 	}
@@ -171,14 +171,14 @@ func (r *fileReader) access(name string, a *Account, w *writtenAccount) {
 	p, err := arn.ParsePrincipal(a.Access.RoleARN)
 	switch {
 	case err != nil || p.Kind != arn.Role:
-		r.add(at, fmt.Sprintf("%q is not the ARN of a role", a.Access.RoleARN), "it looks like arn:"+partitionOf(a.Region)+":iam::"+a.ID+":role/NAME")
+		r.Add(at, fmt.Sprintf("%q is not the ARN of a role", a.Access.RoleARN), "it looks like arn:"+partitionOf(a.Region)+":iam::"+a.ID+":role/NAME")
 	case p.Account != a.ID:
-		r.add(at, fmt.Sprintf("the role is in account %s, and %s is %s", p.Account, name, a.ID), "name a role of account "+a.ID)
+		r.Add(at, fmt.Sprintf("the role is in account %s, and %s is %s", p.Account, name, a.ID), "name a role of account "+a.ID)
 	default:
 		r.partition(at, p.Partition, a.Region)
 	}
 	if a.Access.Profile != "" && a.Access.Via != "" {
-		r.add(w.at("access", "via"), "access says both profile and via", "keep the one from which the role is assumed")
+		r.Add(w.at("access", "via"), "access says both profile and via", "keep the one from which the role is assumed")
 	}
 }
 
@@ -186,7 +186,7 @@ func (r *fileReader) access(name string, a *Account, w *writtenAccount) {
 // that nobody knows has been told already.
 func (r *fileReader) partition(at source.Pos, partition, region string) {
 	if p, ok := awsfacts.PartitionOf(region); ok && p.Name != partition {
-		r.add(at, fmt.Sprintf("the ARN is in the partition %s, and %s is in %s", partition, region, p.Name), "its ARNs begin with arn:"+p.Name+":")
+		r.Add(at, fmt.Sprintf("the ARN is in the partition %s, and %s is in %s", partition, region, p.Name), "its ARNs begin with arn:"+p.Name+":")
 	}
 }
 
@@ -199,7 +199,7 @@ func partitionOf(region string) string {
 
 func (r *fileReader) region(at source.Pos, region string) {
 	if region != "" && !awsfacts.KnownRegion(region) {
-		r.add(at, fmt.Sprintf("%q is no Region that Keyreach knows", region), "it looks like us-east-1")
+		r.Add(at, fmt.Sprintf("%q is no Region that Keyreach knows", region), "it looks like us-east-1")
 	}
 }
 
@@ -214,11 +214,11 @@ func (r *fileReader) actor(w *writtenActor, account, region string, at func(...s
 		kind, name = "user", w.User
 	}
 	if name == "" || w.Role != "" && w.User != "" {
-		r.add(at("actor", "role"), "an actor has either a role or a user", "write role: NAME, or its ARN")
+		r.Add(at("actor", "role"), "an actor has either a role or a user", "write role: NAME, or its ARN")
 		return Actor{}
 	}
 	if kind == "user" && (len(w.SessionTags) > 0 || w.SourceIdentity != "") {
-		r.add(at("actor", "user"), "a user has neither session_tags nor a source_identity", "remove them, or name a role")
+		r.Add(at("actor", "user"), "a user has neither session_tags nor a source_identity", "remove them, or name a role")
 	}
 	if !strings.HasPrefix(name, "arn:") {
 		name = "arn:" + partitionOf(region) + ":iam::" + account + ":" + kind + "/" + strings.TrimPrefix(name, kind+"/")
@@ -226,11 +226,11 @@ func (r *fileReader) actor(w *writtenActor, account, region string, at func(...s
 	p, err := arn.ParsePrincipal(name)
 	switch isUser := p.Kind == arn.User; {
 	case err != nil || p.Kind != arn.Role && p.Kind != arn.User && p.Kind != arn.AssumedRole:
-		r.add(at("actor", kind), fmt.Sprintf("%q is no role or user", name), "write its name or its ARN")
+		r.Add(at("actor", kind), fmt.Sprintf("%q is no role or user", name), "write its name or its ARN")
 	case isUser != (kind == "user"):
-		r.add(at("actor", kind), fmt.Sprintf("%s is a %s, and stands as a %s", name, p.Kind, kind), "write it as role: or user:, as it is")
+		r.Add(at("actor", kind), fmt.Sprintf("%s is a %s, and stands as a %s", name, p.Kind, kind), "write it as role: or user:, as it is")
 	case p.Account != account:
-		r.add(at("actor", kind), fmt.Sprintf("the actor %s is not in account %s", name, account), "name one of that account")
+		r.Add(at("actor", kind), fmt.Sprintf("the actor %s is not in account %s", name, account), "name one of that account")
 	default:
 		r.partition(at("actor", kind), p.Partition, region)
 	}
@@ -246,13 +246,13 @@ func (r *fileReader) chains() {
 		}
 		at := a.at("access", "via")
 		if accounts[a.Access.Via] == nil {
-			r.add(at, fmt.Sprintf("there is no account called %q", a.Access.Via), near(a.Access.Via, slices.Collect(maps.Keys(accounts))))
+			r.Add(at, fmt.Sprintf("there is no account called %q", a.Access.Via), near(a.Access.Via, slices.Collect(maps.Keys(accounts))))
 			continue
 		}
 		next := a.Access.Via
 		for range accounts {
 			if next == name {
-				r.add(at, "via leads back to the account itself", "give one of the accounts a profile")
+				r.Add(at, "via leads back to the account itself", "give one of the accounts a profile")
 				break
 			}
 			if b := accounts[next]; b != nil && b.Access.Via != "" {
@@ -267,18 +267,18 @@ func (r *fileReader) route(w *writtenRoute) *Route {
 		return nil
 	}
 	if w.Name == "" {
-		r.add(w.at(), "the route has no name", "add name:")
+		r.Add(w.at(), "the route has no name", "add name:")
 	}
 	kind, ok := KindNamed(w.Kind)
 	if !ok {
 		if w.Kind == "" {
-			r.add(w.at(), "the route has no kind", "add kind: "+strings.Join(kindNames(), " or "))
+			r.Add(w.at(), "the route has no kind", "add kind: "+strings.Join(kindNames(), " or "))
 		} else {
-			r.add(w.at("kind"), fmt.Sprintf("there is no kind of route called %q", w.Kind), near(w.Kind, kindNames()))
+			r.Add(w.at("kind"), fmt.Sprintf("there is no kind of route called %q", w.Kind), near(w.Kind, kindNames()))
 		}
 		return nil
 	}
-	route := &Route{Name: w.Name, Kind: kind, Parties: map[string][]Party{}, Position: r.position(w.at())}
+	route := &Route{Name: w.Name, Kind: kind, Parties: map[string][]Party{}, Position: r.Position(w.at())}
 	names := make([]string, len(kind.Parties))
 	for i := range kind.Parties {
 		names[i] = kind.Parties[i].Name
@@ -286,7 +286,7 @@ func (r *fileReader) route(w *writtenRoute) *Route {
 	for name, p := range w.parties {
 		pk, ok := kind.Party(name)
 		if !ok {
-			r.add(p.at, fmt.Sprintf("%q is no member of a route of kind %s", name, kind.Name), near(name, append([]string{"name", "kind"}, names...)))
+			r.Add(p.at, fmt.Sprintf("%q is no member of a route of kind %s", name, kind.Name), near(name, append([]string{"name", "kind"}, names...)))
 			continue
 		}
 		route.Parties[name] = r.parties(p, &pk)
@@ -294,7 +294,7 @@ func (r *fileReader) route(w *writtenRoute) *Route {
 	r.onePartition(w, route)
 	for _, pk := range kind.Parties {
 		if pk.Required && w.parties[pk.Name] == nil {
-			r.add(w.at(), fmt.Sprintf("the route does not say who is %s: %s", pk.Name, pk.About), "add "+pk.Name+": with an account")
+			r.Add(w.at(), fmt.Sprintf("the route does not say who is %s: %s", pk.Name, pk.About), "add "+pk.Name+": with an account")
 		}
 	}
 	return route
@@ -314,7 +314,7 @@ func (r *fileReader) onePartition(w *writtenRoute, route *Route) {
 			if first == "" {
 				first, name = partition, pk.Name
 			} else if partition != first {
-				r.add(w.at(pk.Name), fmt.Sprintf("%s is in the partition %s and %s in %s: nothing is shared across partitions", pk.Name, partition, name, first), "declare a route in each")
+				r.Add(w.at(pk.Name), fmt.Sprintf("%s is in the partition %s and %s in %s: nothing is shared across partitions", pk.Name, partition, name, first), "declare a route in each")
 				return
 			}
 		}
@@ -324,7 +324,7 @@ func (r *fileReader) onePartition(w *writtenRoute, route *Route) {
 // parties reads the party or parties of one name.
 func (r *fileReader) parties(w *writtenParties, kind *PartyKind) []Party {
 	if w.many && !kind.Many {
-		r.add(w.at, fmt.Sprintf("%s is one party, and this is a list", kind.Name), "name one")
+		r.Add(w.at, fmt.Sprintf("%s is one party, and this is a list", kind.Name), "name one")
 		return nil
 	}
 	var ps []Party
@@ -334,7 +334,7 @@ func (r *fileReader) parties(w *writtenParties, kind *PartyKind) []Party {
 		}
 	}
 	if len(w.list) == 0 && kind.Required {
-		r.add(w.at, kind.Name+" is empty", "name at least one account")
+		r.Add(w.at, kind.Name+" is empty", "name at least one account")
 	}
 	return ps
 }
@@ -350,13 +350,13 @@ func (r *fileReader) party(w *writtenParty, kind *PartyKind) (Party, bool) {
 		return placeOf(w.node, path...)
 	}
 	if w.Account == "" {
-		r.add(at("account"), kind.Name+" names no account", "write the name of one: "+strings.Join(slices.Sorted(maps.Keys(r.file.Accounts)), ", "))
+		r.Add(at("account"), kind.Name+" names no account", "write the name of one: "+strings.Join(slices.Sorted(maps.Keys(r.file.Accounts)), ", "))
 		return Party{}, false
 	}
 	a, ok := r.file.Accounts[w.Account]
 	if !ok {
-		if len(r.problems) == 0 || r.root.At([]string{"accounts", w.Account}) == nil {
-			r.add(at("account"), fmt.Sprintf("there is no account called %q", w.Account), near(w.Account, slices.Collect(maps.Keys(r.file.Accounts))))
+		if !r.Any() || r.root.At([]string{"accounts", w.Account}) == nil {
+			r.Add(at("account"), fmt.Sprintf("there is no account called %q", w.Account), near(w.Account, slices.Collect(maps.Keys(r.file.Accounts))))
 		}
 		return Party{}, false
 	}
@@ -366,7 +366,7 @@ func (r *fileReader) party(w *writtenParty, kind *PartyKind) (Party, bool) {
 		r.region(at("region"), w.Region)
 	}
 	if p.Region == "" {
-		r.add(at("account"), fmt.Sprintf("the Region of %s is not said", w.Account), "add region: to the account or here")
+		r.Add(at("account"), fmt.Sprintf("the Region of %s is not said", w.Account), "add region: to the account or here")
 	}
 	switch account := r.written[w.Account]; {
 	case w.Actor != nil:
@@ -383,10 +383,10 @@ func (r *fileReader) party(w *writtenParty, kind *PartyKind) (Party, bool) {
 	if kind.Actor == consumer {
 		known = r.consumer(w, &p, at)
 	} else if w.As != "" {
-		r.add(at("as"), kind.Name+" is no consumer on a route of this kind", "remove as:")
+		r.Add(at("as"), kind.Name+" is no consumer on a route of this kind", "remove as:")
 	}
 	if known && kind.Actor != "" && p.Actor.Principal == "" {
-		r.add(at("actor"), fmt.Sprintf("who acts as %s is not said", kind.Name), "add actor: {role: NAME} to the account or here")
+		r.Add(at("actor"), fmt.Sprintf("who acts as %s is not said", kind.Name), "add actor: {role: NAME} to the account or here")
 	}
 	return p, true
 }
@@ -401,12 +401,12 @@ func (r *fileReader) consumer(w *writtenParty, p *Party, at func(...string) sour
 		for _, c := range Consumers() {
 			names = append(names, c.Name)
 		}
-		r.add(at("as"), fmt.Sprintf("there is no consumer called %q", w.As), near(w.As, names))
+		r.Add(at("as"), fmt.Sprintf("there is no consumer called %q", w.As), near(w.As, names))
 		return false
 	}
 	if principal := c.principal(partitionOf(p.Region), p.Account); principal != "" {
 		if w.Actor != nil {
-			r.add(at("actor"), fmt.Sprintf("%s acts as %s, so no actor can be named", c.Name, c.Role), "remove actor:")
+			r.Add(at("actor"), fmt.Sprintf("%s acts as %s, so no actor can be named", c.Name, c.Role), "remove actor:")
 		}
 		p.Actor = Actor{Principal: principal}
 	}
@@ -420,16 +420,16 @@ func (r *fileReader) key(w *writtenParty, kind *PartyKind, at source.Pos) {
 	switch {
 	case w.Key == "":
 		if kind.Key == required {
-			r.add(at, fmt.Sprintf("the key of %s is not said", kind.Name), "add key: with its ARN")
+			r.Add(at, fmt.Sprintf("the key of %s is not said", kind.Name), "add key: with its ARN")
 		}
 		return
 	case kind.Key == "":
-		r.add(at, kind.Name+" has no key on a route of this kind", "remove it")
+		r.Add(at, kind.Name+" has no key on a route of this kind", "remove it")
 		return
 	}
 	if name, ok := strings.CutPrefix(w.Key, aliasPrefix); ok {
 		if name == "" || strings.HasPrefix(name, "aws/") {
-			r.add(at, fmt.Sprintf("%q is not an alias that you can give a key", w.Key), "alias/aws/… are those of AWS; choose another name")
+			r.Add(at, fmt.Sprintf("%q is not an alias that you can give a key", w.Key), "alias/aws/… are those of AWS; choose another name")
 		}
 		return
 	}
@@ -439,7 +439,7 @@ func (r *fileReader) key(w *writtenParty, kind *PartyKind, at source.Pos) {
 		if err == nil && key.IsKMSAlias() {
 			hint = "an alias can move to another key; write the ARN of the key behind it"
 		}
-		r.add(at, fmt.Sprintf("%q is not the ARN of a KMS key", w.Key), hint)
+		r.Add(at, fmt.Sprintf("%q is not the ARN of a KMS key", w.Key), hint)
 		return
 	}
 	r.region(at, key.Region)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/keyreach/keyreach/cloud"
 	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/plan"
 )
 
 // grace is how long the call under way may take when a run is to stop.
@@ -93,6 +94,9 @@ func (e *engine) mayAppear(s *step, l *look) bool {
 
 // call makes one call that writes, with its records.
 func (e *engine) call(ctx context.Context, s *step, l *look) error {
+	if !e.run.takesBack() { // which writes the very text that was there
+		l.op = inPlace(l.have, l.op)
+	}
 	r := Record{Step: s.index, Slot: l.op.Slot(), Phase: PhaseIntent, Before: l.have, After: l.op}
 	if err := e.record(ctx, r); err != nil {
 		return err
@@ -121,6 +125,29 @@ func (e *engine) call(ctx context.Context, s *step, l *look) error {
 	return fmt.Errorf("writing the %s: %w", l.op.Slot(), err)
 }
 
+// inPlace is an op that writes a policy, with what it leaves alone byte for byte as it is.
+func inPlace(have, op estate.Op) estate.Op {
+	switch o := op.(type) {
+	case *estate.KeyPolicy:
+		if was, ok := have.(*estate.KeyPolicy); ok {
+			return &estate.KeyPolicy{Key: o.Key, Document: plan.Splice(was.Document, o.Document)}
+		}
+	case *estate.VaultPolicy:
+		if was, ok := have.(*estate.VaultPolicy); ok && o.Document != "" {
+			placed := *o
+			placed.Document = plan.Splice(was.Document, o.Document)
+			return &placed
+		}
+	case *estate.BucketSetting:
+		if was, ok := have.(*estate.BucketSetting); ok && o.Setting == estate.BucketPolicy && o.Text != "" {
+			placed := *o
+			placed.Text = plan.Splice(was.Text, o.Text)
+			return &placed
+		}
+	}
+	return op
+}
+
 // kindOf is how a call that writes failed. One that was broken off may have been
 // performed.
 func kindOf(err error) cloud.Kind {
@@ -147,16 +174,24 @@ func (e *engine) leave(ctx context.Context, s *step, l *look, err error) error {
 }
 
 // leaves says why an undo leaves a thing that it could not take away: a service still
-// uses its role, a bucket has data. It is empty for failures that end the run.
+// uses its role, a bucket has data, an organization lets nobody delete keys. It is empty
+// for failures that end the run.
 func (e *engine) leaves(op estate.Op, err error) string {
-	if !e.run.takesBack() || op.Value() != "" {
+	var failed *cloud.Error
+	if !e.run.takesBack() || !errors.As(err, &failed) {
 		return ""
 	}
-	var failed *cloud.Error
-	if !errors.As(err, &failed) {
+	if state, ok := op.(*estate.KeyState); ok && state.State == "PendingDeletion" && failed.Kind == cloud.Denied {
+		return "the key is not scheduled for deletion again: " + failed.Err.Error()
+	}
+	if op.Value() != "" {
 		return ""
 	}
 	switch op.(type) {
+	case *estate.NewKey:
+		if failed.Kind == cloud.Denied {
+			return "the key stays, and can be deleted by who may: " + failed.Err.Error()
+		}
 	case *estate.LinkedRole:
 		switch failed.Kind {
 		case cloud.State, cloud.Invalid, cloud.Denied, cloud.Other:

@@ -54,7 +54,7 @@ func (o *checkOptions) collectLive(ctx context.Context, s *streams, path string)
 		return err
 	}
 	for i := range accounts {
-		accounts[i].Regions = regionsOf(file, accounts[i].ID)
+		accounts[i].Regions = regionsNamed(file, accounts[i].ID)
 	}
 	show := newProgress(s)
 	e, stats, err := c.Collect(ctx, live.Scope{Accounts: accounts}, show.collected)
@@ -71,9 +71,9 @@ func (o *checkOptions) collectLive(ctx context.Context, s *streams, path string)
 	return nil
 }
 
-// regionsOf are the Regions that the routes of a file name for an account, and its own;
+// regionsNamed are the Regions that the routes of a file name for an account, and its own;
 // none when there is none.
-func regionsOf(file *route.File, account string) []string {
+func regionsNamed(file *route.File, account string) []string {
 	var list []string
 	note := func(region string) {
 		if region != "" && !slices.Contains(list, region) {

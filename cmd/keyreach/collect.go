@@ -271,34 +271,48 @@ func tellCollected(s *streams, stats *live.Stats) {
 	fmt.Fprintf(s.err, "collected %d %s, %d %s, %d %s, with %d calls in %s (for a key at most %d, %.1f in the mean)\n",
 		stats.Accounts, plural(stats.Accounts, "account"), stats.Regions, plural(stats.Regions, "Region"), stats.Keys, plural(stats.Keys, "key"),
 		stats.Total(), stats.Duration.Round(10*time.Millisecond), stats.KeyCallsMax, stats.KeyCallsMean)
-	for _, u := range stats.Record.Unread {
-		where := u.Account
+	tellUnread(s, stats.Record.Unread)
+}
+
+// tellUnread says what could not be read, what failed alike in one line.
+func tellUnread(s *streams, list []live.Unread) {
+	type failure struct{ operation, text string }
+	var order []failure
+	where := map[failure][]string{}
+	for _, u := range list {
+		f := failure{u.Operation, strings.TrimSpace(u.Text)}
+		if where[f] == nil {
+			order = append(order, f)
+		}
+		at := u.Account
 		if u.Region != "" {
-			where += " " + u.Region
+			at += " " + u.Region
 		}
-		times := ""
 		if u.Times > 1 {
-			times = fmt.Sprintf(" (%d times)", u.Times)
+			at += fmt.Sprintf(" (%d times)", u.Times)
 		}
-		fmt.Fprintf(s.err, "not read: %s %s%s: %s\n", where, u.Operation, times, visible(strings.TrimSpace(u.Text)))
+		where[f] = append(where[f], at)
+	}
+	for _, f := range order {
+		places := strings.Join(where[f], ", ")
+		if n := len(where[f]); n > 3 {
+			places = fmt.Sprintf("%s and %d other places", where[f][0], n-1)
+		}
+		fmt.Fprintf(s.err, "not read: %s %s: %s\n", places, f.operation, visible(f.text))
 	}
 }
 
 // progress shows how far collecting is: on a terminal in one line, elsewhere a line for
-// each part.
+// each account.
 type progress struct {
 	s        *streams
 	terminal bool
 	parts    int
+	seen     map[string]bool // accounts
 }
 
 func newProgress(s *streams) *progress {
-	f, ok := s.err.(*os.File)
-	if ok {
-		info, err := f.Stat()
-		ok = err == nil && info.Mode()&os.ModeCharDevice != 0
-	}
-	return &progress{s: s, terminal: ok}
+	return &progress{s: s, terminal: isTerminal(s.err), seen: map[string]bool{}}
 }
 
 func (p *progress) collected(at live.Progress) {
@@ -311,8 +325,9 @@ func (p *progress) collected(at live.Progress) {
 	switch {
 	case p.terminal:
 		fmt.Fprintf(p.s.err, "\r\x1b[K%d parts read; %s", p.parts, what)
-	case at.Of <= 1:
-		fmt.Fprintln(p.s.err, "read "+what)
+	case !p.seen[at.Account]:
+		p.seen[at.Account] = true
+		fmt.Fprintln(p.s.err, "reading "+pick(at.Account == "", at.Part, "account "+at.Account))
 	}
 }
 

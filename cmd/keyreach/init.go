@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 
 	"github.com/keyreach/keyreach/estate"
@@ -72,11 +71,7 @@ is that of an account need not be given.`,
 }
 
 // onTerminal reports whether questions can be asked and answered.
-func onTerminal(s *streams) bool {
-	in, isFile := s.in.(*os.File)
-	talk, isFile2 := s.err.(*os.File)
-	return isFile && isFile2 && isatty.IsTerminal(in.Fd()) && isatty.IsTerminal(talk.Fd())
-}
+func onTerminal(s *streams) bool { return isTerminal(s.in) && isTerminal(s.err) }
 
 // partyNames are the parties of all kinds.
 func partyNames() []string {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +21,8 @@ import (
 
 // planOptions are the flags of plan.
 type planOptions struct {
+	liveFlags
+	live             bool
 	estate           string
 	format           format
 	out              string
@@ -48,8 +51,8 @@ Exit codes: 0 planned, or nothing to do · 2 changes, with --detailed-exitcode �
 3 something stays blocked · 4 usage or configuration · 7 refused by a guard.`,
 		Example: "  keyreach plan --out plan.json examples/drs-cross-account\n  keyreach plan --tight --account staging .\n  keyreach plan show plan.json -o markdown",
 		Args:    o.arguments,
-		RunE: func(_ *cobra.Command, args []string) error {
-			return o.run(s, append(args, ".")[0])
+		RunE: func(c *cobra.Command, args []string) error {
+			return o.run(c.Context(), s, append(args, ".")[0])
 		},
 	}
 	o.flags(c)
@@ -60,6 +63,8 @@ Exit codes: 0 planned, or nothing to do · 2 changes, with --detailed-exitcode �
 func (o *planOptions) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.estate, "estate", "", "the estate `FILE` (default: estate.json beside keyreach.yaml)")
+	o.add(f)
+	f.BoolVar(&o.live, "live", false, "plan on what AWS has now, in place of a file")
 	f.VarP(&o.format, "output", "o", "how to print; json and yaml are the plan file itself")
 	f.StringVar(&o.out, "out", "", "save the plan to a `FILE`, for keyreach apply")
 	f.StringArrayVar(&o.routes, "route", nil, "plan for this `ROUTE` only; may be given again")
@@ -99,8 +104,8 @@ func (o *planOptions) arguments(c *cobra.Command, args []string) error {
 	return nil
 }
 
-func (o *planOptions) run(s *streams, path string) error {
-	in, err := o.load(path)
+func (o *planOptions) run(ctx context.Context, s *streams, path string) error {
+	in, err := o.load(ctx, s, path)
 	if err != nil {
 		return err
 	}
@@ -140,26 +145,9 @@ type planInput struct {
 	routes   []route.Route
 }
 
-// load reads the routes and the estate.
-func (o *planOptions) load(path string) (*planInput, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, misuse(fmt.Errorf("looking for the routes: %w", err)).hinting("name a directory with " + route.FileName + ", or the file itself")
-	}
-	if info.IsDir() {
-		path = filepath.Join(path, route.FileName)
-	}
-	in := &planInput{estateAt: o.estate}
-	if in.file, err = route.LoadFile(path); err != nil {
-		return nil, unreadable(err).hinting(hintFor(err, "name a directory with "+route.FileName+", or write one with keyreach init"))
-	}
-	if in.estateAt == "" {
-		in.estateAt = in.file.EstatePath()
-	}
-	if in.estate, err = estate.LoadFile(in.estateAt); err != nil {
-		return nil, unreadable(err).hinting(hintFor(err, "give the estate with --estate FILE"))
-	}
-	return in, nil
+// load reads the routes and the estate, which with --live is what AWS has now.
+func (o *planOptions) load(ctx context.Context, s *streams, path string) (*planInput, error) {
+	return o.world(ctx, s, path, o.estate, o.live)
 }
 
 // choose settles for what the plan is made.

@@ -71,6 +71,7 @@ type rehearsal struct {
 	stages  map[string]*stage // by route
 	talk    *printer          // what is told while it goes on
 	told    string            // last of a drill
+	acted   int               // parts that were told
 
 	before, after, closed []route.Proof
 	plan                  *plan.Plan

@@ -14,16 +14,16 @@ import (
 )
 
 // head begins a part of the rehearsal.
-func (h *rehearsal) head(n int, format string, args ...any) {
-	if n > 1 {
+func (h *rehearsal) head(format string, args ...any) {
+	if h.acted++; h.acted > 1 {
 		h.talk.blank()
 	}
-	h.talk.line(0, 0, "%d. %s", n, fmt.Sprintf(format, args...))
+	h.talk.line(0, 3, "%d. %s", h.acted, fmt.Sprintf(format, args...))
 }
 
 func (h *rehearsal) tellBefore() {
-	h.head(1, "A twin of the estate stands: accounts %s. Nothing of it is on AWS.", strings.Join(h.accounts(), ", "))
-	h.head(2, "What works now")
+	h.head("A twin of the estate stands: accounts %s. Nothing of it is on AWS.", strings.Join(h.accounts(), ", "))
+	h.head("What works now")
 	for i := range h.before {
 		p := &h.before[i]
 		h.talk.line(3, 0, "%s: %s", p.Route, strings.ToUpper(p.Verdict.String()))
@@ -50,12 +50,12 @@ func (h *rehearsal) accounts() []string {
 func (h *rehearsal) tellPlan() {
 	switch {
 	case h.plan.Empty() && len(h.plan.Stuck) == 0:
-		h.head(3, "The plan: there is nothing to change")
+		h.head("The plan: there is nothing to change")
 		return
 	case h.plan.Empty():
-		h.head(3, "The plan: no change of permissions opens the rest")
+		h.head("The plan: no change of permissions opens the rest")
 	default:
-		h.head(3, "The plan: %s in %s", count(len(h.plan.Steps), "change"), count(len(h.plan.Accounts()), "account"))
+		h.head("The plan: %s in %s", count(len(h.plan.Steps), "change"), count(len(h.plan.Accounts()), "account"))
 	}
 	p := planPrinter{printer: printer{w: h.talk.w}, report: &planReport{plan: h.plan}}
 	for i := range h.plan.Steps {
@@ -89,11 +89,11 @@ func (h *rehearsal) tellStuck(x *plan.Stuck) {
 }
 
 func (h *rehearsal) tellApply() {
-	h.head(4, "The plan is applied to the twin, each change written, read back and kept in a journal")
+	h.head("The plan is applied to the twin, each change written, read back and kept in a journal")
 }
 
 func (h *rehearsal) tellDrill(r *route.Route) {
-	h.head(5, "The recovery drill of %s, by the actors of the route with the SDK", r.Name)
+	h.head("The recovery drill of %s, by the actors of the route with the SDK", r.Name)
 }
 
 // tellMove tells what happens in a drill: each piece of work with its states, once.
@@ -119,7 +119,7 @@ func (h *rehearsal) tellMove(e run.Event) {
 func orDash(text string) string { return cmp.Or(text, "-") }
 
 func (h *rehearsal) tellClose(p *plan.Plan) {
-	h.head(6, "%s closes again: %s", p.Routes[0], count(len(p.Steps), "change"))
+	h.head("%s closes again: %s", p.Routes[0], count(len(p.Steps), "change"))
 	for i := range p.Steps {
 		h.talk.line(3, 0, "account %s: %s", p.Steps[i].Op.Slot().Account, p.Steps[i].Op.Slot())
 	}

@@ -24,14 +24,17 @@ func TestMain(m *testing.M) {
 // refusal, a bad flag, its JSON and its exit codes.
 func TestScripts(t *testing.T) {
 	t.Parallel()
+	commands := actsCommands(t)
+	commands["exits"], commands["sandbox"], commands["accesskey"] = exits, scriptSandbox, accessKey
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Cmds:                map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits, "sandbox": scriptSandbox, "accesskey": accessKey},
+		Cmds:                commands,
 		Setup: func(env *testscript.Env) error {
 			examples, err := os.Getwd()
+			env.Values[actsKey{}] = &actsWorld{}
 			env.Setenv("EXAMPLES", examples+"/../../examples")
 			return err
 		},

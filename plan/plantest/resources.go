@@ -10,7 +10,7 @@ func (w *world) template(a *account, region string, k *key) {
 	if w.chance(15) || w.has("drs:ReplicationConfigurationTemplate", a.id, region) {
 		return
 	}
-	t := object{"type": "drs:ReplicationConfigurationTemplate", "id": "rct-" + a.id, "account": a.id, "region": region, "attributes": object{"ebsEncryption": "DEFAULT"}}
+	t := object{"type": "drs:ReplicationConfigurationTemplate", "id": "rct-00000" + a.id, "account": a.id, "region": region, "attributes": object{"ebsEncryption": "DEFAULT"}}
 	if k.held && w.likely(50, 95, 60) {
 		t["attributes"], t["key"] = object{"ebsEncryption": "CUSTOM"}, k.arn
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/awsfacts"
+	"github.com/keyreach/keyreach/estate"
 )
 
 func root(account string) string { return "arn:aws:iam::" + account + ":root" }
@@ -138,7 +139,11 @@ func (w *world) identity() []any {
 		if w.chance(50) {
 			continue
 		}
-		s := object{"Sid": fmt.Sprintf("Key%d", i), "Effect": "Allow", "Action": w.actions(), "Resource": pick(w, k.arn, "*", "arn:aws:kms:*:*:key/*")}
+		on := pick(w, k.arn, "*", "arn:aws:kms:*:*:key/*")
+		if estate.IsProvisional(on) {
+			on = "arn:aws:kms:*:" + k.owner.id + ":key/*" // nobody knows what AWS will call it
+		}
+		s := object{"Sid": fmt.Sprintf("Key%d", i), "Effect": "Allow", "Action": w.actions(), "Resource": on}
 		switch w.rnd.IntN(5) {
 		case 0:
 			s["Condition"] = object{"StringEquals": object{"kms:ViaService": pick(w, "ec2."+home+".amazonaws.com", "s3."+home+".amazonaws.com")}}

@@ -133,7 +133,7 @@ func (w *world) services(kind *route.Kind, p *route.PartyKind, a *account, regio
 		}
 	case "drs target":
 		if w.chance(60) {
-			w.things = append(w.things, object{"type": "drs:SourceServer", "id": "s-" + a.id, "account": a.id, "region": region, "attributes": object{"stagingArea.status": "EXTENDED"}})
+			w.things = append(w.things, object{"type": "drs:SourceServer", "id": "s-00000" + a.id, "account": a.id, "region": region, "attributes": object{"stagingArea.status": "EXTENDED"}})
 		}
 	case "drs-failback recovery":
 		w.linkedRole("AWSServiceRoleForElasticDisasterRecovery", a)
