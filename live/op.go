@@ -17,8 +17,8 @@ import (
 
 // Current returns the op that leaves the slot of an op as it is on AWS now. What is
 // not there comes in the absent form of the op: Absent or Off, an empty Document, Text
-// or Key. Where the thing is gone of which the slot is a part, a key, a role, a
-// bucket, it fails with kind cloud.NotFound.
+// or Key. A key that AWS named comes by that name. Where the thing is gone of which the
+// slot is a part, a key, a role, a bucket, it fails with kind cloud.NotFound.
 func (c *Cloud) Current(ctx context.Context, op estate.Op) (estate.Op, error) {
 	switch o := op.(type) {
 	case *estate.KeyPolicy:

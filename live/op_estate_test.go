@@ -47,7 +47,7 @@ func TestAnEstateSaysWhatAWSSays(t *testing.T) {
 			agree := func(when string) {
 				t.Helper()
 				inEstate, onAWS := opNeed(e.Current(op))(t), w.current(op)
-				if !estate.SameOp(inEstate, onAWS) {
+				if !opIs(onAWS, inEstate) {
 					t.Errorf("%s, %s is %q in the estate and %q on AWS", when, op.Slot(), inEstate.Value(), onAWS.Value())
 				}
 			}

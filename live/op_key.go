@@ -86,12 +86,15 @@ func opLeaving(state types.KeyState) bool {
 	return state == types.KeyStatePendingDeletion || state == types.KeyStatePendingReplicaDeletion
 }
 
+// currentKey returns the op of a key that is there with the ARN that AWS gave it: who made
+// it and got no answer knows it by that.
 func (c *Cloud) currentKey(ctx context.Context, o *estate.NewKey) (*estate.NewKey, error) {
 	was := &estate.NewKey{ARN: o.ARN, Absent: true, Primary: o.Primary}
 	key, m, err := c.find(ctx, o)
 	if err != nil || key == "" || opLeaving(m.KeyState) {
 		return was, err
 	}
+	was.ARN = key
 	was.Absent, was.MultiRegion, was.Description = false, aws.ToBool(m.MultiRegion), aws.ToString(m.Description)
 	return was, nil
 }

@@ -73,8 +73,8 @@ func TestAKeyIsMadeOnceAndFoundByItsTag(t *testing.T) {
 			t.Errorf("the replica is %q, want %q", real, want)
 		}
 	}
-	if now := w.current(replica); !estate.SameOp(now, replica) {
-		t.Errorf("the replica is %q", now.Value())
+	if now := w.current(replica); !opIs(now, replica) || now.Slot().Subject != want {
+		t.Errorf("the replica %s is %q", now.Slot().Subject, now.Value())
 	}
 }
 

@@ -25,7 +25,7 @@ func TestASessionNarrowedToAnOpPerformsIt(t *testing.T) {
 			policies := live.SessionPolicies([]estate.Op{op})
 			w.cloud = w.narrowed(policies)
 			w.perform(op)
-			if now := w.current(op); !estate.SameOp(now, op) {
+			if now := w.current(op); !opIs(now, op) {
 				t.Errorf("%s is %q, want %q", op.Slot(), now.Value(), op.Value())
 			}
 			w.perform(before)

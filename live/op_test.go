@@ -188,7 +188,7 @@ func TestAnOpIsPerformedAndUndone(t *testing.T) {
 			}
 			for _, time := range []string{"performed", "performed again"} {
 				w.perform(op)
-				if now := w.current(op); !estate.SameOp(now, op) {
+				if now := w.current(op); !opIs(now, op) {
 					t.Fatalf("%s, %s is %q, want %q", time, op.Slot(), now.Value(), op.Value())
 				}
 			}
@@ -200,6 +200,17 @@ func TestAnOpIsPerformedAndUndone(t *testing.T) {
 			}
 		})
 	}
+}
+
+// opIs reports whether something is as an op leaves it. A key that is there goes by the
+// name that AWS gave it, not by the one that the op has for it.
+func opIs(now, op estate.Op) bool {
+	is, ok := now.(*estate.NewKey)
+	if want, planned := op.(*estate.NewKey); ok && planned && !is.Absent && estate.IsProvisional(want.ARN) {
+		a, b := is.Slot(), want.Slot()
+		return !estate.IsProvisional(is.ARN) && a.Account == b.Account && a.Region == b.Region && is.Value() == want.Value()
+	}
+	return estate.SameOp(now, op)
 }
 
 func TestEveryKindOfOpHasACase(t *testing.T) {

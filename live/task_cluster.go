@@ -71,15 +71,29 @@ func removeClusterSnapshot(ctx context.Context, w *work) error {
 }
 
 func lookClusterShare(ctx context.Context, w *work) (cloud.Progress, bool, error) {
+	list, err := w.readersOfCluster(ctx)
+	if err != nil {
+		return cloud.Progress{}, false, err
+	}
+	return w.shared(list.with)
+}
+
+// readersOfCluster are the attributes of a cluster's snapshot.
+type readersOfCluster []types.DBClusterSnapshotAttribute
+
+// with reports whether the snapshot is shared with an account.
+func (l readersOfCluster) with(account string) bool {
+	return slices.ContainsFunc(l, func(a types.DBClusterSnapshotAttribute) bool {
+		return aws.ToString(a.AttributeName) == restoreAttribute && slices.Contains(a.AttributeValues, account)
+	})
+}
+
+func (w *work) readersOfCluster(ctx context.Context) (readersOfCluster, error) {
 	out, err := taskRDS(w.own, "").DescribeDBClusterSnapshotAttributes(ctx, &rds.DescribeDBClusterSnapshotAttributesInput{DBClusterSnapshotIdentifier: new(rdsName(w.Source))})
 	if err != nil {
-		return cloud.Progress{}, false, w.failed(err, "rds:DescribeDBClusterSnapshotAttributes")
+		return nil, w.failed(err, "rds:DescribeDBClusterSnapshotAttributes")
 	}
-	return w.shared(func(account string) bool {
-		return slices.ContainsFunc(out.DBClusterSnapshotAttributesResult.DBClusterSnapshotAttributes, func(a types.DBClusterSnapshotAttribute) bool {
-			return aws.ToString(a.AttributeName) == restoreAttribute && slices.Contains(a.AttributeValues, account)
-		})
-	})
+	return out.DBClusterSnapshotAttributesResult.DBClusterSnapshotAttributes, nil
 }
 
 func shareClusterSnapshot(ctx context.Context, w *work) (cloud.Progress, error) {
@@ -90,7 +104,11 @@ func shareClusterSnapshot(ctx context.Context, w *work) (cloud.Progress, error) 
 }
 
 func unshareClusterSnapshot(ctx context.Context, w *work) error {
-	_, err := taskRDS(w.own, "").ModifyDBClusterSnapshotAttribute(ctx, &rds.ModifyDBClusterSnapshotAttributeInput{
+	list, err := w.readersOfCluster(ctx)
+	if err != nil || !slices.ContainsFunc(w.With, list.with) {
+		return err
+	}
+	_, err = taskRDS(w.own, "").ModifyDBClusterSnapshotAttribute(ctx, &rds.ModifyDBClusterSnapshotAttributeInput{
 		DBClusterSnapshotIdentifier: new(rdsName(w.Source)), AttributeName: new(restoreAttribute), ValuesToRemove: w.With,
 	})
 	return w.failed(err, w.Operation)

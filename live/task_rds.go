@@ -231,15 +231,29 @@ func (w *work) sharing(err error) (cloud.Progress, error) {
 const restoreAttribute = "restore"
 
 func lookDBShare(ctx context.Context, w *work) (cloud.Progress, bool, error) {
+	list, err := w.readersOfDB(ctx)
+	if err != nil {
+		return cloud.Progress{}, false, err
+	}
+	return w.shared(list.with)
+}
+
+// readersOfDB are the attributes of a snapshot.
+type readersOfDB []types.DBSnapshotAttribute
+
+// with reports whether the snapshot is shared with an account.
+func (l readersOfDB) with(account string) bool {
+	return slices.ContainsFunc(l, func(a types.DBSnapshotAttribute) bool {
+		return aws.ToString(a.AttributeName) == restoreAttribute && slices.Contains(a.AttributeValues, account)
+	})
+}
+
+func (w *work) readersOfDB(ctx context.Context) (readersOfDB, error) {
 	out, err := taskRDS(w.own, "").DescribeDBSnapshotAttributes(ctx, &rds.DescribeDBSnapshotAttributesInput{DBSnapshotIdentifier: new(rdsName(w.Source))})
 	if err != nil {
-		return cloud.Progress{}, false, w.failed(err, "rds:DescribeDBSnapshotAttributes")
+		return nil, w.failed(err, "rds:DescribeDBSnapshotAttributes")
 	}
-	return w.shared(func(account string) bool {
-		return slices.ContainsFunc(out.DBSnapshotAttributesResult.DBSnapshotAttributes, func(a types.DBSnapshotAttribute) bool {
-			return aws.ToString(a.AttributeName) == restoreAttribute && slices.Contains(a.AttributeValues, account)
-		})
-	})
+	return out.DBSnapshotAttributesResult.DBSnapshotAttributes, nil
 }
 
 func shareDBSnapshot(ctx context.Context, w *work) (cloud.Progress, error) {
@@ -250,7 +264,11 @@ func shareDBSnapshot(ctx context.Context, w *work) (cloud.Progress, error) {
 }
 
 func unshareDBSnapshot(ctx context.Context, w *work) error {
-	_, err := taskRDS(w.own, "").ModifyDBSnapshotAttribute(ctx, &rds.ModifyDBSnapshotAttributeInput{
+	list, err := w.readersOfDB(ctx)
+	if err != nil || !slices.ContainsFunc(w.With, list.with) {
+		return err
+	}
+	_, err = taskRDS(w.own, "").ModifyDBSnapshotAttribute(ctx, &rds.ModifyDBSnapshotAttributeInput{
 		DBSnapshotIdentifier: new(rdsName(w.Source)), AttributeName: new(restoreAttribute), ValuesToRemove: w.With,
 	})
 	return w.failed(err, w.Operation)

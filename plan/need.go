@@ -96,8 +96,11 @@ func (m *maker) wantUse(name string, r *route.RequestProof) {
 	if slices.Contains(r.Decision.BlockedBy(), access.KeyStateLayer) && !m.enables(r.Key) {
 		return // what a policy opens on such a key shows only when somebody enables it
 	}
-	if caller.IsServiceLinked() {
-		m.wantRole(name, r.Caller) // AWS takes no policy or grant that names who is not there
+	switch { // AWS takes no policy or grant that names who is not there
+	case caller.IsServiceLinked():
+		m.wantRole(name, r.Caller)
+	case isGone(m.now)(r.Caller):
+		return // stuck says who has to make it
 	}
 	for _, layer := range r.Decision.BlockedBy() {
 		switch layer {

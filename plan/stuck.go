@@ -109,7 +109,10 @@ func (m *maker) remedy(x *Stuck, b *access.Blocker, g *route.Group) {
 		}
 	case access.KeyPolicy:
 		x.Do = fmt.Sprintf("have the key policy let %s do %s", shortName(g.Caller), g.Use.Action)
-		if k := m.now.Key(g.Key); k == nil {
+		if k := m.now.Key(g.Key); isGone(m.now)(g.Caller) && !parsed(g.Caller).IsServiceLinked() {
+			x.Why += "; and there is no " + shortName(g.Caller) + ", whom a policy could name"
+			x.Owner, x.Do = "account "+parsed(g.Caller).Account, "make "+g.Caller+" or name another actor in keyreach.yaml; then collect and plan again"
+		} else if k == nil {
 			x.Do += "; the estate does not hold the key, so nothing can be written for it"
 		} else if k.Manager == "AWS" {
 			x.Do = "use a customer managed key: nobody can change the policy of one that AWS manages"

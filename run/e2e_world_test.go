@@ -17,7 +17,6 @@ import (
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/live"
-	"github.com/keyreach/keyreach/route"
 	"github.com/keyreach/keyreach/run"
 	"github.com/keyreach/keyreach/sandbox"
 	record "github.com/keyreach/keyreach/sandbox/cloudtrail"
@@ -41,10 +40,10 @@ type twin struct {
 	writers map[string]string
 }
 
-func newTwin(t testing.TB, e *estate.Estate, routes []route.Route) *twin {
+func newTwin(t testing.TB, e *estate.Estate) *twin {
 	t.Helper()
 	w := &twin{TB: t}
-	e, w.writers = staged(t, e, routes)
+	e, w.writers = staged(t, e)
 	w.Server, w.faults = sandboxtest.StartFaulty(t, sandbox.Options{Estate: e})
 	w.cloud = w.open()
 	j, err := run.Open(t.TempDir())
@@ -82,38 +81,18 @@ func rootOf(account string) string { return "arn:aws:iam::" + account + ":root" 
 
 // staged is an estate as a twin of it can be worked with, and who writes in the accounts in
 // place of their roots. Control policies that nobody could read would leave every call
-// undecided, so there are none; an actor of a route is there; and who writes may do
-// anything in its account but where a key or a control policy says no.
-func staged(t testing.TB, e *estate.Estate, routes []route.Route) (*estate.Estate, map[string]string) {
+// undecided, so there are none; and who writes may do anything in its account but where a
+// key or a control policy says no.
+func staged(t testing.TB, e *estate.Estate) (*estate.Estate, map[string]string) {
 	t.Helper()
 	s := *e
-	s.Principals = slices.Clone(e.Principals)
 	if o := s.Organization; o != nil && o.Unreadable != "" {
 		s.Organization = nil
-	}
-	for i := range routes {
-		on := routes[i].On(e)
-		for _, parties := range on.Parties {
-			for j := range parties {
-				employ(&s, parties[j].Actor.Principal)
-			}
-		}
 	}
 	if err := s.Index(); err != nil {
 		t.Fatal(err)
 	}
 	return writing(t, &s)
-}
-
-// employ makes a user or role that is not there, with no rights.
-func employ(e *estate.Estate, principal string) {
-	p, err := arn.ParsePrincipal(principal)
-	if err != nil || p.IsServiceLinked() || p.Kind != arn.Role && p.Kind != arn.User {
-		return
-	}
-	if !slices.ContainsFunc(e.Principals, func(q estate.Principal) bool { return q.ARN == p.Text }) {
-		e.Principals = append(e.Principals, estate.Principal{ARN: p.Text})
-	}
 }
 
 // writing chooses, for each account with keys of which its root may not write all policies,

@@ -220,11 +220,29 @@ func (e *mover) identify(ctx context.Context) error {
 	}
 	slices.Sort(accounts)
 	for _, account := range slices.Compact(accounts) {
-		if _, err := e.m.Caller(ctx, account); err != nil {
+		if err := e.caller(ctx, account); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// caller asks until AWS answers or has been busy for long.
+func (e *mover) caller(ctx context.Context, account string) error {
+	for attempt := 0; ; attempt++ {
+		_, err := e.m.Caller(ctx, account)
+		switch cloud.KindOf(err) {
+		case cloud.Throttled, cloud.Unavailable, cloud.Lost:
+		default:
+			return err
+		}
+		if attempt >= busyCalls {
+			return err
+		}
+		if err := e.o.Clock.Sleep(ctx, min(firstPoll<<attempt, e.o.Poll)); err != nil {
+			return err
+		}
+	}
 }
 
 // perform does what is not done, and then removes what was on the way.
