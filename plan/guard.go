@@ -161,14 +161,27 @@ func (c *checker) operations(s estate.Slot, n *raw) error {
 	if len(ops) == 0 || len(grantee) != 1 {
 		return nil
 	}
+	key := n.Resource
+	if s.Kind == "key-policy" {
+		key = s.Subject
+	}
 	for _, op := range ops {
-		if !slices.ContainsFunc(c.allowed, func(a allowance) bool {
+		if !c.granted(key, grantee[0], op) && !slices.ContainsFunc(c.allowed, func(a allowance) bool {
 			return a.part == issuePart && a.grantee == grantee[0] && slices.Contains(a.grantOps, op) && (s.Kind != "key-policy" || a.resource == s.Subject)
 		}) {
 			return c.widens("the statement %s of the %s lets grants allow %s", n.Sid, s, op)
 		}
 	}
 	return nil
+}
+
+// granted reports whether an earlier plan's grant gives an operation to a grantee already:
+// the one that takes its place gives it again.
+func (c *checker) granted(key, grantee, op string) bool {
+	k := c.base.Key(key)
+	return k != nil && slices.ContainsFunc(k.Grants, func(g estate.Grant) bool {
+		return strings.HasPrefix(g.Name, sidPrefix+"-") && g.GranteePrincipal == grantee && g.Constraints == nil && slices.Contains(g.Operations, op)
+	})
 }
 
 // mayGo reports whether a statement may be gone: one of the planner's own that is there
@@ -190,7 +203,7 @@ func (c *checker) grant(o *estate.GrantTo) error {
 		return c.widens("a plan that opens revokes the grant %s", o.Name)
 	}
 	for _, op := range o.Operations {
-		if !slices.ContainsFunc(c.allowed, func(a allowance) bool {
+		if !c.granted(o.Key, o.Grantee, op) && !slices.ContainsFunc(c.allowed, func(a allowance) bool {
 			return a.principal == o.Grantee && a.resource == o.Key && slices.Contains(a.actions, "kms:"+op) && needsGrant(parsed(o.Grantee), parsedARN(o.Key))
 		}) {
 			return c.widens("the grant %s lets %s do %s on %s", o.Name, o.Grantee, op, o.Key)
