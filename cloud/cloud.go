@@ -83,3 +83,7 @@ func Passes(err error) bool {
 	}
 	return false
 }
+
+// MadeDeletion is the name under which whoever schedules the deletion of a key is told
+// when AWS deletes it, as RFC 3339.
+const MadeDeletion = "deletion_date"

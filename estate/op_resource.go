@@ -38,7 +38,10 @@ func (e *Estate) applyResource(op Op) error {
 	case *NewBucket:
 		e.Resources = slices.DeleteFunc(e.Resources, func(r Resource) bool { return r.Type == typeBucket && r.ID == o.Bucket })
 		if !o.Absent {
-			e.Resources = append(e.Resources, Resource{Type: typeBucket, ID: o.Bucket, ARN: "arn:" + partitionOf(o.Region) + ":s3:::" + o.Bucket, Account: o.Account, Region: o.Region})
+			e.Resources = append(e.Resources, Resource{Type: typeBucket, ID: o.Bucket, ARN: "arn:" + partitionOf(o.Region) + ":s3:::" + o.Bucket, Account: o.Account, Region: o.Region,
+				// S3 encrypts every new bucket so. See
+				// https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html.
+				Attributes: map[string]string{BucketEncryption: "AES256"}})
 		}
 		return nil
 	case *BucketSetting:

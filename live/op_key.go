@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -217,7 +218,7 @@ func (c *Cloud) makeKey(ctx context.Context, o *estate.NewKey) (map[string]strin
 	case o.Absent && key == "":
 		return nil, nil
 	case o.Absent:
-		return nil, c.endKey(ctx, key, m.KeyState)
+		return c.endKey(ctx, key, m)
 	case key == "" && o.Primary == "":
 		key, err = c.createKey(ctx, o)
 	case key == "":
@@ -292,16 +293,29 @@ func keyTags(o *estate.NewKey) []types.Tag {
 	return list
 }
 
-// endKey schedules the deletion of a key, unless that was done.
-func (c *Cloud) endKey(ctx context.Context, key string, state types.KeyState) error {
-	if opLeaving(state) {
-		return nil
+// endKey schedules the deletion of a key, unless that was done, and tells when AWS deletes
+// it, where it says so.
+func (c *Cloud) endKey(ctx context.Context, key string, m *types.KeyMetadata) (map[string]string, error) {
+	if opLeaving(m.KeyState) {
+		return deletedAt(m.DeletionDate), nil
 	}
 	k, err := c.atKey(ctx, key)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return opTell(ctx, k.opPlace, "kms:ScheduleKeyDeletion", k.api.ScheduleKeyDeletion, &kms.ScheduleKeyDeletionInput{KeyId: &key, PendingWindowInDays: new(int32(opDeletionDays))})
+	out, err := opAsk(ctx, k.opPlace, "kms:ScheduleKeyDeletion", k.api.ScheduleKeyDeletion, &kms.ScheduleKeyDeletionInput{KeyId: &key, PendingWindowInDays: new(int32(opDeletionDays))})
+	if err != nil {
+		return nil, err
+	}
+	return deletedAt(out.DeletionDate), nil
+}
+
+// deletedAt is the date of a deletion as run.Cloud has it.
+func deletedAt(at *time.Time) map[string]string {
+	if at == nil {
+		return nil
+	}
+	return map[string]string{cloud.MadeDeletion: at.UTC().Format(time.RFC3339)}
 }
 
 // takeBack ends a pending deletion. AWS leaves the key disabled.
@@ -339,7 +353,8 @@ func (c *Cloud) setKeyState(ctx context.Context, o *estate.KeyState) error {
 	}
 	switch want := types.KeyState(o.State); want {
 	case types.KeyStatePendingDeletion:
-		return c.endKey(ctx, o.Key, m.KeyState)
+		_, err := c.endKey(ctx, o.Key, m)
+		return err
 	case types.KeyStateEnabled, types.KeyStateDisabled:
 		enable := want == types.KeyStateEnabled
 		switch {

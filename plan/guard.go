@@ -19,7 +19,6 @@ const (
 	LockoutGuard  Guard = "lockout"  // a key would lose its last durable administrator
 	WideningGuard Guard = "widening" // the plan opens more than the routes need
 	LengthGuard   Guard = "length"   // a policy would be too long for AWS
-	ProofGuard    Guard = "proof"    // the plan does not open what it says
 )
 
 // RefusedError says that a guard refuses a plan.

@@ -95,7 +95,6 @@ func (c *checker) difference() error {
 		wider = append(wider, describe(g))
 	}
 	c.plan.Opens = withoutSets(c.plan.Opens)
-	c.plan.Opens = withoutSets(c.plan.Opens)
 	if len(wider) > 0 {
 		return &RefusedError{Guard: WideningGuard, Text: "it opens more than the routes need", Details: wider}
 	}

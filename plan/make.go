@@ -18,7 +18,8 @@ type Options struct {
 	// organization in, in place of principals of other accounts by name: an organization
 	// id, or a path such as o-1/r-1/ou-1/. EnableKeys has keys enabled that are disabled or
 	// pending deletion. EBSDefault makes the keys of the routes' consumers their accounts'
-	// default keys. Buckets are set up for the routes of kind backup, and the snapshots and
+	// default keys. Owned writes the policies of keys that a program keeps, such as
+	// CloudFormation; without it such a key gets a patch to be put there. Buckets are set up for the routes of kind backup, and the snapshots and
 	// images of Share are shared with the routes' accounts.
 	Chosen
 	// Partial plans open what they can of a route that stays blocked.
@@ -129,8 +130,9 @@ type maker struct {
 	grants   []grant                      // for service-linked roles
 	vaults   map[[3]string][]rule         // of vaults: account, Region, name
 	replicas map[[3]string]*estate.ReplicationEncryption
-	last     []wanted // sharing, defaults, buckets
-	told     []string // notes
+	last     []wanted          // sharing, defaults, buckets
+	told     []string          // notes
+	patches  map[string][]rule // statements for keys that a program keeps
 
 	steps []Step
 }
@@ -153,7 +155,7 @@ func newMaker(routes []route.Route, e *estate.Estate, o Options) *maker {
 	return &maker{
 		routes: routes, base: e, now: e, o: o,
 		keys: map[string][]rule{}, inline: map[string]map[string][]rule{}, vaults: map[[3]string][]rule{},
-		replicas: map[[3]string]*estate.ReplicationEncryption{},
+		replicas: map[[3]string]*estate.ReplicationEncryption{}, patches: map[string][]rule{},
 	}
 }
 

@@ -52,6 +52,10 @@ func (m *maker) keyPolicies() ([]wanted, error) {
 		if k == nil || k.Policy != nil && k.Policy.Unreadable != "" || !writable(m.now, key) {
 			continue // stuck says who can open it
 		}
+		if keeperOf(k) != "" && !m.o.Owned {
+			m.patches[key] = rules[key]
+			continue
+		}
 		out, err := edit(textOf(k.Policy), rules[key], isGone(m.now))
 		if err != nil {
 			return nil, fmt.Errorf("planning the policy of %s: %w", key, err)
@@ -299,6 +303,9 @@ func (m *maker) grantOps() ([]wanted, error) {
 	var ws []wanted
 	for i := range m.grants {
 		g := m.whole(&m.grants[i])
+		if m.patches[g.key] != nil && !m.mayIssue(rootOf(parsed(g.grantee)), g) {
+			continue // until the statement is there that lets it be made
+		}
 		op := &estate.GrantTo{Key: g.key, Issuer: g.issuer, Grantee: g.grantee, Operations: g.operations, Name: grantName(g, m.o.Change)}
 		if old := m.earlier(g); old != nil {
 			op.Name = old.Name

@@ -48,6 +48,7 @@ type Chosen struct {
 	Org        string   `json:"org,omitempty"`
 	EnableKeys bool     `json:"enable_keys,omitempty"`
 	EBSDefault bool     `json:"ebs_default,omitempty"`
+	Owned      bool     `json:"owned,omitempty"`
 	Buckets    []string `json:"buckets,omitempty"`
 	Share      []string `json:"share,omitempty"`
 }

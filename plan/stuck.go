@@ -128,6 +128,11 @@ func (m *maker) remedy(x *Stuck, b *access.Blocker, g *route.Group) {
 		x.Owner = "the management account of the organization (for account " + parsed(g.Caller).Account + ")"
 		x.Do = fmt.Sprintf("let account %s make grants on %s (kms:CreateGrant) in %s", parsed(g.Caller).Account, g.Key, orElse(strings.TrimSpace(bar.Document+" "+bar.Statement), "its control policies"))
 	}
+	if m.patched(b, g) {
+		keeper := keeperOf(m.now.Key(g.Key))
+		x.Why += "; the key's policy is kept by " + keeper + ", which would take back what is written past it"
+		x.Owner, x.Do = "whoever keeps "+keeper, "add these statements to the key policy there, and apply it: "+m.patch(g.Key)
+	}
 	if b.Explicit {
 		x.Do = fmt.Sprintf("change %s, whose Deny applies: no permission opens what is denied", orElse(place, "the "+string(b.Layer)+" policy"))
 	}

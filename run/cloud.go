@@ -18,7 +18,7 @@ type Cloud interface {
 	Current(ctx context.Context, op estate.Op) (estate.Op, error)
 	// Perform writes the op. For a key that AWS names it returns the real ARN in place
 	// of the provisional one, for a key that is to be deleted when that will be, under
-	// MadeDeletion.
+	// cloud.MadeDeletion.
 	Perform(ctx context.Context, op estate.Op) (made map[string]string, err error)
 }
 

@@ -193,7 +193,7 @@ func (f *fakeCloud) perform(op estate.Op) (map[string]string, error) {
 	if key, ok := op.(*estate.NewKey); ok {
 		switch {
 		case key.Absent:
-			made = map[string]string{MadeDeletion: "2026-12-25T00:00:00Z"}
+			made = map[string]string{cloud.MadeDeletion: "2026-12-25T00:00:00Z"}
 		case key.Primary == "" && f.e.Key(key.ARN) == nil:
 			var named estate.NewKey
 			if named, err = f.named(key); err != nil {

@@ -108,10 +108,6 @@ type Record struct {
 	Kind  cloud.Kind
 }
 
-// MadeDeletion is under what Perform tells when AWS deletes a key that is pending
-// deletion, as RFC 3339.
-const MadeDeletion = "deletion_date"
-
 func (r *Run) String() string { return fmt.Sprintf("%s %s, %s", r.Kind, r.ID, r.Status) }
 
 // takesBack reports whether the run undoes another.
@@ -140,7 +136,7 @@ func (r *Run) settle() {
 		case rec.Phase == PhaseLeft:
 			r.Left = append(r.Left, Left{Slot: rec.Slot, Why: rec.Text})
 		case rec.Phase == PhaseResult && made && key.Absent:
-			until, _ := time.Parse(time.RFC3339, rec.Made[MadeDeletion]) // zero when AWS does not say
+			until, _ := time.Parse(time.RFC3339, rec.Made[cloud.MadeDeletion]) // zero when AWS does not say
 			r.Left = append(r.Left, Left{Slot: rec.Slot, Why: "the key is pending deletion: AWS keeps it until then", Until: until})
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/keyreach/keyreach/cloud"
 	"github.com/keyreach/keyreach/estate"
 )
 
@@ -132,7 +133,7 @@ func mentions(op estate.Op, key string) bool {
 // add takes over the names that a write returned.
 func (n names) add(made map[string]string) {
 	for provisional, real := range made {
-		if provisional != MadeDeletion && provisional != real {
+		if provisional != cloud.MadeDeletion && provisional != real {
 			n[provisional] = real
 		}
 	}

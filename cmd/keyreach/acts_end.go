@@ -32,7 +32,7 @@ func (a *actFlags) ended(s *streams, r *run.Run, err error) error {
 	case r == nil || !wrote(r):
 		return a.refusedBefore(r, err)
 	}
-	hint := "what was written is in the journal; when the cause is gone, go on with\n" + a.resumeCommand(r.ID)
+	hint := whoHint(err) + "what was written is in the journal; when the cause is gone, go on with\n" + a.resumeCommand(r.ID)
 	if r.Kind != run.KindUndo {
 		hint += "\nor take back what was written with\n" + a.undoCommand(r.ID)
 	}
@@ -67,9 +67,18 @@ func (a *actFlags) refusedBefore(r *run.Run, err error) error {
 	case errors.As(err, &none):
 		return noRun(none)
 	case errors.As(err, &status), r == nil:
-		return exit.hinting("nothing was written")
+		return exit.hinting(whoHint(err) + "nothing was written")
 	}
-	return exit.hinting("nothing was written; when the cause is gone, go on with\n" + a.resumeCommand(r.ID))
+	return exit.hinting(whoHint(err) + "nothing was written; when the cause is gone, go on with\n" + a.resumeCommand(r.ID))
+}
+
+// whoHint says what can be done about a refusal.
+func whoHint(err error) string {
+	var failed *cloud.Error
+	if !errors.As(err, &failed) || failed.Kind != cloud.Denied {
+		return ""
+	}
+	return "whoever has the way into account " + failed.Account + " may not do this: name somebody who may, with access: in keyreach.yaml or --profile\n"
 }
 
 // noRun is the answer to an id of which there is no run.
@@ -155,7 +164,7 @@ func (a *actFlags) stale(s *streams, r *run.Run, err error) error {
 // differs prints how something differs from what was expected.
 func (p *planPrinter) differs(s *plan.Step) {
 	slot := s.Op.Slot()
-	p.line(2, 2, "account %s: %s", slot.Account, slot)
+	p.line(2, 2, "account %s: %s", slot.Account, slotText(slot))
 	changes := s.Changes()
 	for i := range changes {
 		p.change(&changes[i])

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -46,6 +47,7 @@ func actsCommands(t *testing.T) map[string]func(*testscript.TestScript, bool, []
 		"bucket":  scriptBucket,
 		"keep":    scriptKeep,
 		"widen":   scriptWiden,
+		"role":    scriptRole,
 	}
 }
 
@@ -79,14 +81,43 @@ func scriptAWS(t *testing.T, ts *testscript.TestScript, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs("aws.config"), nil, 0o600))
 }
 
-// scriptProfile gives a profile the root user of an account.
+// scriptProfile gives a profile the root user of an account, or a user, who may then call
+// all services but use keys only as the estate says.
 func scriptProfile(ts *testscript.TestScript, _ bool, args []string) {
-	need(ts, args, 2, "profile NAME ACCOUNT")
+	need(ts, args, 2, "profile NAME ACCOUNT|ARN")
+	id, secret, token := args[1], "any", ""
+	if account, user, ok := strings.Cut(args[1], ":user/"); ok {
+		w := worldOf(ts)
+		c := iam.NewFromConfig(w.server.Root(account[len(account)-12:], "us-east-1"))
+		_, _ = c.CreateUser(context.Background(), &iam.CreateUserInput{UserName: &user}) // or it is there
+		_, err := c.PutUserPolicy(context.Background(), &iam.PutUserPolicyInput{UserName: &user, PolicyName: aws.String("Services"), PolicyDocument: aws.String(allButKeys)})
+		ts.Check(err)
+		k, err := w.server.SignIn(args[1], 12*time.Hour)
+		ts.Check(err)
+		id, secret, token = k.AccessKeyID, k.SecretAccessKey, k.SessionToken
+	}
 	f, err := os.OpenFile(ts.Getenv("AWS_SHARED_CREDENTIALS_FILE"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	ts.Check(err)
-	_, err = f.WriteString("[" + args[0] + "]\naws_access_key_id = " + args[1] + "\naws_secret_access_key = any\n")
+	_, err = f.WriteString("[" + args[0] + "]\naws_access_key_id = " + id + "\naws_secret_access_key = " + secret + "\n")
 	ts.Check(err)
+	if token != "" {
+		_, err = f.WriteString("aws_session_token = " + token + "\n")
+		ts.Check(err)
+	}
 	ts.Check(f.Close())
+}
+
+// scriptRole makes a role that may do everything in its account, for another account's
+// principals.
+func scriptRole(ts *testscript.TestScript, _ bool, args []string) {
+	need(ts, args, 3, "role NAME ACCOUNT TRUSTED")
+	c := iam.NewFromConfig(worldOf(ts).server.Root(args[1], "us-east-1"))
+	trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + args[2] + `:root"},"Action":"sts:AssumeRole"}]}`
+	_, err := c.CreateRole(context.Background(), &iam.CreateRoleInput{RoleName: &args[0], AssumeRolePolicyDocument: &trust})
+	ts.Check(err)
+	all := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`
+	_, err = c.PutRolePolicy(context.Background(), &iam.PutRolePolicyInput{RoleName: &args[0], PolicyName: aws.String("Everything"), PolicyDocument: &all})
+	ts.Check(err)
 }
 
 // scriptMeddle has somebody else add a statement to the policy of a key.

@@ -45,11 +45,12 @@ type events struct {
 	talk printer
 	// moves is set for the work of a route, whose slots are named otherwise.
 	moves bool
+	kind  run.Kind
 	last  string
 }
 
 func (v *events) report(e run.Event) {
-	text := planEvent(&e)
+	text := planEvent(&e, verbOf(v.kind))
 	if v.moves {
 		text = moveEvent(&e)
 	}
@@ -69,23 +70,67 @@ func (v *events) report(e run.Event) {
 	v.talk.line(0, 4, "%s", text)
 }
 
-// planEvent is what happens to a step of a plan.
-func planEvent(e *run.Event) string {
+// planEvent is what happens to a step of a plan; writing is the word for it.
+func planEvent(e *run.Event, writing string) string {
+	what := slotText(e.Slot)
 	switch e.Phase {
 	case run.PhaseIntent:
-		return fmt.Sprintf("account %s: writing the %s", e.Slot.Account, e.Slot)
+		return fmt.Sprintf("account %s: %s %s", e.Slot.Account, writing, what)
 	case run.PhaseResult:
 		return strings.TrimSuffix("written; "+e.Text, "; ")
 	case run.PhaseReadBack:
 		return "read back: AWS holds what was written"
 	case run.PhaseSkip:
-		return fmt.Sprintf("account %s: the %s is %s", e.Slot.Account, e.Slot, e.Text)
+		return fmt.Sprintf("account %s: %s is %s", e.Slot.Account, what, e.Text)
 	case run.PhaseLeft:
-		return fmt.Sprintf("the %s stays: %s", e.Slot, e.Text)
+		return fmt.Sprintf("%s stays: %s", what, e.Text)
 	case run.PhaseWait, run.PhaseNote:
 		return e.Text
 	}
 	return ""
+}
+
+// verbOf is the word for what a run of a kind does to a thing.
+func verbOf(k run.Kind) string {
+	if k == run.KindUndo {
+		return "putting back"
+	}
+	return "writing"
+}
+
+// slotText is what an op changes, as people name it.
+func slotText(s estate.Slot) string {
+	switch s.Kind {
+	case "key-policy":
+		return "the policy of " + newKeyName(s.Subject)
+	case "key":
+		return newKeyName(s.Subject)
+	case "key-state":
+		return "the state of " + newKeyName(s.Subject)
+	case "rotation":
+		return "the rotation of " + newKeyName(s.Subject)
+	case "alias":
+		return s.Subject + orEmptyIn(s.Region)
+	case "grant":
+		return "the grant " + s.Part + " on " + newKeyName(s.Subject)
+	case "inline-policy":
+		return "the inline policy " + s.Part + " of " + s.Subject
+	case "role", "linked-role":
+		return "the role " + s.Subject
+	case "ebs-encryption":
+		return "the default encryption of volumes" + orEmptyIn(s.Region)
+	case "replication-encryption":
+		return "the encryption of " + s.Subject + orEmptyIn(s.Region)
+	case "vault-policy":
+		return "the policy of the vault " + s.Subject + orEmptyIn(s.Region)
+	case "bucket":
+		return "the bucket " + s.Subject
+	case "bucket-setting":
+		return s.Part + " of the bucket " + s.Subject
+	case "share":
+		return "that " + s.Subject + " is shared with " + s.Part
+	}
+	return "the " + s.String()
 }
 
 // moveEvent is what happens to a piece of work on data.
@@ -95,13 +140,22 @@ func moveEvent(e *run.Event) string {
 		if e.Text == "removing" {
 			return fmt.Sprintf("%s: removing %s", e.Slot.Kind, e.Slot.Subject)
 		}
-		return fmt.Sprintf("%s: %s %s in account %s%s", e.Slot.Kind, e.Text, e.Slot.Subject, e.Slot.Account, orEmptyIn(e.Slot.Region))
+		return fmt.Sprintf("%s %s in account %s%s", workText(e.Slot.Kind, e.Text), e.Slot.Subject, e.Slot.Account, orEmptyIn(e.Slot.Region))
 	case run.PhaseReadBack:
 		return fmt.Sprintf("%s: done (%s)", e.Slot.Kind, orDash(e.Text))
 	case run.PhaseResult, run.PhaseWait, run.PhaseNote:
 		return e.Slot.Kind + ": " + orDash(e.Text)
 	}
 	return ""
+}
+
+// workText is a piece of work with its operation, which is its only name before the route
+// begins.
+func workText(what, operation string) string {
+	if what == operation {
+		return operation
+	}
+	return what + ": " + operation
 }
 
 func orEmptyIn(region string) string {
@@ -115,9 +169,12 @@ func orEmptyIn(region string) string {
 func (p *printer) tellLeft(left []run.Left) {
 	for i := range left {
 		l := &left[i]
-		text := fmt.Sprintf("left in account %s%s: the %s: %s", l.Slot.Account, orEmptyIn(l.Slot.Region), l.Slot, l.Why)
-		if !l.Until.IsZero() {
-			text += ", until " + clockText(l.Until)
+		text := fmt.Sprintf("left in account %s%s: %s: %s", l.Slot.Account, orEmptyIn(l.Slot.Region), slotText(l.Slot), l.Why)
+		switch {
+		case !l.Until.IsZero():
+			text += ", " + clockText(l.Until)
+		case l.Slot.Kind == "key":
+			text += " (aws kms describe-key says when that is)"
 		}
 		p.line(0, 2, "%s", text)
 	}

@@ -43,16 +43,18 @@ it, and can be resumed (keyreach runs resume) or taken back (keyreach undo). Wha
 so already is left alone, so that a plan can be applied twice.
 
 Sessions of roles that keyreach.yaml names are called keyreach- and the beginning of
-the plan's digest in CloudTrail, and may do no more than the plan. Between the last look
-and a write somebody else can write: KMS and IAM have no compare-and-swap. Such a write
-is noticed when it is read back.
+the plan's digest in CloudTrail, and may do no more than the plan. What somebody else
+writes after a change is noticed when it is read back; what falls into the moment
+between the last look and the write is written over, since KMS and IAM have no
+compare-and-swap.
 
 After that AWS is read anew, and the routes are proven on it.
 
-Exit codes: 0 applied, the routes stand as the plan says · 3 a route does not, or cannot
-be proven (for all accounts; a part of them may have to wait for the others) · 4 usage or configuration · 5 credentials or account mismatch · 6 a part is written; it
-can be resumed · 7 refused by a guard, or nobody approved · 8 something is not as the
-plan has it · 130 interrupted; it can be resumed.`,
+Exit codes: 0 applied, and the routes stand as the plan says · 3 a route does not, or
+cannot be proven; for a part of the accounts that is no failure · 4 usage or
+configuration · 5 credentials or account mismatch · 6 a part is written; it can be
+resumed · 7 refused by a guard, or nobody approved · 8 something is not as the plan has
+it · 130 interrupted; it can be resumed.`,
 		Example: "  keyreach plan --out plan.json && keyreach apply plan.json\n  keyreach apply --until 8h --auto-approve plan.json\n  keyreach apply --account target plan.json",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 1 {

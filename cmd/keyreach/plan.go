@@ -75,6 +75,7 @@ func (o *planOptions) flags(c *cobra.Command) {
 	f.BoolVar(&o.make.EnableKeys, "enable-keys", false, "enable keys that are disabled or pending deletion")
 	f.BoolVar(&o.make.Partial, "partial", false, "open what can be opened of a route that stays blocked")
 	f.BoolVar(&o.make.EBSDefault, "ebs-default", false, "make the keys of the routes' consumers the default keys of their accounts")
+	f.BoolVar(&o.make.Owned, "owned", false, "write key policies also of keys that CloudFormation or Terraform keeps, as tags tell; their next run may take it back")
 	f.StringArrayVar(&o.make.Buckets, "bucket", nil, "set up the bucket `NAME` for the routes of kind backup; may be given again")
 	f.StringArrayVar(&o.make.Share, "share", nil, "share the snapshot or image `ID` with the routes' accounts; may be given again")
 	f.StringVar(&o.make.Change, "change", "", "the `ID` of the change, a ticket, for names and tags of what is made")

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keyreach/keyreach/plan"
+	"github.com/keyreach/keyreach/route"
 	"github.com/keyreach/keyreach/run"
 )
 
@@ -157,16 +158,26 @@ func (o *revokeOptions) runExpired(ctx context.Context, s *streams) error {
 	if err := o.approve(ctx, s, "Take back "+count(len(runs), "run")+"?"); err != nil {
 		return err
 	}
-	var done []*run.Run
-	var first error
+	done, failed := o.undoAll(ctx, s, file, j, runs)
+	if o.format.format != textFormat {
+		if err := o.printRuns(s, &actView{}, done...); err != nil {
+			return err
+		}
+	}
+	return failed
+}
+
+// undoAll undoes runs, and goes on when one cannot be undone. The error is that of the
+// first.
+func (o *revokeOptions) undoAll(ctx context.Context, s *streams, file *route.File, j *run.Journal, runs []*run.Run) (done []*run.Run, first error) {
 	for _, r := range runs {
-		lines := &events{talk: printer{w: s.err}}
+		lines := &events{talk: printer{w: s.err}, kind: run.KindUndo}
 		undone, err := run.Undo(ctx, o.taking(file, r), j, r.ID, run.Options{Report: lines.report})
 		if undone != nil {
 			done = append(done, undone)
 		}
 		if err == nil {
-			o.tellRun(talk, undone)
+			o.tellRun(o.talk(s), undone)
 			continue
 		}
 		end := o.ended(s, undone, err)
@@ -179,10 +190,5 @@ func (o *revokeOptions) runExpired(ctx context.Context, s *streams) error {
 			break
 		}
 	}
-	if o.format.format != textFormat {
-		if err := o.printRuns(s, &actView{}, done...); err != nil {
-			return err
-		}
-	}
-	return first
+	return done, first
 }

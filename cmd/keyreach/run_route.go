@@ -43,7 +43,7 @@ account are made by the way into it that keyreach.yaml says; whether the actor o
 may make them, keyreach check says.
 
 What is only on the way (the first snapshot, shares, copies under another key) is removed
-at the end, unless --keep. When something fails, everything that was made is listed, with
+at the end, unless --keep (which runs resume takes too). When something fails, everything that was made is listed, with
 the command that removes it. What takes AWS long is waited for; an interrupted run goes on
 with keyreach runs resume.
 
@@ -196,7 +196,7 @@ func (o *runOptions) showMoves(s *streams, in *planInput, r *route.Route, moves 
 			p.line(2, len(head), "%s%s: waiting for what AWS does in account %s%s", head, m.What(), names.account(m.Task.Account), orEmptyIn(m.Task.Region))
 			continue
 		}
-		p.line(2, len(head), "%s%s: %s in account %s%s", head, m.What(), m.Task.Operation, names.account(m.Task.Account), orEmptyIn(m.Task.Region))
+		p.line(2, len(head), "%s%s in account %s%s", head, workText(m.What(), m.Task.Operation), names.account(m.Task.Account), orEmptyIn(m.Task.Region))
 		for _, fact := range factsOf(m, o.keep) {
 			p.line(2+len(head), 2, "%s", fact)
 		}

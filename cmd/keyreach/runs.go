@@ -184,9 +184,14 @@ func (a *actFlags) tellWhole(p *printer, r *run.Run) {
 		if rec.Step >= 0 {
 			step = fmt.Sprintf("%d/%d ", rec.Step+1, of)
 		}
-		p.line(0, 10, "%s %s%s", rec.At.UTC().Format("15:04:05Z"), step, recordText(rec, r.Kind == run.KindRoute))
+		p.line(0, 10, "%s %s%s", rec.At.UTC().Format("15:04:05Z"), step, recordText(rec, r.Kind))
 	}
-	p.tellLeft(r.Left)
+	if r.Kind == run.KindRoute {
+		p.blank()
+		a.tellMade(p, r)
+	} else {
+		p.tellLeft(r.Left)
+	}
 	switch {
 	case r.Status == run.Stopped || r.Status == run.Failed || r.Status == run.Running:
 		p.blank()
@@ -201,10 +206,10 @@ func (a *actFlags) tellWhole(p *printer, r *run.Run) {
 }
 
 // recordText is a record in words.
-func recordText(r *run.Record, ofMove bool) string {
+func recordText(r *run.Record, kind run.Kind) string {
 	e := run.Event{Slot: r.Slot, Phase: r.Phase, Text: r.Text}
-	text := planEvent(&e)
-	if ofMove {
+	text := planEvent(&e, verbOf(kind))
+	if kind == run.KindRoute {
 		text = moveEvent(&e)
 	}
 	if r.Phase == run.PhaseNote && r.Error != "" {
@@ -225,6 +230,7 @@ func recordText(r *run.Record, ofMove bool) string {
 
 func newRunsResume(s *streams) *cobra.Command {
 	var o actFlags
+	keep := false
 	c := &cobra.Command{
 		Use:   "resume RUN",
 		Short: "Go on with a run that stopped, failed or was killed",
@@ -235,16 +241,17 @@ and is not asked for again. A run that is done is left as it is.
 Exit codes: those of the command that began the run.`,
 		Example: "  keyreach runs resume 20260301-020304-1a2b",
 		Args:    oneRun,
-		RunE:    func(c *cobra.Command, args []string) error { return o.resume(c.Context(), s, args[0]) },
+		RunE:    func(c *cobra.Command, args []string) error { return o.resume(c.Context(), s, args[0], keep) },
 	}
 	f := c.Flags()
+	f.BoolVar(&keep, "keep", false, "of keyreach run: leave what was only on the way")
 	o.add(f)
 	o.addState(f)
 	o.addDir(f)
 	return c
 }
 
-func (a *actFlags) resume(ctx context.Context, s *streams, id string) error {
+func (a *actFlags) resume(ctx context.Context, s *streams, id string, keep bool) error {
 	file, _, err := routesBeside(a.dir)
 	if err != nil {
 		return err
@@ -264,9 +271,9 @@ func (a *actFlags) resume(ctx context.Context, s *streams, id string) error {
 		return a.printed(s, r)
 	}
 	if r.Kind == run.KindRoute {
-		return a.goOnMoving(ctx, s, file, j, r)
+		return a.goOnMoving(ctx, s, file, j, r, keep)
 	}
-	lines := &events{talk: printer{w: s.err}}
+	lines := &events{talk: printer{w: s.err}, kind: r.Kind}
 	resumed, err := run.Resume(ctx, a.resuming(file, r), j, r.ID, run.Options{Report: lines.report})
 	var status *run.StatusError
 	if errors.As(err, &status) {
@@ -307,9 +314,9 @@ func (a *actFlags) resumed(ctx context.Context, s *streams, file *route.File, r 
 }
 
 // goOnMoving goes on with work on data.
-func (a *actFlags) goOnMoving(ctx context.Context, s *streams, file *route.File, j *run.Journal, r *run.Run) error {
+func (a *actFlags) goOnMoving(ctx context.Context, s *streams, file *route.File, j *run.Journal, r *run.Run, keep bool) error {
 	lines := &events{talk: printer{w: s.err}, moves: true}
-	o := run.MoveOptions{Options: run.Options{Report: lines.report}}
+	o := run.MoveOptions{Options: run.Options{Report: lines.report}, Keep: keep}
 	moved, err := run.Continue(ctx, a.moving(file, "keyreach-"+r.ID), j, r.ID, o)
 	return a.moved(s, moved, err)
 }

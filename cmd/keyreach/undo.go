@@ -83,7 +83,7 @@ func (a *actFlags) undo(ctx context.Context, s *streams, id string) error {
 	if err := a.approve(ctx, s, "Take back run "+r.ID+"?"); err != nil {
 		return err
 	}
-	lines := &events{talk: printer{w: s.err}}
+	lines := &events{talk: printer{w: s.err}, kind: run.KindUndo}
 	undone, err := run.Undo(ctx, a.taking(file, r), j, r.ID, run.Options{Report: lines.report})
 	return a.undid(s, undone, err)
 }
@@ -173,6 +173,10 @@ func (a *actFlags) moving(file *route.File, name string) *live.Cloud {
 
 // moveEnded gives the end of work on data its exit code, and lists what it left.
 func (a *actFlags) moveEnded(s *streams, r *run.Run, err error) error {
+	var status *run.StatusError
+	if errors.As(err, &status) {
+		return a.ended(s, nil, err)
+	}
 	if r == nil || errors.Is(err, context.Canceled) || isCredentials(err) {
 		if r != nil {
 			a.tellMade(&printer{w: s.err}, r)
