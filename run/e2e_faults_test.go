@@ -61,7 +61,7 @@ func TestAnApplyBearsAFaultAtAnyCall(t *testing.T) {
 		for n := 1 + k%faultStep; n <= len(calls); n += faultStep {
 			t.Run(fmt.Sprintf("%s at call %d %s", f.name, n, calls[n-1].Operation), func(t *testing.T) {
 				t.Parallel()
-				w, p := smallTwin(t)
+				w, p := again(t, p)
 				o := w.options()
 				w.faults.Clear()
 				w.faults.At(n, f.fault)
@@ -142,7 +142,7 @@ func TestAnotherWriterOfAKeyPolicyIsNoticed(t *testing.T) {
 		} {
 			t.Run(fmt.Sprintf("write %d, %s", i+1, c.name), func(t *testing.T) {
 				t.Parallel()
-				w, p := smallTwin(t)
+				w, p := again(t, p)
 				x := &intruder{twin: w, want: want}
 				w.faults.Clear()
 				c.arm(w.faults, x.write)
@@ -156,7 +156,7 @@ func TestAnotherWriterOfAKeyPolicyIsNoticed(t *testing.T) {
 	}
 }
 
-// errAny keeps what an error is by its type.
+// errAs reports whether an error is of a type.
 func errAs[E error](err error) bool {
 	var e E
 	return errors.As(err, &e)

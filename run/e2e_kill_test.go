@@ -218,7 +218,7 @@ func TestAnApplyKilledAtAnyMomentComesToTheSameEnd(t *testing.T) {
 	cuts := smooth.cutsOf(r)
 	want := smooth.ended()
 	eachCut(t, cuts, func(t *testing.T, c cut) {
-		w, p := smallTwin(t)
+		w, p := again(t, p)
 		w.killed(job{Plan: p, Record: c.record}, c.call)
 		r := w.left()
 		var err error
@@ -236,8 +236,9 @@ func TestAnApplyKilledAtAnyMomentComesToTheSameEnd(t *testing.T) {
 
 func TestAnUndoKilledAtAnyMomentComesToTheSameEnd(t *testing.T) {
 	t.Parallel()
+	_, p := smallTwin(t)
 	applied := func(t *testing.T) (*twin, string) {
-		w, p := smallTwin(t)
+		w, p := again(t, p)
 		r, err := run.Apply(t.Context(), w.cloud, w.journal, p, w.options())
 		if err != nil {
 			t.Fatal(err)

@@ -1,6 +1,7 @@
 package run_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -78,6 +79,21 @@ func smallTwin(t testing.TB) (*twin, *plan.Plan) {
 		t.Fatalf("the plan has %d steps in %v and is stuck at %+v", len(p.Steps), p.Accounts(), p.Stuck)
 	}
 	return w, p
+}
+
+// again is another twin of the small world, and the same plan: it need not be made anew.
+func again(t testing.TB, p *plan.Plan) (*twin, *plan.Plan) {
+	t.Helper()
+	e, _ := smallEstate(t)
+	text, err := json.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var own plan.Plan
+	if err := json.Unmarshal(text, &own); err != nil {
+		t.Fatal(err)
+	}
+	return newTwin(t, e), &own
 }
 
 // ended is how the small world came out: what it says, and how often each thing was
