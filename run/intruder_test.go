@@ -26,7 +26,7 @@ func theirs(op estate.Op) estate.Op {
 	case *estate.EBSEncryption:
 		return &estate.EBSEncryption{Account: o.Account, Region: o.Region, Encrypt: true, Key: spareKey}
 	case *estate.BucketSetting:
-		return &estate.BucketSetting{Bucket: o.Bucket, Account: o.Account, Region: o.Region, Setting: o.Setting, Text: "AES256"}
+		return &estate.BucketSetting{Bucket: o.Bucket, Account: o.Account, Region: o.Region, Setting: o.Setting, Text: spareKey}
 	}
 	return nil
 }
