@@ -53,7 +53,7 @@ func administered(op estate.Op) string {
 	case *estate.NewKey:
 		return o.ARN
 	case *estate.VaultPolicy:
-		return "arn:" + partitionOf(o.Region) + ":backup:" + o.Region + ":" + o.Account + ":backup-vault:" + o.Vault
+		return vaultARN(o.Account, o.Region, o.Vault)
 	case *estate.BucketSetting:
 		if o.Setting == estate.BucketPolicy {
 			return "arn:" + partitionOf(o.Region) + ":s3:::" + o.Bucket
@@ -216,10 +216,16 @@ func (c *checker) opens(a *allowance, g *access.Gain, action string) bool {
 	return true
 }
 
+// vaultARN is the ARN of a vault that may be told by it.
+func vaultARN(account, region, vault string) string {
+	if strings.HasPrefix(vault, "arn:") {
+		return vault
+	}
+	return "arn:" + partitionOf(region) + ":backup:" + region + ":" + account + ":backup-vault:" + vault
+}
+
 func sameResource(a *allowance, resource string) bool {
 	switch a.part {
-	case vaultPart:
-		return resource == a.resource || strings.HasSuffix(resource, ":backup-vault:"+a.resource)
 	case writePart, readPart:
 		return strings.HasPrefix(resource, strings.TrimSuffix(a.resource, "*"))
 	}
