@@ -78,8 +78,9 @@ func allowancesOf(r *route.RequestProof, o Options) []allowance {
 	}
 	list := []allowance{a}
 	if needsGrant(caller, key) {
-		list = append(list, allowance{principal: r.Caller, actions: a.actions, resource: r.Key, part: usePart, byGrant: true})
-		list = append(list, allowance{account: caller.Account, partition: caller.Partition, actions: []string{"kms:CreateGrant"}, resource: r.Key, part: issuePart, grantee: r.Caller, grantOps: []string{strings.TrimPrefix(r.Use.Action, "kms:")}})
+		ops := operationsOf(r)
+		list = append(list, allowance{principal: r.Caller, actions: actionsOf(ops), resource: r.Key, part: usePart, byGrant: true})
+		list = append(list, allowance{account: caller.Account, partition: caller.Partition, actions: []string{"kms:CreateGrant"}, resource: r.Key, part: issuePart, grantee: r.Caller, grantOps: ops})
 	}
 	if o.Org != "" && caller.Account != key.Account {
 		open := a
@@ -87,6 +88,15 @@ func allowancesOf(r *route.RequestProof, o Options) []allowance {
 		list = append(list, open)
 	}
 	return list
+}
+
+// actionsOf are the actions of a grant's operations.
+func actionsOf(operations []string) []string {
+	var actions []string
+	for _, op := range operations {
+		actions = append(actions, "kms:"+op)
+	}
+	return actions
 }
 
 func vaultAllowance(c *route.Precondition, e *estate.Estate) []allowance {

@@ -1,0 +1,41 @@
+package plan_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/plan"
+	"github.com/keyreach/keyreach/route"
+)
+
+// TestAGrantHoldsWhatIsHandedOn: who may make grants by a grant may hand on what that allows
+// and nothing else, so that the grant of a role that launches under the key of another
+// account allows also what EC2's grant for the volume does.
+func TestAGrantHoldsWhatIsHandedOn(t *testing.T) {
+	t.Parallel()
+	at := filepath.Join("..", "examples", "auto-scaling", route.FileName)
+	text, err := os.ReadFile(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const key = "arn:aws:kms:us-east-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+	f, err := route.Load(at, []byte(strings.Replace(string(text), "as: auto-scaling", `as: auto-scaling, key: "`+key+`"`, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, e := example(t, "auto-scaling")
+	for _, tight := range []bool{false, true} {
+		p := planned(t, f.Routes, e, plan.Options{Chosen: plan.Chosen{Tight: tight}})
+		if len(p.Stuck) > 0 {
+			t.Errorf("tight %v: stuck: %+v", tight, p.Stuck)
+			continue
+		}
+		if o := opOf[*estate.GrantTo](t, p); slices.Contains(o.Operations, "CreateGrant") && !slices.Contains(o.Operations, "Decrypt") {
+			t.Errorf("tight %v: the grant allows %v", tight, o.Operations)
+		}
+	}
+}
