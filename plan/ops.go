@@ -15,15 +15,21 @@ import (
 	"github.com/keyreach/keyreach/policy"
 )
 
-// Limits of the sizes of policies, in characters. See
-// https://docs.aws.amazon.com/kms/latest/developerguide/resource-limits.html and
-// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html, which does
-// not count white space.
+// Limits of the sizes of policies, in characters. White space counts. See
+// https://docs.aws.amazon.com/kms/latest/developerguide/resource-limits.html,
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/example-bucket-policies.html; that
+// the policies of vaults have the limit of those of buckets is assumed.
 const (
-	maxKeyPolicy  = 32 * 1024
+	MaxKeyPolicy    = 32 * 1024
+	MaxVaultPolicy  = 20 * 1024
+	MaxBucketPolicy = 20 * 1024
+)
+
+// Limits of the sizes of identity policies, in characters without white space. See
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html.
+const (
 	maxRoleInline = 10240 // all inline policies of a role
 	maxUserInline = 2048  // all inline policies of a user
-	maxVault      = 20 * 1024
 )
 
 // textOf is the text of a policy of the estate; none for none.
@@ -56,8 +62,8 @@ func (m *maker) keyPolicies() ([]wanted, error) {
 		if err != nil {
 			return nil, fmt.Errorf("planning the policy of %s: %w", key, err)
 		}
-		if len(out.text) > maxKeyPolicy {
-			return nil, &RefusedError{Guard: LengthGuard, Text: fmt.Sprintf("the policy of %s would have %d characters, and KMS takes %d", key, len(out.text), maxKeyPolicy)}
+		if len(out.text) > MaxKeyPolicy {
+			return nil, &RefusedError{Guard: LengthGuard, Text: fmt.Sprintf("the policy of %s would have %d characters, and KMS takes %d", key, len(out.text), MaxKeyPolicy)}
 		}
 		why := "let in " + whom(rules[key])
 		if len(out.orphans) > 0 {
