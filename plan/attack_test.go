@@ -298,3 +298,20 @@ func makingAttacks() []attack {
 		}},
 	}
 }
+
+// TestALinkedRoleOpensNothingOnItself: IAM lets nobody but its service change or assume it.
+func TestALinkedRoleOpensNothingOnItself(t *testing.T) {
+	t.Parallel()
+	routes, e := example(t, "vault")
+	e.Principals = slices.DeleteFunc(e.Principals, func(p estate.Principal) bool { return strings.Contains(p.ARN, "AWSServiceRoleForBackup") })
+	if err := e.Index(); err != nil {
+		t.Fatal(err)
+	}
+	p := planned(t, routes, e, plan.Options{})
+	role := opOf[*estate.LinkedRole](t, p).ARN
+	for _, o := range p.Opens {
+		if o.Resource == role {
+			t.Errorf("%s is told to be able to %v on %s", o.Principal, o.Actions, o.Resource)
+		}
+	}
+}

@@ -84,6 +84,9 @@ func (c *checker) difference() error {
 	c.plan.Opens = nil
 	for i := range gains {
 		g := &gains[i]
+		if c.linkedNew(g) {
+			continue
+		}
 		if c.expected(g) && c.ownNew(g) {
 			c.note(g.Resource + " is new, and open to what its account allows, as everything of the account is")
 			continue
@@ -134,8 +137,7 @@ func (c *checker) fromMade(g *access.Gain) bool {
 				return true
 			}
 		case *estate.LinkedRole:
-			// IAM lets nobody but the service change or assume it.
-			if g.Resource == o.ARN || g.Principal == o.ARN && c.byItself(g) {
+			if g.Principal == o.ARN && c.byItself(g) {
 				return true
 			}
 		case *estate.NewRole:
@@ -146,6 +148,16 @@ func (c *checker) fromMade(g *access.Gain) bool {
 		}
 	}
 	return false
+}
+
+// linkedNew reports whether a gain is on a service-linked role that is made: IAM lets nobody
+// but the service change or assume it, whatever policies say, so that nothing is opened. See
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/using-service-linked-roles.html.
+func (c *checker) linkedNew(g *access.Gain) bool {
+	return !g.Incomplete && c.plan.Kind != "revoke" && slices.ContainsFunc(c.plan.Steps, func(s Step) bool {
+		o, ok := s.Op.(*estate.LinkedRole)
+		return ok && g.Resource == o.ARN
+	})
 }
 
 // ownNew reports whether a gain is of an account on a key or bucket that is made for it.
