@@ -183,7 +183,7 @@ func (a *allowance) names(s *statement, principal string) bool {
 	switch {
 	case a.org != "":
 		if strings.Contains(a.org, "/") {
-			return principal == "*" && only(s, "ForAnyValue:StringLike", "aws:PrincipalOrgPaths", []string{strings.TrimSuffix(a.org, "*") + "*"})
+			return principal == "*" && only(s, "ForAnyValue:StringLike", "aws:PrincipalOrgPaths", []string{orgPattern(a.org)})
 		}
 		return principal == "*" && only(s, "StringEquals", "aws:PrincipalOrgID", []string{a.org})
 	case a.account != "":

@@ -315,3 +315,38 @@ func TestALinkedRoleOpensNothingOnItself(t *testing.T) {
 		}
 	}
 }
+
+// TestMembersAreThoseOfTheOrganization: a path is that of a unit and what is under it, and
+// no pattern for others.
+func TestMembersAreThoseOfTheOrganization(t *testing.T) {
+	t.Parallel()
+	routes, e := example(t, "aurora")
+	full := []string{"FullAWSAccess"}
+	e.Organization = &estate.Organization{ID: "o-abc1234567", ManagementAccount: production, Root: estate.Unit{
+		ID: "r-ab12", SCPs: full, RCPs: []string{"RCPFullAWSAccess"}, Accounts: []estate.AccountPolicies{{ID: production, SCPs: full, RCPs: []string{"RCPFullAWSAccess"}}},
+		Units: []estate.Unit{{ID: "ou-ab12-11111111", SCPs: full, RCPs: []string{"RCPFullAWSAccess"}, Accounts: []estate.AccountPolicies{{ID: recovery, SCPs: full, RCPs: []string{"RCPFullAWSAccess"}}}}},
+	}}
+	if err := e.Index(); err != nil {
+		t.Fatal(err)
+	}
+	for org, fine := range map[string]bool{
+		"o-abc1234567": true, "o-abc1234567/r-ab12/ou-ab12-11111111/": true, "o-abc1234567/r-ab12/ou-ab12-11111111": true, "o-abc1234567/*": true,
+		"*/": false, "o-*/": false, "o-abc1234567/r-ab1?/": false, "*": false, "o-foreign0000": false, "o-foreign0000/": false, "o-abc1234567/r-ab12/ou-ab12-1*": false,
+	} {
+		p, err := plan.Make(routes, e, plan.Options{At: noon, Chosen: plan.Chosen{Org: org}})
+		if err != nil {
+			if fine {
+				t.Errorf("%s: %v", org, err)
+			}
+			continue
+		}
+		text := string(jsonOf(opsOf(p)))
+		if !fine {
+			t.Errorf("%s: it is planned for: %s", org, text)
+			continue
+		}
+		if key := `aws:PrincipalOrg`; !strings.Contains(text, key) || strings.Contains(org, "/") && !strings.Contains(text, `/*\"`) {
+			t.Errorf("%s: the pattern is for a part of a name: %s", org, text)
+		}
+	}
+}

@@ -49,6 +49,9 @@ func (e *RefusedError) Error() string {
 // that is: it asks the routes. The difference in access is noted in Opens. An error is a
 // *RefusedError when a guard refuses.
 func (p *Plan) Check(routes []route.Route, e *estate.Estate, o Options) error {
+	if err := members(o.Org, e); err != nil {
+		return err
+	}
 	routes = on(routes, e)
 	allowed, err := allowances(routes, e, o)
 	if err != nil {

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"strings"
+
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/internal/source"
 )
@@ -55,4 +57,29 @@ func frameOf(text string) (string, error) {
 	}
 	list.Items = nil
 	return canonical(root.Any()), nil
+}
+
+// members refuses an organization that is not the estate's, and a path that stands for
+// others than the unit at its end and what is under it.
+func members(org string, e *estate.Estate) error {
+	id, path, _ := strings.Cut(org, "/")
+	if rest, all := strings.CutSuffix(path, "*"); all && (rest == "" || strings.HasSuffix(rest, "/")) {
+		path = rest
+	}
+	switch {
+	case org == "":
+		return nil
+	case e.Organization == nil || id != e.Organization.ID:
+		return &RefusedError{Guard: WideningGuard, Text: org + " is not the organization of the estate"}
+	case strings.ContainsAny(path, "*?$"):
+		return &RefusedError{Guard: WideningGuard, Text: org + " is a pattern for several units: name one, such as " + id + "/r-1/ou-1/"}
+	}
+	return nil
+}
+
+// orgPattern is the pattern of aws:PrincipalOrgPaths for a unit and what is under it: every
+// path ends with a slash. See
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalorgpaths.
+func orgPattern(org string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(org, "*"), "/") + "/*"
 }
