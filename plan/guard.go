@@ -212,7 +212,7 @@ func (c *checker) grant(o, was *estate.GrantTo) error {
 		return c.widens("a plan that opens revokes the grant %s", o.Name)
 	case o.Name != own && !strings.HasPrefix(o.Name, own+"/"), o.Constraints != nil:
 		return c.widens("the grant %s is none that a plan makes for %s", o.Name, o.Grantee)
-	case !was.Absent && (was.Grantee != o.Grantee || slices.ContainsFunc(was.Operations, func(op string) bool { return !slices.Contains(o.Operations, op) })):
+	case !was.Absent && !c.gone(was.Grantee) && (was.Grantee != o.Grantee || slices.ContainsFunc(was.Operations, func(op string) bool { return !slices.Contains(o.Operations, op) })):
 		return c.widens("the grant %s ends one of the name that allows %s more", o.Name, was.Grantee)
 	}
 	for _, op := range o.Operations {

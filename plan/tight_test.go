@@ -39,3 +39,21 @@ func TestAGrantHoldsWhatIsHandedOn(t *testing.T) {
 		}
 	}
 }
+
+// TestAGrantOfARoleThatWasMadeAnewIsMadeAnew: the old one names nobody any more.
+func TestAGrantOfARoleThatWasMadeAnewIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	routes, e := example(t, "auto-scaling")
+	made := *opOf[*estate.GrantTo](t, planned(t, routes, e, plan.Options{}))
+	for i := range e.Keys {
+		if k := &e.Keys[i]; k.ARN == made.Key {
+			k.Grants = append(k.Grants, estate.Grant{GrantID: "g-1", Name: made.Name, GranteePrincipal: "AROA0123456789ABCDEFG", Operations: []string{"Decrypt", "Encrypt"}, IssuingAccount: made.Issuer})
+		}
+	}
+	if err := e.Index(); err != nil {
+		t.Fatal(err)
+	}
+	if o := opOf[*estate.GrantTo](t, planned(t, routes, e, plan.Options{})); o.Name != made.Name || o.Grantee != made.Grantee {
+		t.Errorf("the grant is %+v, and was %+v", o, made)
+	}
+}
