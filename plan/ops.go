@@ -320,7 +320,13 @@ func (m *maker) grantOps() ([]wanted, error) {
 // https://docs.aws.amazon.com/kms/latest/APIReference/API_CreateGrant.html.
 func grantName(g *grant, change string) string {
 	p, key := parsed(g.grantee), parsedARN(g.key)
-	name := sidPrefix + "-" + p.Account + "-" + key.Region + "-" + p.Name
+	role := strings.Map(func(r rune) rune { // KMS takes fewer letters in the names of grants than IAM in those of roles
+		if strings.ContainsRune("+=,.@", r) {
+			return '-'
+		}
+		return r
+	}, p.Name)
+	name := sidPrefix + "-" + p.Account + "-" + key.Region + "-" + role
 	if change != "" {
 		name += "/" + camel(change)
 	}

@@ -3,6 +3,7 @@ package plan_test
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -55,5 +56,32 @@ func TestAGrantOfARoleThatWasMadeAnewIsMadeAnew(t *testing.T) {
 	}
 	if o := opOf[*estate.GrantTo](t, planned(t, routes, e, plan.Options{})); o.Name != made.Name || o.Grantee != made.Grantee {
 		t.Errorf("the grant is %+v, and was %+v", o, made)
+	}
+}
+
+// TestTheNameOfAGrantIsOneThatKMSTakes: roles may have letters in their names that grants
+// may not.
+func TestTheNameOfAGrantIsOneThatKMSTakes(t *testing.T) {
+	t.Parallel()
+	const plain, other = "AWSServiceRoleForAutoScaling", "AWSServiceRoleForAutoScaling_web.prod+1"
+	at := filepath.Join("..", "examples", "auto-scaling")
+	text, err := os.ReadFile(filepath.Join(at, route.FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := route.Load(filepath.Join(at, route.FileName), []byte(strings.Replace(string(text), "as: auto-scaling", "actor: {role: aws-service-role/autoscaling.amazonaws.com/"+other+"}", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, e := example(t, "auto-scaling")
+	for i := range e.Principals {
+		e.Principals[i].ARN = strings.Replace(e.Principals[i].ARN, plain, other, 1)
+	}
+	if err := e.Index(); err != nil {
+		t.Fatal(err)
+	}
+	o := opOf[*estate.GrantTo](t, planned(t, f.Routes, e, plan.Options{}))
+	if !strings.HasSuffix(o.Grantee, other) || !regexp.MustCompile(`^[a-zA-Z0-9:/_-]{1,256}$`).MatchString(o.Name) {
+		t.Errorf("the grant for %s is called %s", o.Grantee, o.Name)
 	}
 }
