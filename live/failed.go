@@ -66,7 +66,7 @@ func (s *said) Unwrap() error { return s.err }
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html and
 // https://docs.aws.amazon.com/kms/latest/APIReference/CommonErrors.html.
 func kindOf(code, text string, response *awshttp.ResponseError) cloud.Kind {
-	plain := strings.TrimSuffix(strings.TrimSuffix(code, "Exception"), "Fault")
+	plain := strings.TrimPrefix(strings.TrimSuffix(strings.TrimSuffix(code, "Exception"), "Fault"), "KMS.") // S3 says whose error it is
 	switch plain {
 	case "AccessDenied", "UnauthorizedOperation", "AuthFailure", "NotAuthorized", "Forbidden", "AllAccessDisabled":
 		return cloud.Denied

@@ -227,7 +227,8 @@ func newKeyNeeds(o *estate.NewKey, key string) []need {
 		needs = append(needs, need{account, of(knownKey(o.Primary)), []string{"kms:ReplicateKey"}})
 	}
 	if o.MultiRegion || o.Primary != "" {
-		needs = append(needs, need{account, of("*"), []string{"iam:CreateServiceLinkedRole"}})
+		linked := arn.ARN{Partition: opPartition(o.Slot().Region), Service: "iam", Account: account, Resource: "role/aws-service-role/mrk.kms.amazonaws.com/*"}
+		needs = append(needs, need{account, of(linked.String()), []string{"iam:CreateServiceLinkedRole"}})
 	}
 	return needs
 }
