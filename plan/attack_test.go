@@ -192,6 +192,14 @@ func documentAttacks() []attack {
 			a.edit(t, keyPolicy, `{"Sid":"KeyreachReaders","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::444455556666:root"},"Action":"kms:Decrypt","Resource":"*"},`, ``)
 			a.edit(t, keyPolicy, `"Sid":"KeyreachIssue43d2158bGroup"`, `"Sid":"KeyreachReaders"`)
 		}},
+		{"fewer grants than an earlier plan let be made", "auto-scaling", plan.Chosen{}, func(e *estate.Estate) {
+			k := e.Key("arn:aws:kms:us-east-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab")
+			next, err := e.Apply(&estate.KeyPolicy{Key: k.ARN, Document: strings.Replace(k.Policy.Source.String(), `"Statement":[`,
+				`"Statement":[{"Sid":"KeyreachIssue43d2158bGroup","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"kms:CreateGrant","Resource":"*","Condition":{"ForAllValues:StringEquals":{"kms:GrantOperations":["CreateGrant","Decrypt"]},"StringEquals":{"kms:GranteePrincipal":"arn:aws:iam::111122223333:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"}}},`, 1)})
+			if err == nil {
+				*e = *next
+			}
+		}, replace(keyPolicy, `"kms:GrantOperations":["CreateGrant","Decrypt",`, `"kms:GrantOperations":[`)},
 		{"principals who are there, told to be gone", "auto-scaling", plan.Chosen{}, nil, func(_ *testing.T, a *attacked) {
 			a.plan.Steps[0].Gone = []string{"arn:aws:iam::444455556666:root"}
 		}},

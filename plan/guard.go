@@ -192,7 +192,18 @@ func (c *checker) mayGo(old *raw, now []raw) bool {
 	if old.withoutOrphans == "" || old.withoutOrphans != old.text && slices.ContainsFunc(now, func(n raw) bool { return n.text == old.withoutOrphans }) {
 		return true
 	}
-	return managedSid(old.Sid) && old.Effect == "Allow" && slices.ContainsFunc(now, func(n raw) bool { return n.Sid == old.Sid })
+	return managedSid(old.Sid) && old.Effect == "Allow" && slices.ContainsFunc(now, func(n raw) bool { return n.Sid == old.Sid && n.holds(old) })
+}
+
+// holds reports whether a statement has the actions of another, and lets grants allow what
+// that did: another route may need them.
+func (n *raw) holds(old *raw) bool {
+	const operator, key = "ForAllValues:StringEquals", "kms:GrantOperations"
+	lacks := func(words []string) func(string) bool {
+		return func(w string) bool { return !slices.Contains(words, w) }
+	}
+	return !slices.ContainsFunc(wordsOf(old.Action), lacks(wordsOf(n.Action))) &&
+		!slices.ContainsFunc(wordsOf(old.Condition[operator][key]), lacks(wordsOf(n.Condition[operator][key])))
 }
 
 func (c *checker) inline(o, was *estate.InlinePolicy) error {
