@@ -31,11 +31,26 @@ func (c *Cloud) failed(err error, operation, account, region string) error {
 	case errors.As(err, &api):
 		e.Code = api.ErrorCode()
 		e.Kind = kindOf(api.ErrorCode(), api.ErrorMessage(), response)
-		e.Err = &said{api.ErrorCode(), api.ErrorMessage(), err}
+		e.Err = &said{api.ErrorCode(), quiet(api.ErrorMessage()), err}
 	case errors.As(err, &signing), strings.Contains(err.Error(), "failed to refresh cached credentials"), strings.Contains(err.Error(), "failed to retrieve credentials"):
 		e.Kind = cloud.Credentials
 	}
 	return e
+}
+
+// quiet is AWS's text without the request that it repeats when a signature is wrong: the
+// token of the session is in that. See
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/signature-v4-troubleshooting.html.
+func quiet(text string) string {
+	if at := strings.Index(text, "Canonical String"); at >= 0 {
+		text = text[:max(strings.LastIndexByte(text[:at], '\n'), 0)]
+	}
+	for _, header := range []string{"x-amz-security-token:", "authorization="} {
+		if at := strings.Index(strings.ToLower(text), header); at >= 0 {
+			text = text[:at]
+		}
+	}
+	return strings.TrimSpace(text)
 }
 
 // said is AWS's answer without the SDK's words around it.
@@ -51,7 +66,7 @@ func (s *said) Unwrap() error { return s.err }
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html and
 // https://docs.aws.amazon.com/kms/latest/APIReference/CommonErrors.html.
 func kindOf(code, text string, response *awshttp.ResponseError) cloud.Kind {
-	plain := strings.TrimSuffix(strings.TrimSuffix(code, "Exception"), "Fault")
+	plain := strings.TrimPrefix(strings.TrimSuffix(strings.TrimSuffix(code, "Exception"), "Fault"), "KMS.") // S3 says whose error it is
 	switch plain {
 	case "AccessDenied", "UnauthorizedOperation", "AuthFailure", "NotAuthorized", "Forbidden", "AllAccessDisabled":
 		return cloud.Denied

@@ -64,7 +64,7 @@ func (c *Cloud) putBucket(ctx context.Context, o *estate.NewBucket) error {
 		in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(o.Region)}
 	}
 	err = opTell(ctx, b.opPlace, "s3:CreateBucket", b.api.CreateBucket, in)
-	return opDone(err, cloud.Exists) // BucketAlreadyOwnedByYou; that of another account has another code
+	return opUnset(err, "BucketAlreadyOwnedByYou") // that of another account is BucketAlreadyExists
 }
 
 func (c *Cloud) currentSetting(ctx context.Context, o *estate.BucketSetting) (*estate.BucketSetting, error) {

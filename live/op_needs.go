@@ -144,13 +144,16 @@ func opNeeds(op estate.Op) []need {
 	case *estate.InlinePolicy, *estate.NewRole, *estate.LinkedRole:
 		return iamNeeds(op)
 	case *estate.EBSEncryption:
-		return []need{
-			{s.Account, of("*"), []string{
+		keys := []need{{s.Account, of(anyKey(o.Account, o.Region)), []string{"kms:DescribeKey"}}} // of whichever key is the default
+		if a, err := arn.Parse(o.Key); err == nil && a.Account != o.Account {
+			keys = append(keys, need{s.Account, of(o.Key), []string{"kms:DescribeKey"}})
+		}
+		return append(keys, need{
+			s.Account, of("*"), []string{
 				"ec2:GetEbsEncryptionByDefault", "ec2:GetEbsDefaultKmsKeyId", "ec2:EnableEbsEncryptionByDefault", "ec2:DisableEbsEncryptionByDefault",
 				"ec2:ModifyEbsDefaultKmsKeyId", "ec2:ResetEbsDefaultKmsKeyId",
-			}},
-			{s.Account, of(anyKey(o.Account, o.Region)), []string{"kms:DescribeKey"}}, // of whichever key is the default
-		}
+			},
+		})
 	case *estate.ReplicationEncryption:
 		return drsNeeds(o)
 	case *estate.VaultPolicy:
@@ -224,7 +227,8 @@ func newKeyNeeds(o *estate.NewKey, key string) []need {
 		needs = append(needs, need{account, of(knownKey(o.Primary)), []string{"kms:ReplicateKey"}})
 	}
 	if o.MultiRegion || o.Primary != "" {
-		needs = append(needs, need{account, of("*"), []string{"iam:CreateServiceLinkedRole"}})
+		linked := arn.ARN{Partition: opPartition(o.Slot().Region), Service: "iam", Account: account, Resource: "role/aws-service-role/mrk.kms.amazonaws.com/*"}
+		needs = append(needs, need{account, of(linked.String()), []string{"iam:CreateServiceLinkedRole"}})
 	}
 	return needs
 }
@@ -310,7 +314,7 @@ func shareNeeds(o *estate.Share) []need {
 		what.Resource = "snapshot/" + opLastName(o.ID)
 		return []need{
 			{o.Account, of("*"), []string{"ec2:DescribeSnapshotAttribute"}}, {o.Account, of(what.String()), []string{"ec2:ModifySnapshotAttribute"}},
-			{o.Account, object{"*", "ec2." + o.Region + ".amazonaws.com"}, []string{"kms:ReEncryptFrom", "kms:ReEncryptTo"}}, // of whichever key encrypts it
+			{o.Account, object{"*", "ec2." + o.Region + ".amazonaws.com"}, []string{"kms:DescribeKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"}}, // of whichever key encrypts it
 		}
 	case opImage:
 		what.Resource = "image/" + opLastName(o.ID)

@@ -40,7 +40,8 @@ type Options struct {
 	// SessionName is the name of the sessions of roles that are assumed; it stands in
 	// CloudTrail.
 	SessionName string
-	// SessionPolicies narrow, by account, the sessions of roles that are assumed.
+	// SessionPolicies narrow, by account, the sessions of roles in which its calls are made;
+	// one that is only on the way to another account has to assume the role there.
 	SessionPolicies map[string]string
 	// MaxAttempts is how often a call is made that fails in passing; 0 means 5.
 	MaxAttempts int
@@ -211,18 +212,22 @@ func (c *Cloud) way(ctx context.Context, account string, through []string) (aws.
 	if err != nil || access.RoleARN == "" {
 		return cfg, err
 	}
-	return c.assume(cfg, account, access), nil
+	policy := c.options.SessionPolicies[account]
+	if len(through) > 0 {
+		policy = "" // on the way to another account, whose role has to be assumed from here
+	}
+	return c.assume(cfg, policy, access), nil
 }
 
-// assume is a session of a role, narrowed where that was asked for.
-func (c *Cloud) assume(cfg aws.Config, account string, access route.Access) aws.Config {
+// assume is a session of a role, narrowed by a policy where there is one.
+func (c *Cloud) assume(cfg aws.Config, policy string, access route.Access) aws.Config {
 	provider := stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), access.RoleARN, func(o *stscreds.AssumeRoleOptions) {
 		o.RoleSessionName = c.options.SessionName
 		if access.ExternalID != "" {
 			o.ExternalID = &access.ExternalID
 		}
-		if p := c.options.SessionPolicies[account]; p != "" {
-			o.Policy = &p
+		if policy != "" {
+			o.Policy = &policy
 		}
 	})
 	cfg.Credentials = aws.NewCredentialsCache(provider)

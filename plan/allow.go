@@ -15,6 +15,7 @@ import (
 type allowance struct {
 	principal string // ARN
 	account   string // any principal of the account
+	partition string // of account
 	org       string
 	actions   []string
 	resource  string
@@ -77,8 +78,9 @@ func allowancesOf(r *route.RequestProof, o Options) []allowance {
 	}
 	list := []allowance{a}
 	if needsGrant(caller, key) {
-		list = append(list, allowance{principal: r.Caller, actions: a.actions, resource: r.Key, part: usePart, byGrant: true})
-		list = append(list, allowance{account: caller.Account, actions: []string{"kms:CreateGrant"}, resource: r.Key, part: issuePart, grantee: r.Caller, grantOps: []string{strings.TrimPrefix(r.Use.Action, "kms:")}})
+		ops := operationsOf(r)
+		list = append(list, allowance{principal: r.Caller, actions: actionsOf(ops), resource: r.Key, part: usePart, byGrant: true})
+		list = append(list, allowance{account: caller.Account, partition: caller.Partition, actions: []string{"kms:CreateGrant"}, resource: r.Key, part: issuePart, grantee: r.Caller, grantOps: ops})
 	}
 	if o.Org != "" && caller.Account != key.Account {
 		open := a
@@ -86,6 +88,15 @@ func allowancesOf(r *route.RequestProof, o Options) []allowance {
 		list = append(list, open)
 	}
 	return list
+}
+
+// actionsOf are the actions of a grant's operations.
+func actionsOf(operations []string) []string {
+	var actions []string
+	for _, op := range operations {
+		actions = append(actions, "kms:"+op)
+	}
+	return actions
 }
 
 func vaultAllowance(c *route.Precondition, e *estate.Estate) []allowance {
@@ -96,7 +107,7 @@ func vaultAllowance(c *route.Precondition, e *estate.Estate) []allowance {
 	for i := range e.Resources {
 		r := &e.Resources[i]
 		if r.Type == c.Args["type"] && r.Account == c.Args["account"] && r.Region == c.Args["region"] {
-			list = append(list, allowance{account: c.Args["value"], actions: []string{"backup:CopyIntoBackupVault"}, resource: r.ID, part: vaultPart})
+			list = append(list, allowance{account: c.Args["value"], partition: partitionOf(r.Region), actions: []string{"backup:CopyIntoBackupVault"}, resource: vaultARN(r.Account, r.Region, r.ID), part: vaultPart})
 		}
 	}
 	return list
@@ -172,11 +183,12 @@ func (a *allowance) names(s *statement, principal string) bool {
 	switch {
 	case a.org != "":
 		if strings.Contains(a.org, "/") {
-			return principal == "*" && only(s, "ForAnyValue:StringLike", "aws:PrincipalOrgPaths", []string{strings.TrimSuffix(a.org, "*") + "*"})
+			return principal == "*" && only(s, "ForAnyValue:StringLike", "aws:PrincipalOrgPaths", []string{orgPattern(a.org)})
 		}
 		return principal == "*" && only(s, "StringEquals", "aws:PrincipalOrgID", []string{a.org})
 	case a.account != "":
-		return parsed(principal).Account == a.account
+		p := parsed(principal)
+		return p.Account == a.account && p.Partition == a.partition
 	}
 	return a.is(principal)
 }

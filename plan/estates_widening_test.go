@@ -43,6 +43,11 @@ func (w *inventedWorld) needs(t *testing.T) []need {
 					n.via = usage.ViaService(r.Use.Via, key.Region)
 				}
 				list = append(list, n)
+				if role, known := awsfacts.ServiceLinkedRoleFor(r.Caller); caller.IsServiceLinked() && caller.Account != key.Account && !(known && role.KMSUse) {
+					for _, op := range r.Use.Grants { // who makes grants by a grant hands on what that allows
+						list = append(list, need{caller: caller, action: "kms:" + op, key: key})
+					}
+				}
 			}
 		}
 	}

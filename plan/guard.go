@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/internal/source"
 	"github.com/keyreach/keyreach/route"
 )
 
@@ -19,6 +20,7 @@ const (
 	LockoutGuard  Guard = "lockout"  // a key would lose its last durable administrator
 	WideningGuard Guard = "widening" // the plan opens more than the routes need
 	LengthGuard   Guard = "length"   // a policy would be too long for AWS
+	ProofGuard    Guard = "proof"    // the plan does not do what it says
 )
 
 // RefusedError says that a guard refuses a plan.
@@ -47,6 +49,9 @@ func (e *RefusedError) Error() string {
 // that is: it asks the routes. The difference in access is noted in Opens. An error is a
 // *RefusedError when a guard refuses.
 func (p *Plan) Check(routes []route.Route, e *estate.Estate, o Options) error {
+	if err := members(o.Org, e); err != nil {
+		return err
+	}
 	routes = on(routes, e)
 	allowed, err := allowances(routes, e, o)
 	if err != nil {
@@ -88,6 +93,9 @@ func (c *checker) structure() error {
 		if err != nil {
 			return fmt.Errorf("checking the plan: %w", err)
 		}
+		if err := c.told(&c.plan.Steps[i], was); err != nil {
+			return err
+		}
 		if err := c.op(op, was); err != nil {
 			return err
 		}
@@ -106,11 +114,11 @@ func (c *checker) op(op, was estate.Op) error {
 	case *estate.InlinePolicy:
 		return c.inline(o, was.(*estate.InlinePolicy))
 	case *estate.VaultPolicy:
-		return c.document(s, o.Document, was.(*estate.VaultPolicy).Document, o.Vault, "")
+		return c.document(s, o.Document, was.(*estate.VaultPolicy).Document, vaultARN(o.Account, o.Region, o.Vault), "")
 	case *estate.BucketSetting:
 		return c.bucket(o, was.(*estate.BucketSetting))
 	case *estate.GrantTo:
-		return c.grant(o)
+		return c.grant(o, was.(*estate.GrantTo))
 	}
 	if c.setting(op) {
 		return nil
@@ -128,6 +136,9 @@ func (c *checker) document(s estate.Slot, after, before, resource, holder string
 	if err != nil {
 		return c.widens("the %s as it is cannot be read: %v", s, err)
 	}
+	if err := c.framed(s, after, before); err != nil {
+		return err
+	}
 	for i := range old {
 		if !slices.ContainsFunc(now, func(n raw) bool { return n.text == old[i].text }) && !c.mayGo(&old[i], now) {
 			return c.widens("the %s loses the statement %s", s, orElse(old[i].Sid, old[i].text))
@@ -144,7 +155,7 @@ func (c *checker) document(s estate.Slot, after, before, resource, holder string
 		} else if n.Resource != "*" {
 			return c.widens("the statement %s of the %s is about %q", n.Sid, s, n.Resource)
 		}
-		if n.strange || !covers(c.allowed, &n.statement, at, holder) {
+		if n.strange || !managedSid(n.Sid) || !covers(c.allowed, &n.statement, at, holder) {
 			return c.widens("the statement %s of the %s allows more than the routes need: %s", orElse(n.Sid, "without a Sid"), s, n.text)
 		}
 		if err := c.operations(s, n); err != nil {
@@ -157,17 +168,18 @@ func (c *checker) document(s estate.Slot, after, before, resource, holder string
 // operations looks at which grants a statement lets an account issue.
 func (c *checker) operations(s estate.Slot, n *raw) error {
 	ops := wordsOf(n.Condition["ForAllValues:StringEquals"]["kms:GrantOperations"])
-	grantee := wordsOf(n.Condition["StringEquals"]["kms:GranteePrincipal"])
-	if len(ops) == 0 || len(grantee) != 1 {
+	grantees := wordsOf(n.Condition["StringEquals"]["kms:GranteePrincipal"])
+	if len(ops) == 0 || len(grantees) == 0 {
 		return nil
 	}
-	key := n.Resource
-	if s.Kind == "key-policy" {
-		key = s.Subject
+	key := s.Subject
+	if s.Kind != "key-policy" {
+		key = n.Resource
 	}
 	for _, op := range ops {
-		if !c.granted(key, grantee[0], op) && !slices.ContainsFunc(c.allowed, func(a allowance) bool {
-			return a.part == issuePart && a.grantee == grantee[0] && slices.Contains(a.grantOps, op) && (s.Kind != "key-policy" || a.resource == s.Subject)
+		had := !slices.ContainsFunc(grantees, func(g string) bool { return !c.granted(key, g, op) })
+		if !had && !slices.ContainsFunc(c.allowed, func(a allowance) bool {
+			return a.part == issuePart && !slices.ContainsFunc(grantees, func(g string) bool { return g != a.grantee }) && slices.Contains(a.grantOps, op) && a.resource == key
 		}) {
 			return c.widens("the statement %s of the %s lets grants allow %s", n.Sid, s, op)
 		}
@@ -190,17 +202,39 @@ func (c *checker) mayGo(old *raw, now []raw) bool {
 	if old.withoutOrphans == "" || old.withoutOrphans != old.text && slices.ContainsFunc(now, func(n raw) bool { return n.text == old.withoutOrphans }) {
 		return true
 	}
-	return strings.HasPrefix(old.Sid, sidPrefix) && old.Effect == "Allow" && slices.ContainsFunc(now, func(n raw) bool { return n.Sid == old.Sid })
+	return managedSid(old.Sid) && old.Effect == "Allow" && slices.ContainsFunc(now, func(n raw) bool { return n.Sid == old.Sid && n.holds(old) })
+}
+
+// holds reports whether a statement has the actions of another, and lets grants allow what
+// that did: another route may need them.
+func (n *raw) holds(old *raw) bool {
+	const operator, key = "ForAllValues:StringEquals", "kms:GrantOperations"
+	lacks := func(words []string) func(string) bool {
+		return func(w string) bool { return !slices.Contains(words, w) }
+	}
+	return !slices.ContainsFunc(wordsOf(old.Action), lacks(wordsOf(n.Action))) &&
+		!slices.ContainsFunc(wordsOf(old.Condition[operator][key]), lacks(wordsOf(n.Condition[operator][key])))
 }
 
 func (c *checker) inline(o, was *estate.InlinePolicy) error {
 	holder := o.Principal
+	if !slices.ContainsFunc(c.routes, func(r route.Route) bool { return inlineName(r.Name) == o.Name }) {
+		return c.widens("the %s is none of a route's", o.Slot())
+	}
 	return c.document(o.Slot(), o.Document, was.Document, "", holder)
 }
 
-func (c *checker) grant(o *estate.GrantTo) error {
-	if o.Absent {
+// grant looks at a grant and at the one that it takes the place of: a grant of a name ends
+// others of the name.
+func (c *checker) grant(o, was *estate.GrantTo) error {
+	own := grantName(&grant{key: o.Key, grantee: o.Grantee}, "")
+	switch {
+	case o.Absent:
 		return c.widens("a plan that opens revokes the grant %s", o.Name)
+	case o.Name != own && !strings.HasPrefix(o.Name, own+"/"), o.Constraints != nil:
+		return c.widens("the grant %s is none that a plan makes for %s", o.Name, o.Grantee)
+	case !was.Absent && !c.gone(was.Grantee) && (was.Grantee != o.Grantee || slices.ContainsFunc(was.Operations, func(op string) bool { return !slices.Contains(o.Operations, op) })):
+		return c.widens("the grant %s ends one of the name that allows %s more", o.Name, was.Grantee)
 	}
 	for _, op := range o.Operations {
 		if !c.granted(o.Key, o.Grantee, op) && !slices.ContainsFunc(c.allowed, func(a allowance) bool {
@@ -241,7 +275,7 @@ func readStatements(text string, isGone func(string) bool) ([]raw, error) {
 		r := raw{text: canonical(n.Any())}
 		dec := json.NewDecoder(bytes.NewReader([]byte(r.text)))
 		dec.DisallowUnknownFields()
-		r.strange = dec.Decode(&r.statement) != nil
+		r.strange = dec.Decode(&r.statement) != nil || slices.ContainsFunc(n.Fields, func(f source.Field) bool { return !slices.Contains(elements[:], f.Name) })
 		if sid := n.Field("Sid"); sid != nil {
 			r.Sid = sid.Text
 		}

@@ -53,7 +53,7 @@ func administered(op estate.Op) string {
 	case *estate.NewKey:
 		return o.ARN
 	case *estate.VaultPolicy:
-		return "arn:" + partitionOf(o.Region) + ":backup:" + o.Region + ":" + o.Account + ":backup-vault:" + o.Vault
+		return vaultARN(o.Account, o.Region, o.Vault)
 	case *estate.BucketSetting:
 		if o.Setting == estate.BucketPolicy {
 			return "arn:" + partitionOf(o.Region) + ":s3:::" + o.Bucket
@@ -84,6 +84,9 @@ func (c *checker) difference() error {
 	c.plan.Opens = nil
 	for i := range gains {
 		g := &gains[i]
+		if c.linkedNew(g) {
+			continue
+		}
 		if c.expected(g) && c.ownNew(g) {
 			c.note(g.Resource + " is new, and open to what its account allows, as everything of the account is")
 			continue
@@ -133,8 +136,7 @@ func (c *checker) fromMade(g *access.Gain) bool {
 				return true
 			}
 		case *estate.LinkedRole:
-			// IAM lets nobody but the service change or assume it.
-			if g.Resource == o.ARN || g.Principal == o.ARN && c.byItself(g) {
+			if g.Principal == o.ARN && c.byItself(g) {
 				return true
 			}
 		case *estate.NewRole:
@@ -145,6 +147,16 @@ func (c *checker) fromMade(g *access.Gain) bool {
 		}
 	}
 	return false
+}
+
+// linkedNew reports whether a gain is on a service-linked role that is made: IAM lets nobody
+// but the service change or assume it, whatever policies say, so that nothing is opened. See
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/using-service-linked-roles.html.
+func (c *checker) linkedNew(g *access.Gain) bool {
+	return !g.Incomplete && c.plan.Kind != "revoke" && slices.ContainsFunc(c.plan.Steps, func(s Step) bool {
+		o, ok := s.Op.(*estate.LinkedRole)
+		return ok && g.Resource == o.ARN
+	})
 }
 
 // ownNew reports whether a gain is of an account on a key or bucket that is made for it.
@@ -215,10 +227,16 @@ func (c *checker) opens(a *allowance, g *access.Gain, action string) bool {
 	return true
 }
 
+// vaultARN is the ARN of a vault that may be told by it.
+func vaultARN(account, region, vault string) string {
+	if strings.HasPrefix(vault, "arn:") {
+		return vault
+	}
+	return "arn:" + partitionOf(region) + ":backup:" + region + ":" + account + ":backup-vault:" + vault
+}
+
 func sameResource(a *allowance, resource string) bool {
 	switch a.part {
-	case vaultPart:
-		return resource == a.resource || strings.HasSuffix(resource, ":backup-vault:"+a.resource)
 	case writePart, readPart:
 		return strings.HasPrefix(resource, strings.TrimSuffix(a.resource, "*"))
 	}

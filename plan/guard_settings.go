@@ -1,8 +1,10 @@
 package plan
 
 import (
+	"bytes"
 	"slices"
 
+	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/route"
 )
@@ -12,32 +14,42 @@ import (
 func (c *checker) setting(op estate.Op) bool {
 	switch o := op.(type) {
 	case *estate.LinkedRole:
-		return !o.Absent && parsed(o.ARN).IsServiceLinked() && c.acts(o.ARN)
+		known, ok := awsfacts.ServiceLinkedRoleFor(o.ARN)
+		return !o.Absent && ok && o.Service == known.Service && parsed(o.ARN).IsServiceLinked() && c.acts(o.ARN)
 	case *estate.NewRole:
 		return c.stagingRole(o)
-	case *estate.NewKey:
-		k := parsedARN(o.ARN)
-		return !o.Absent && c.has(func(_ *route.Route, p *route.Party) bool { return p.Key == o.ARN }) && estate.CanonicalPolicy(o.Document) == estate.CanonicalPolicy(ownerPolicy(k.Partition, k.Account))
-	case *estate.Alias:
-		return c.has(func(_ *route.Route, p *route.Party) bool {
-			return p.Alias == o.Name && p.Account == o.Account && p.Region == o.Region && p.Key == o.Key
-		})
-	case *estate.Rotation:
-		return o.On && c.has(func(_ *route.Route, p *route.Party) bool { return p.Key == o.Key })
 	case *estate.KeyState:
 		return o.State == "Enabled" && c.o.EnableKeys && c.has(func(_ *route.Route, p *route.Party) bool { return p.Key == o.Key })
-	case *estate.EBSEncryption:
-		return c.o.EBSDefault && o.Encrypt && c.has(func(_ *route.Route, p *route.Party) bool {
-			return p.Account == o.Account && p.Region == o.Region && p.Key == o.Key
-		})
 	case *estate.ReplicationEncryption:
-		return o.Encryption == "CUSTOM" && c.has(func(r *route.Route, p *route.Party) bool {
+		return o.Encryption == "CUSTOM" && o.Type == "drs:ReplicationConfigurationTemplate" && c.has(func(r *route.Route, p *route.Party) bool {
 			return p.Account == o.Account && p.Region == o.Region && p.Key == o.Key
 		})
-	case *estate.NewBucket:
-		return !o.Absent && slices.Contains(c.o.Buckets, o.Bucket)
-	case *estate.Share:
-		return !o.Off && slices.Contains(c.o.Share, o.ID) && c.has(func(_ *route.Route, p *route.Party) bool { return p.Account == o.With })
+	case *estate.NewKey:
+		// A replica that is there already was made by an earlier run of the plan.
+		k := c.base.Key(o.ARN)
+		return c.founds(op) || !o.Absent && k != nil && k.PrimaryKey != "" && k.PrimaryKey == o.Primary && k.State != "PendingDeletion"
+	case *estate.Alias, *estate.Rotation, *estate.NewBucket, *estate.EBSEncryption, *estate.Share:
+		return c.founds(op)
+	}
+	return false
+}
+
+// founds reports whether the routes, and what was chosen beside, ask for an op before
+// anything is proven: the planner is asked anew, for each route by itself, since what two
+// ask for is made for the first that is planned.
+func (c *checker) founds(op estate.Op) bool {
+	want, err := estate.MarshalOp(op)
+	if err != nil {
+		return false
+	}
+	for i := range c.routes {
+		m := newMaker(c.routes[i:i+1], c.base, c.o)
+		m.foundations()
+		for _, w := range slices.Concat(m.first, m.last) {
+			if have, err := estate.MarshalOp(w.op); err == nil && bytes.Equal(have, want) {
+				return true
+			}
+		}
 	}
 	return false
 }
@@ -70,20 +82,10 @@ func (c *checker) stagingRole(o *estate.NewRole) bool {
 
 // bucket lets the settings through that the set-up of a bucket makes.
 func (c *checker) bucket(o, was *estate.BucketSetting) error {
-	fine := false
-	switch o.Setting {
-	case estate.BucketPolicy:
+	if o.Setting == estate.BucketPolicy {
 		return c.document(o.Slot(), o.Text, was.Text, "", "")
-	case estate.BucketPublicAccess, estate.BucketKeyOn:
-		fine = o.Text == "true"
-	case estate.BucketVersioning:
-		fine = o.Text == "Enabled"
-	case estate.BucketEncryption:
-		fine = c.has(func(_ *route.Route, p *route.Party) bool { return p.Account == o.Account && p.Key == o.Text })
-	case estate.BucketLifecycle:
-		fine = o.Text == lifecycle
 	}
-	if !fine || !slices.Contains(c.o.Buckets, o.Bucket) {
+	if !c.founds(o) {
 		return c.widens("nothing in the routes asks for the %s", o.Slot())
 	}
 	return nil

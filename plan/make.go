@@ -40,6 +40,9 @@ const rounds = 4
 // routes need. What no op opens is in Stuck; a route that stays blocked gets no ops
 // unless the plan is partial.
 func Make(routes []route.Route, e *estate.Estate, o Options) (*Plan, error) {
+	if err := members(o.Org, e); err != nil {
+		return nil, err
+	}
 	routes = on(routes, e)
 	p, err := attempt(routes, e, o)
 	if err != nil {

@@ -217,13 +217,20 @@ func (m *maker) wantGrant(name string, r *route.RequestProof, caller arn.Princip
 		return // stuck says who can open it
 	}
 	g := m.grantFor(r.Key, caller)
-	g.operations = union(g.operations, []string{strings.TrimPrefix(r.Use.Action, "kms:")})
+	g.operations = union(g.operations, operationsOf(r))
 	g.routes = union(g.routes, []string{name})
 }
 
 // grantOf is the grant for one use.
 func grantOf(r *route.RequestProof, caller arn.Principal) *grant {
-	return &grant{key: r.Key, grantee: caller.Text, issuer: caller.Account, operations: []string{strings.TrimPrefix(r.Use.Action, "kms:")}}
+	return &grant{key: r.Key, grantee: caller.Text, issuer: caller.Account, operations: operationsOf(r)}
+}
+
+// operationsOf are the operations of a grant for one use. Who makes grants by a grant hands
+// on no more than that allows. See
+// https://docs.aws.amazon.com/kms/latest/developerguide/create-grant-overview.html.
+func operationsOf(r *route.RequestProof) []string {
+	return union([]string{strings.TrimPrefix(r.Use.Action, "kms:")}, r.Use.Grants)
 }
 
 func (m *maker) grantFor(key string, caller arn.Principal) *grant {

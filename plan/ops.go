@@ -15,15 +15,21 @@ import (
 	"github.com/keyreach/keyreach/policy"
 )
 
-// Limits of the sizes of policies, in characters. See
-// https://docs.aws.amazon.com/kms/latest/developerguide/resource-limits.html and
-// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html, which does
-// not count white space.
+// Limits of the sizes of policies, in characters. White space counts. See
+// https://docs.aws.amazon.com/kms/latest/developerguide/resource-limits.html,
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/example-bucket-policies.html; that
+// the policies of vaults have the limit of those of buckets is assumed.
 const (
-	maxKeyPolicy  = 32 * 1024
+	MaxKeyPolicy    = 32 * 1024
+	MaxVaultPolicy  = 20 * 1024
+	MaxBucketPolicy = 20 * 1024
+)
+
+// Limits of the sizes of identity policies, in characters without white space. See
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html.
+const (
 	maxRoleInline = 10240 // all inline policies of a role
 	maxUserInline = 2048  // all inline policies of a user
-	maxVault      = 20 * 1024
 )
 
 // textOf is the text of a policy of the estate; none for none.
@@ -60,8 +66,8 @@ func (m *maker) keyPolicies() ([]wanted, error) {
 		if err != nil {
 			return nil, fmt.Errorf("planning the policy of %s: %w", key, err)
 		}
-		if len(out.text) > maxKeyPolicy {
-			return nil, &RefusedError{Guard: LengthGuard, Text: fmt.Sprintf("the policy of %s would have %d characters, and KMS takes %d", key, len(out.text), maxKeyPolicy)}
+		if len(out.text) > MaxKeyPolicy {
+			return nil, &RefusedError{Guard: LengthGuard, Text: fmt.Sprintf("the policy of %s would have %d characters, and KMS takes %d", key, len(out.text), MaxKeyPolicy)}
 		}
 		why := "let in " + whom(rules[key])
 		if len(out.orphans) > 0 {
@@ -321,7 +327,13 @@ func (m *maker) grantOps() ([]wanted, error) {
 // https://docs.aws.amazon.com/kms/latest/APIReference/API_CreateGrant.html.
 func grantName(g *grant, change string) string {
 	p, key := parsed(g.grantee), parsedARN(g.key)
-	name := sidPrefix + "-" + p.Account + "-" + key.Region + "-" + p.Name
+	role := strings.Map(func(r rune) rune { // KMS takes fewer letters in the names of grants than IAM in those of roles
+		if strings.ContainsRune("+=,.@", r) {
+			return '-'
+		}
+		return r
+	}, p.Name)
+	name := sidPrefix + "-" + p.Account + "-" + key.Region + "-" + role
 	if change != "" {
 		name += "/" + camel(change)
 	}

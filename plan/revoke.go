@@ -214,7 +214,7 @@ func (r *revoker) statements(text, where string, op func(text string) estate.Op)
 	var list []managedThing
 	for i := range old {
 		sid := old[i].Sid
-		if !managedSid(sid) {
+		if !managedSid(sid) || old[i].Effect != "Allow" {
 			continue
 		}
 		list = append(list, managedThing{
@@ -232,18 +232,18 @@ func (r *revoker) statements(text, where string, op func(text string) estate.Op)
 	return list
 }
 
-// writtenSid is a Sid without the name of the route behind it.
-var writtenSid = regexp.MustCompile(`^` + sidPrefix + `[A-Z][a-z]+[0-9a-f]{8}$`)
+// writtenSid is a Sid that Keyreach gave, whatever route it was written for.
+var writtenSid = regexp.MustCompile(`^` + sidPrefix + `[A-Z][a-z]+[0-9a-f]{8}([0-9A-Za-z]*)$`)
+
+// managedSid reports whether a statement is one that Keyreach wrote.
+func managedSid(sid string) bool { return writtenSid.MatchString(sid) }
 
 // wrote reports whether a statement was written for the route, and not for one whose
 // name ends alike.
 func (r *revoker) wrote(sid string) bool {
-	rest, ok := strings.CutSuffix(sid, camel(r.name))
-	return ok && writtenSid.MatchString(rest)
+	found := writtenSid.FindStringSubmatch(sid)
+	return found != nil && found[1] == camel(r.name)
 }
-
-// managedSid reports whether a statement is one that Keyreach wrote.
-func managedSid(sid string) bool { return strings.HasPrefix(sid, sidPrefix) }
 
 // documentOf is the text of the policy that an op writes.
 func documentOf(op estate.Op) string {
@@ -275,30 +275,53 @@ func (r *revoker) leftovers() {
 	}
 }
 
-// closing lets an op of a revoking plan take away managed things only.
+// closing lets an op of a revoking plan take away managed things only, and nothing that
+// another route needs.
 func (c *checker) closing() error {
+	after := c.base
 	for i := range c.plan.Steps {
 		op := c.plan.Steps[i].Op
 		was, err := c.base.Current(op)
 		if err != nil {
 			return fmt.Errorf("checking the plan: %w", err)
 		}
-		if g, ok := op.(*estate.GrantTo); ok {
-			if !g.Absent || !strings.HasPrefix(g.Name, sidPrefix+"-") {
-				return c.widens("a plan that closes writes the grant %s", g.Name)
-			}
-			continue
+		if err := c.told(&c.plan.Steps[i], was); err != nil {
+			return err
 		}
 		if err := c.closes(op, was); err != nil {
 			return err
 		}
+		if after, err = after.Apply(op); err != nil {
+			return fmt.Errorf("checking the plan: %w", err)
+		}
+	}
+	r := &revoker{o: c.o}
+	others := slices.DeleteFunc(slices.Clone(c.routes), func(r route.Route) bool { return slices.Contains(c.plan.Routes, r.Name) })
+	before, err := r.openOf(others, c.base)
+	if err != nil {
+		return err
+	}
+	left, err := r.openOf(others, after)
+	if err != nil {
+		return err
+	}
+	if who := lost(before, left); who != "" {
+		return &RefusedError{Guard: ProofGuard, Text: "it takes away what the route " + who + " needs too"}
 	}
 	return nil
 }
 
 func (c *checker) closes(op, was estate.Op) error {
-	switch op.(type) {
+	switch o := op.(type) {
+	case *estate.GrantTo:
+		if !o.Absent || !strings.HasPrefix(o.Name, sidPrefix+"-") {
+			return c.widens("a plan that closes writes the grant %s", o.Name)
+		}
+		return nil
 	case *estate.KeyPolicy, *estate.InlinePolicy, *estate.VaultPolicy:
+		if err := c.framed(op.Slot(), documentOf(op), documentOf(was)); err != nil {
+			return err
+		}
 	default:
 		return c.widens("a plan that closes writes the %s", op.Slot())
 	}
@@ -316,7 +339,7 @@ func (c *checker) closes(op, was estate.Op) error {
 		}
 	}
 	for i := range old {
-		if !managedSid(old[i].Sid) && !slices.ContainsFunc(now, func(n raw) bool { return n.text == old[i].text }) {
+		if mine := managedSid(old[i].Sid) && old[i].Effect == "Allow"; !mine && !slices.ContainsFunc(now, func(n raw) bool { return n.text == old[i].text }) {
 			return c.widens("a plan that closes takes out a statement that Keyreach did not write, of the %s", op.Slot())
 		}
 	}

@@ -244,8 +244,8 @@ func (m *maker) settingOps() ([]wanted, error) {
 		if err != nil {
 			return nil, fmt.Errorf("planning the access policy of the vault %s: %w", at[2], err)
 		}
-		if len(out.text) > maxVault {
-			return nil, &RefusedError{Guard: LengthGuard, Text: fmt.Sprintf("the access policy of the vault %s would have %d characters, and AWS Backup takes %d", at[2], len(out.text), maxVault)}
+		if len(out.text) > MaxVaultPolicy {
+			return nil, &RefusedError{Guard: LengthGuard, Text: fmt.Sprintf("the access policy of the vault %s would have %d characters, and AWS Backup takes %d", at[2], len(out.text), MaxVaultPolicy)}
 		}
 		op.Document = out.text
 		ws = append(ws, wanted{op: op, why: "let " + whom(m.vaults[at]) + " copy recovery points into the vault", routes: routesOf(m.vaults[at]), gone: out.orphans})

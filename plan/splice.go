@@ -13,16 +13,17 @@ import (
 // Splice returns the text of the wanted policy in the form of the text that is there:
 // statements that both have stay byte for byte with all that is around them, changed ones
 // are put in their place, and new ones at the end. Where that cannot be done, and never
-// unless both texts say the same, it is the wanted text itself.
-func Splice(have, want string) string {
+// unless both texts say the same, it is the wanted text itself. So it is when the other
+// would have more than limit characters, white space included as AWS counts them.
+func Splice(have, want string, limit int) string {
 	l, ok := layoutOf(have)
 	now := nodesOf(want)
 	if !ok || len(now) == 0 {
 		return want
 	}
 	text := l.with(now)
-	if estate.CanonicalPolicy(text) != estate.CanonicalPolicy(want) {
-		return want // it has other members than that which is there
+	if len(text) > limit || estate.CanonicalPolicy(text) != estate.CanonicalPolicy(want) {
+		return want // or it has other members than that which is there
 	}
 	return text
 }

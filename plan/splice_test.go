@@ -26,7 +26,7 @@ func TestWhatAPlanLeavesAloneStaysByteForByte(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got := plan.Splice(tt.have, tt.want)
+			got := plan.Splice(tt.have, tt.want, plan.MaxKeyPolicy)
 			if got != tt.text {
 				t.Errorf("got  %q\nwant %q", got, tt.text)
 			}
@@ -34,5 +34,17 @@ func TestWhatAPlanLeavesAloneStaysByteForByte(t *testing.T) {
 				t.Error("it says something else")
 			}
 		})
+	}
+}
+
+func TestAPolicyThatWouldBeTooLongForAWSLosesItsWhiteSpace(t *testing.T) {
+	t.Parallel()
+	have := `{"Statement":[` + strings.Repeat(" ", plan.MaxKeyPolicy-400) + added + `]}`
+	want := `{"Statement":[` + added + `,` + strings.Replace(added, "New", "Newer", 1) + `]}`
+	if got := plan.Splice(have, want, plan.MaxKeyPolicy); got != want {
+		t.Errorf("the text has %d characters", len(got))
+	}
+	if got := plan.Splice(have, want, 2*plan.MaxKeyPolicy); !strings.HasPrefix(got, have[:plan.MaxKeyPolicy-400]) {
+		t.Errorf("where there is room the white space is gone: %d characters", len(got))
 	}
 }

@@ -141,8 +141,8 @@ func (r *rule) conditions() map[string]map[string]any {
 		set("StringEquals", "kms:CallerAccount", r.account)
 	}
 	switch {
-	case strings.HasPrefix(r.org, "o-") && strings.Contains(r.org, "/"):
-		set("ForAnyValue:StringLike", "aws:PrincipalOrgPaths", strings.TrimSuffix(r.org, "*")+"*")
+	case strings.Contains(r.org, "/"):
+		set("ForAnyValue:StringLike", "aws:PrincipalOrgPaths", orgPattern(r.org))
 	case r.org != "":
 		set("StringEquals", "aws:PrincipalOrgID", r.org)
 	}

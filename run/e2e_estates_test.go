@@ -60,7 +60,7 @@ func TestPlansOfInventedEstatesAreAppliedAndUndone(t *testing.T) {
 	t.Parallel()
 	var out outcomes
 	t.Run("worlds", func(t *testing.T) {
-		for seed := range uint64(estateSeeds) {
+		for seed := range uint64(estateSeeds()) {
 			t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 				t.Parallel()
 				routes, _, e := plantest.World(seed)
@@ -72,10 +72,10 @@ func TestPlansOfInventedEstatesAreAppliedAndUndone(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("%d worlds: %v", estateSeeds, out.by)
+	t.Logf("%d worlds: %v", estateSeeds(), out.by)
 	for class, percent := range map[string]int{"nothing to do": 10, "undone": 30, "refused": 2} {
-		if n := out.by[class]; n*100 < percent*estateSeeds && !(class == "refused" && estateSeeds < 100) { // rare
-			t.Errorf("%d of %d worlds are %s; at least %d %% should be", n, estateSeeds, class, percent)
+		if n := out.by[class]; n*100 < percent*estateSeeds() && !(class == "refused" && estateSeeds() < 100) { // rare
+			t.Errorf("%d of %d worlds are %s; at least %d %% should be", n, estateSeeds(), class, percent)
 		}
 	}
 }

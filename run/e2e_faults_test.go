@@ -58,7 +58,7 @@ func TestAnApplyBearsAFaultAtAnyCall(t *testing.T) {
 	want := w.ended()
 	t.Logf("%d calls, %d writes of %d steps", len(calls), len(want.writes), len(p.Steps))
 	for k, f := range allFaults() {
-		for n := 1 + k%faultStep; n <= len(calls); n += faultStep {
+		for n := 1 + k%faultStep(); n <= len(calls); n += faultStep() {
 			t.Run(fmt.Sprintf("%s at call %d %s", f.name, n, calls[n-1].Operation), func(t *testing.T) {
 				t.Parallel()
 				w, p := again(t, p)

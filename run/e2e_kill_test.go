@@ -183,7 +183,7 @@ func (w *twin) cutsOf(r *run.Run) []cut {
 // eachCut runs a test for the cuts: a few of them, or all.
 func eachCut(t *testing.T, cuts []cut, test func(*testing.T, cut)) {
 	t.Logf("%d moments", len(cuts))
-	for i := 0; i < len(cuts); i += killStep {
+	for i := 0; i < len(cuts); i += killStep() {
 		t.Run(cuts[i].String(), func(t *testing.T) {
 			t.Parallel()
 			test(t, cuts[i])

@@ -2,8 +2,6 @@
 
 package run_test
 
-const (
-	estateSeeds = 200
-	faultStep   = 1
-	killStep    = 1
-)
+func estateSeeds() int { return 200 }
+func faultStep() int   { return 1 }
+func killStep() int    { return 1 }

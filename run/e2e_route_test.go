@@ -106,7 +106,7 @@ func TestARouteBearsAFaultAtAnyCall(t *testing.T) {
 	w.clean(e, r)
 	t.Logf("%d calls for %d moves: %v", len(calls), len(moves), want.writes)
 	for k, f := range allFaults() {
-		for n := 1 + k%faultStep; n <= len(calls); n += faultStep {
+		for n := 1 + k%faultStep(); n <= len(calls); n += faultStep() {
 			t.Run(fmt.Sprintf("%s at call %d %s", f.name, n, calls[n-1].Operation), func(t *testing.T) {
 				t.Parallel()
 				w := newTwin(t, e)

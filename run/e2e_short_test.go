@@ -2,9 +2,18 @@
 
 package run_test
 
-// How much of the long tests is done in every run; the build tag long does all of it.
-const (
-	estateSeeds = 25
-	faultStep   = 4
-	killStep    = 4
-)
+import "testing"
+
+// How much of the long tests is done in every run; the build tag long does all of it, and
+// -short a little: the race detector makes a sandbox many times slower.
+
+func estateSeeds() int { return pick(6, 25) }
+func faultStep() int   { return pick(16, 4) }
+func killStep() int    { return pick(16, 4) }
+
+func pick(short, full int) int {
+	if testing.Short() {
+		return short
+	}
+	return full
+}

@@ -130,18 +130,18 @@ func inPlace(have, op estate.Op) estate.Op {
 	switch o := op.(type) {
 	case *estate.KeyPolicy:
 		if was, ok := have.(*estate.KeyPolicy); ok {
-			return &estate.KeyPolicy{Key: o.Key, Document: plan.Splice(was.Document, o.Document)}
+			return &estate.KeyPolicy{Key: o.Key, Document: plan.Splice(was.Document, o.Document, plan.MaxKeyPolicy)}
 		}
 	case *estate.VaultPolicy:
 		if was, ok := have.(*estate.VaultPolicy); ok && o.Document != "" {
 			placed := *o
-			placed.Document = plan.Splice(was.Document, o.Document)
+			placed.Document = plan.Splice(was.Document, o.Document, plan.MaxVaultPolicy)
 			return &placed
 		}
 	case *estate.BucketSetting:
 		if was, ok := have.(*estate.BucketSetting); ok && o.Setting == estate.BucketPolicy && o.Text != "" {
 			placed := *o
-			placed.Text = plan.Splice(was.Text, o.Text)
+			placed.Text = plan.Splice(was.Text, o.Text, plan.MaxBucketPolicy)
 			return &placed
 		}
 	}
