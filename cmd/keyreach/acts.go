@@ -88,7 +88,7 @@ func (a *actFlags) journal() (*run.Journal, error) {
 	case errors.As(err, &newer):
 		return nil, failure(err).hinting("use that version, or another journal with --state")
 	case err != nil:
-		return nil, failure(err).hinting("name a directory that can be written with --state")
+		return nil, failure(err).hinting("name another directory for the journal with --state")
 	}
 	return j, nil
 }
@@ -237,7 +237,7 @@ func (l *liveFlags) world(ctx context.Context, s *streams, path, estateAt string
 func routesOf(path string) (*route.File, error) {
 	file, dir, err := routesBeside(path)
 	if err == nil && file == nil {
-		err = misuse(fmt.Errorf("there is no %s in %s", route.FileName, dir)).hinting("name the directory of one, or write one with keyreach init")
+		err = misuse(fmt.Errorf("there is no %s in %s", route.FileName, dir)).hinting("name the directory of one (apply PLAN takes it as --dir), or write one with keyreach init")
 	}
 	return file, err
 }

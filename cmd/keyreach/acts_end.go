@@ -133,7 +133,7 @@ func (a *actFlags) stale(s *streams, r *run.Run, err error) error {
 			p.differs(&plan.Step{Op: c.Have, Was: c.Left})
 		}
 		exit := &exitError{code: exitStale, err: fmt.Errorf("run %s is not undone: %s changed since", since.Of, things(len(since.Changes)))}
-		return exit.hinting("nothing was written; put back what is listed and undo again, or change the rest by hand:\nkeyreach runs show " + since.Of + a.flags(false))
+		return exit.hinting("nothing was written; put back what is listed and undo again; keyreach revoke ROUTE takes out what is Keyreach's and leaves the rest; what the run wrote:\nkeyreach runs show " + since.Of + a.flags(false))
 	}
 	n := 0
 	for _, one := range flat(err) {

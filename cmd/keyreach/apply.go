@@ -63,6 +63,9 @@ it · 130 interrupted; it can be resumed.`,
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
+			if o.until == "" && c.Flags().Changed("until") {
+				return misuse(errors.New("--until is empty, and what is opened would stay open")).hinting("give it a time, as in --until 8h, or leave it out")
+			}
 			return o.run(c.Context(), s, append(args, ".")[0])
 		},
 	}
@@ -163,7 +166,8 @@ func (o *applyOptions) load(ctx context.Context, s *streams, path string) (*plan
 	}
 	chosen := report{file: in.file}
 	if err := chosen.choose(p.Routes); err != nil {
-		return nil, nil, err
+		other := fmt.Errorf("the plan %s is for %s, and %s does not declare that", path, strings.Join(p.Routes, ", "), in.file.Path)
+		return nil, nil, misuse(other).hinting("name the directory of its keyreach.yaml with --dir")
 	}
 	for i := range in.file.Routes {
 		// What only one route needs is a question of all of them.
@@ -282,7 +286,11 @@ func (a *actFlags) tellRun(p *printer, r *run.Run) {
 	if o.written > 0 && r.Kind != run.KindUndo {
 		p.verbatim(0, "To take it back: "+a.undoCommand(r.ID))
 	}
-	if !r.Until.IsZero() {
+	switch {
+	case r.Until.IsZero():
+	case o.written == 0:
+		p.line(0, 0, "It wrote nothing, so at %s there is nothing of it to close: what was so already is closed with the run that wrote it (keyreach runs list%s), or with keyreach revoke.", clockText(r.Until), a.flags(false))
+	default:
 		p.line(0, 0, "It is to be closed after %s. Nothing closes it by itself: have this run then, by cron or by hand:", clockText(r.Until))
 		p.verbatim(2, strings.TrimSpace("keyreach revoke --expired --auto-approve"+a.flags(false)+" "+pick(a.dir == ".", "", quoted(a.dir))))
 	}

@@ -57,7 +57,7 @@ code is 3.`,
 	f.StringVar(&o.out, "out", "", "print to a `FILE`")
 	f.BoolVar(&o.strict, "strict", false, "exit 3 for a fragile step too")
 	f.StringVar(&failOn, "fail-on", failOn, "exit 3 for a finding of this `SEVERITY` or above: info, warning, error, critical")
-	f.StringArrayVar(&o.routes, "route", nil, "check this route only; may be given again")
+	f.StringArrayVar(&o.routes, "route", nil, "check this `ROUTE` only; may be given again")
 	o.addLive(f)
 	return c
 }

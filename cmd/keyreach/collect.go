@@ -268,8 +268,8 @@ func replaceFile(path string, text []byte) error {
 
 // tellCollected says what was read and what not.
 func tellCollected(s *streams, stats *live.Stats) {
-	fmt.Fprintf(s.err, "collected %d %s, %d %s, %d %s, with %d calls in %s (for a key at most %d, %.1f in the mean)\n",
-		stats.Accounts, plural(stats.Accounts, "account"), stats.Regions, plural(stats.Regions, "Region"), stats.Keys, plural(stats.Keys, "key"),
+	fmt.Fprintf(s.err, "collected %d %s with %d %s%s, %d %s, with %d calls in %s (for a key at most %d, %.1f in the mean)\n",
+		stats.Accounts, plural(stats.Accounts, "account"), stats.Regions, plural(stats.Regions, "Region"), pick(stats.Accounts > 1, " between them", ""), stats.Keys, plural(stats.Keys, "key"),
 		stats.Total(), stats.Duration.Round(10*time.Millisecond), stats.KeyCallsMax, stats.KeyCallsMean)
 	tellUnread(s, stats.Record.Unread)
 }

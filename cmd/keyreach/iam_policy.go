@@ -22,7 +22,10 @@ func newIAMPolicy(s *streams) *cobra.Command {
 		Short: "Print the IAM policy that Keyreach itself needs",
 		Long: `iam-policy prints the identity policy with exactly the rights that Keyreach needs for
 a purpose, to give to the role or user that it calls AWS as, in each account. Reading
-needs no more than to look: it changes nothing and opens no data.`,
+needs no more than to look: it changes nothing and opens no data.
+
+An inline policy of a role takes it. For a user those to apply and to run are too long
+to be inline: make a managed policy of them.`,
 		Example: "  keyreach iam-policy --for read > policy.json",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -32,7 +35,7 @@ needs no more than to look: it changes nothing and opens no data.`,
 			return printNeeds(s, live.Purpose(purpose))
 		},
 	}
-	c.Flags().StringVar(&purpose, "for", purpose, "what the rights are for: "+strings.Join(purposes, ", "))
+	c.Flags().StringVar(&purpose, "for", purpose, "what the rights are for, a `PURPOSE`: "+strings.Join(purposes, ", "))
 	return c
 }
 

@@ -50,7 +50,7 @@ change of permissions opens: it then says who has to do what.`,
 	}
 	f := c.Flags()
 	f.StringVar(&o.check.estate, "estate", "", "the estate `FILE` (default: estate.json beside keyreach.yaml)")
-	f.StringArrayVar(&o.check.routes, "route", nil, "rehearse this route only; may be given again")
+	f.StringArrayVar(&o.check.routes, "route", nil, "rehearse this `ROUTE` only; may be given again")
 	f.BoolVar(&o.tight, "tight", false, "plan the uses only that AWS was seen to need")
 	f.BoolVar(&o.revoke, "revoke", false, "close again what was opened, and see that it is closed")
 	f.VarP(&o.format, "output", "o", "how to print")

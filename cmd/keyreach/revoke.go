@@ -27,7 +27,7 @@ type revokeOptions struct {
 func newRevoke(s *streams) *cobra.Command {
 	var o revokeOptions
 	c := &cobra.Command{
-		Use:   "revoke ROUTE [DIR|FILE]",
+		Use:   "revoke {ROUTE|--expired} [DIR|FILE]",
 		Short: "Take away what only one route needs, after a yes",
 		Long: `revoke takes away what Keyreach wrote and only this route needs: statements of
 policies, inline policies and grants. What another declared route needs as well stays,
@@ -73,7 +73,7 @@ func (o *revokeOptions) arguments(_ *cobra.Command, args []string) error {
 	case o.expired && (o.estate != "" || o.live || o.out != "" || o.change != ""):
 		return misuse(errors.New("revoke --expired takes runs back from the journal")).hinting("leave --estate, --live, --change and --out out")
 	case !o.expired && len(args) == 0:
-		return misuse(errors.New("revoke takes the name of a route")).hinting("keyreach routes lists them; --expired closes what is over its time")
+		return misuse(errors.New("revoke takes the name of a route")).hinting("keyreach.yaml declares them; --expired closes what is over its time")
 	case !o.expired && len(args) > 2:
 		return misuse(fmt.Errorf("revoke takes a route and a directory, and %d arguments are given", len(args)))
 	case o.change != "" && !changeText.MatchString(o.change):
@@ -124,6 +124,10 @@ func (o *revokeOptions) save(s *streams, in *planInput, p *plan.Plan) error {
 
 // runExpired undoes the runs whose time is over.
 func (o *revokeOptions) runExpired(ctx context.Context, s *streams) error {
+	file, _, err := routesBeside(o.dir)
+	if err != nil {
+		return err
+	}
 	j, err := o.journal()
 	if err != nil {
 		return err
@@ -140,10 +144,6 @@ func (o *revokeOptions) runExpired(ctx context.Context, s *streams) error {
 			return o.printRuns(s, &actView{})
 		}
 		return nil
-	}
-	file, _, err := routesBeside(o.dir)
-	if err != nil {
-		return err
 	}
 	for i := range runs {
 		if runs[i], err = j.Run(runs[i].ID); err != nil {

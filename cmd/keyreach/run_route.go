@@ -43,9 +43,9 @@ account are made by the way into it that keyreach.yaml says; whether the actor o
 may make them, keyreach check says.
 
 What is only on the way (the first snapshot, shares, copies under another key) is removed
-at the end, unless --keep (which runs resume takes too). When something fails, everything that was made is listed, with
-the command that removes it. What takes AWS long is waited for; an interrupted run goes on
-with keyreach runs resume.
+at the end, unless --keep (which runs resume takes too). When something fails, everything
+that was made is listed, with the command that removes it. What takes AWS long is waited
+for; an interrupted run goes on with keyreach runs resume.
 
 Exit codes: 0 performed · 3 the route is blocked · 4 usage or configuration · 5 credentials
 or account mismatch · 6 it failed on the way; it can be resumed, or undone · 7 nobody
@@ -62,7 +62,7 @@ approved · 130 interrupted; it can be resumed.`,
 	f.StringVar(&o.estate, "estate", "", "the estate `FILE` (default: estate.json beside keyreach.yaml)")
 	f.BoolVar(&o.live, "live", false, "look at what AWS has now, in place of a file")
 	f.StringSliceVar(&o.from, "from", nil, "the `ID` or ARN of the data: a database, snapshot, volume, image, recovery point, source server; several are parted by commas")
-	f.StringArrayVar(&o.args, "arg", nil, "what the route needs besides, as `NAME=VALUE`: bucket, iamRoleArn, sourceVault, instance; may be given again")
+	f.StringArrayVar(&o.args, "arg", nil, "what the route needs besides, as `NAME=VALUE`: "+strings.Join(argNames(), ", ")+"; may be given again")
 	f.BoolVar(&o.drill, "drill", false, "perform the last steps too, and end what they started")
 	f.BoolVar(&o.restore, "restore", false, "perform the last steps too, and leave what they started")
 	f.BoolVar(&o.keep, "keep", false, "leave what was only on the way")
@@ -72,7 +72,7 @@ approved · 130 interrupted; it can be resumed.`,
 func (o *runOptions) arguments(_ *cobra.Command, args []string) error {
 	switch {
 	case len(args) == 0:
-		return misuse(errors.New("run takes the name of a route")).hinting("keyreach routes lists them")
+		return misuse(errors.New("run takes the name of a route")).hinting("keyreach.yaml declares them")
 	case len(args) > 2:
 		return misuse(fmt.Errorf("run takes a route and a directory, and %d arguments are given", len(args)))
 	case o.drill && o.restore:
@@ -81,11 +81,20 @@ func (o *runOptions) arguments(_ *cobra.Command, args []string) error {
 		return misuse(errors.New("--drill and --keep exclude each other")).hinting("to leave what is started, give --restore")
 	}
 	for _, pair := range o.args {
-		if name, value, ok := strings.Cut(pair, "="); !ok || name == "" || value == "" {
+		name, value, ok := strings.Cut(pair, "=")
+		switch {
+		case !ok || name == "" || value == "":
 			return misuse(fmt.Errorf("--arg %q is not NAME=VALUE", pair)).hinting("as in --arg bucket=my-backups")
+		case !slices.Contains(argNames(), name):
+			return misuse(fmt.Errorf("--arg %q: no route takes %q", pair, name)).hinting("there is " + strings.Join(argNames(), ", "))
 		}
 	}
 	return nil
+}
+
+// argNames are the arguments that routes take, of one kind or another.
+func argNames() []string {
+	return []string{"bucket", "destinationVault", "iamRoleArn", "instance", "sourceVault"}
 }
 
 func (o *runOptions) run(ctx context.Context, s *streams, name string) error {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/keyreach/keyreach/cloud"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/live"
 	"github.com/keyreach/keyreach/plan"
@@ -145,7 +147,7 @@ func (a *actFlags) clean(ctx context.Context, s *streams, file *route.File, j *r
 	} else {
 		talk.line(0, 0, "Run %s made this, and it will be removed, the last first:", r.ID)
 	}
-	for _, text := range made {
+	for _, text := range slices.Backward(made) {
 		talk.line(2, 2, "- %s", text)
 	}
 	if err := a.approve(ctx, s, "Remove it?"); err != nil {
@@ -184,8 +186,32 @@ func (a *actFlags) moveEnded(s *streams, r *run.Run, err error) error {
 		return a.ended(s, r, err)
 	}
 	a.tellMade(&printer{w: s.err}, r)
-	hint := "when the cause is gone, go on with\n" + a.resumeCommand(r.ID) + "\nor remove what it made with\n" + a.undoCommand(r.ID)
+	hint := actorHint(r, err) + "when the cause is gone, go on with\n" + a.resumeCommand(r.ID)
+	if len(madeBy(r)) > 0 {
+		hint += "\nor remove what it made with\n" + a.undoCommand(r.ID)
+	}
 	return (&exitError{code: exitPartial, err: fmt.Errorf("run %s is %s: %w", r.ID, r.Status, err)}).hinting(hint)
+}
+
+// actorHint says that a call was made as somebody else than check speaks of, where AWS may
+// have refused it for want of rights: its text often says not whose.
+func actorHint(r *run.Run, err error) string {
+	var failed *cloud.Error
+	if !errors.As(err, &failed) || failed.Kind == cloud.NotFound || failed.Kind == cloud.Throttled {
+		return ""
+	}
+	for i := range slices.Backward(r.Records) {
+		rec := &r.Records[i]
+		if rec.Error == "" || rec.Step < 0 || rec.Step >= len(r.Moves) {
+			continue
+		}
+		if t := &r.Moves[rec.Step].Task; t.Actor != "" {
+			return "if it was refused for want of rights: the call was made by the way into account " + t.Account +
+				" that keyreach.yaml names, while check speaks of " + t.Actor + "\n"
+		}
+		break
+	}
+	return ""
 }
 
 // tellMade lists what a run on data made that is still there.
