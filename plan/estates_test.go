@@ -21,7 +21,7 @@ import (
 // seeds is how many worlds a test looks at.
 func seeds() uint64 {
 	if testing.Short() {
-		return 15
+		return 30
 	}
 	return 200
 }
