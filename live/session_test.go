@@ -102,3 +102,45 @@ func TestAWrongSignatureTellsNoToken(t *testing.T) {
 		t.Errorf("it is told so: %v", err)
 	}
 }
+
+// TestS3PassesTheErrorsOfKMSOn: they are of the kind that they are of from KMS.
+func TestS3PassesTheErrorsOfKMSOn(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[string]cloud.Kind{"KMS.DisabledException": cloud.State, "KMS.KMSInvalidStateException": cloud.State, "KMS.NotFoundException": cloud.NotFound} {
+		c := live.Open(live.Options{Region: opHome, HTTP: refusing{code, "the key cannot be used"}, MaxAttempts: 1, SignIn: func(context.Context, string) (live.Keys, error) {
+			return live.Keys{AccessKeyID: "any", SecretAccessKey: "any"}, nil
+		}})
+		_, err := c.Perform(t.Context(), &estate.InlinePolicy{Principal: "arn:aws:iam::" + opOwner + ":role/R", Name: "own"})
+		var failed *cloud.Error
+		if !errors.As(err, &failed) || failed.Kind != want {
+			t.Errorf("%s is %v", code, err)
+		}
+	}
+}
+
+// takenBucket is S3 where a bucket is another account's that nobody may see.
+type takenBucket struct{ fakeSTS }
+
+func (f *takenBucket) Do(r *http.Request) (*http.Response, error) {
+	status, text := 0, ""
+	switch r.Method {
+	case http.MethodHead:
+		status = http.StatusNotFound
+	case http.MethodPut:
+		status, text = http.StatusConflict, `<Error><Code>BucketAlreadyExists</Code><Message>The requested bucket name is not available.</Message></Error>`
+	default:
+		return f.fakeSTS.Do(r)
+	}
+	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(text)), Request: r}, nil
+}
+
+func TestABucketOfAnotherAccountIsNotTakenForMade(t *testing.T) {
+	t.Parallel()
+	c := live.Open(live.Options{Region: opHome, HTTP: &takenBucket{}, MaxAttempts: 1, SignIn: func(_ context.Context, principal string) (live.Keys, error) {
+		return live.Keys{AccessKeyID: principal, SecretAccessKey: "any"}, nil
+	}})
+	_, err := c.Perform(t.Context(), &estate.NewBucket{Bucket: "taken", Account: opOwner, Region: opHome})
+	if cloud.KindOf(err) != cloud.Exists {
+		t.Errorf("it is taken for made: %v", err)
+	}
+}
