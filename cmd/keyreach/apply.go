@@ -292,6 +292,17 @@ func (a *actFlags) tellRun(p *printer, r *run.Run) {
 		p.line(0, 0, "It wrote nothing, so at %s there is nothing of it to close: what was so already is closed with the run that wrote it (keyreach runs list%s), or with keyreach revoke.", clockText(r.Until), a.flags(false))
 	default:
 		p.line(0, 0, "It is to be closed after %s. Nothing closes it by itself: have this run then, by cron or by hand:", clockText(r.Until))
-		p.verbatim(2, strings.TrimSpace("keyreach revoke --expired --auto-approve"+a.flags(false)+" "+pick(a.dir == ".", "", quoted(a.dir))))
+		anywhere := *a
+		anywhere.dir, anywhere.state = absolute(a.dir), absolute(a.state)
+		p.verbatim(2, "keyreach revoke --expired --auto-approve"+anywhere.flags(false)+" "+quoted(anywhere.dir))
 	}
+}
+
+// absolute is a path as it reads from everywhere: cron begins in another directory. Empty
+// stays empty.
+func absolute(path string) string {
+	if full, err := filepath.Abs(path); err == nil && path != "" {
+		return full
+	}
+	return path
 }

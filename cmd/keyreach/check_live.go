@@ -180,7 +180,14 @@ func (r *report) probedOf(proof int) []probed {
 }
 
 func (p *probed) line() string {
-	line := fmt.Sprintf("%s: %s proved: %s (%s)", p.step, strings.Join(p.actions, ", "), p.proved, p.text)
+	said := "proved: " + p.proved
+	if p.proved == string(live.NotProvable) {
+		said = "are " + p.proved
+		if len(p.actions) == 1 {
+			said = "is " + p.proved
+		}
+	}
+	line := fmt.Sprintf("%s: %s %s (%s)", p.step, strings.Join(p.actions, ", "), said, p.text)
 	if p.against {
 		line += "; KMS answers otherwise than the policies say"
 	}

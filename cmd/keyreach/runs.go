@@ -166,7 +166,7 @@ func (a *actFlags) tellWhole(p *printer, r *run.Run) {
 	p.line(0, 0, "Run %s: %s of %s, %s", r.ID, r.Kind, strings.Join(r.Routes, ", "), r.Status)
 	facts := [][2]string{
 		{"takes back", r.Of}, {"change", r.Change}, {"plan", r.Digest}, {"accounts", strings.Join(r.Accounts, ", ")},
-		{"began", clockText(r.Started)}, {"ended", clockText(r.Ended)}, {"open until", clockText(r.Until)}, {"error", r.Error},
+		{"began", clockText(r.Started)}, {"ended", clockText(r.Ended)}, {"open until", clockText(r.Until)}, {"error", failureText(r.Error)},
 	}
 	for _, f := range facts {
 		if f[1] != "" && f[1] != "-" {
@@ -319,4 +319,13 @@ func (a *actFlags) goOnMoving(ctx context.Context, s *streams, file *route.File,
 	o := run.MoveOptions{Options: run.Options{Report: lines.report}, Keep: keep}
 	moved, err := run.Continue(ctx, a.moving(file, "keyreach-"+r.ID), j, r.ID, o)
 	return a.moved(s, moved, err)
+}
+
+// failureText is why a run stopped, as people say it: an interrupt ends the calls that are
+// under way, and their error does not name it.
+func failureText(text string) string {
+	if strings.HasSuffix(text, context.Canceled.Error()) {
+		return "interrupted"
+	}
+	return text
 }
