@@ -219,18 +219,14 @@ func TestEveryGainIsOne(t *testing.T) {
 			if g.Kind != access.GainPrincipal || g.Uncertain || g.Incomplete || strings.Contains(g.Resource, "keyreach-unnamed") {
 				continue
 			}
+			// An invented action stands for those to come: which keys it carries nobody knows.
+			g.Actions = slices.DeleteFunc(g.Actions, func(a string) bool { return strings.Contains(a, "keyreach-unnamed") })
+			if len(g.Actions) == 0 {
+				continue
+			}
 			r, err := estate.NewRequest(g.Principal, g.Actions[0], g.Resource)
 			if err != nil {
 				rt.Fatal(err)
-			}
-			for _, k := range freeKeys {
-				v := policy.ContextValue{} // what the gain does not name may be anything
-				if text := rapid.SampledFrom([]string{"", "a", "bc", "10.1.2.3"}).Draw(rt, k); text != "" && fits(&g, k) {
-					v = policy.One(text)
-				}
-				if !strings.HasPrefix(k, "aws:PrincipalTag/") || !strings.Contains(g.Principal, ":user/") {
-					r.Context.Set(k, v)
-				}
 			}
 			for k, v := range g.Context {
 				switch len(v) {
@@ -245,12 +241,50 @@ func TestEveryGainIsOne(t *testing.T) {
 			if strings.Contains(g.Principal, "assumed-role") {
 				continue // some are told of a session with session policies
 			}
-			cb, ca := before.Bind(r), after.Bind(r)
-			if was, is := access.Decide(&cb), access.Decide(&ca); is != access.Allow || was == access.Allow {
-				rt.Fatalf("%v, and it is %v and was %v\nbefore %+v\nafter %+v", lines([]access.Gain{g}), is, was, texts(b), texts(a))
+			if !opensSomehow(before, after, &g, r) {
+				rt.Fatalf("%v opens in no context\nbefore %+v\nafter %+v", lines([]access.Gain{g}), texts(b), texts(a))
 			}
 		}
 	})
+}
+
+// opensSomehow reports whether a request opens with some values of the context keys that
+// the gain does not name. Most often it does with all; where conditions hang on two keys
+// at once a gain may say too much, which refuses rather than opens.
+func opensSomehow(before, after *estate.Estate, g *access.Gain, r estate.Request) bool {
+	var free []string
+	for _, k := range freeKeys {
+		tag := strings.HasPrefix(k, "aws:PrincipalTag/") && strings.Contains(g.Principal, ":user/")
+		_, named := g.Context[k]
+		switch {
+		case named || tag:
+		case fits(g, k):
+			free = append(free, k)
+		default:
+			r.Context.Set(k, policy.ContextValue{}) // the action has no such key
+		}
+	}
+	values := []string{"", "a", "bc", "10.1.2.3", "198.51.100.7"}
+	total := 1
+	for range free {
+		total *= len(values)
+	}
+	for n := range total {
+		q := r
+		q.Context = slices.Clone(r.Context)
+		for i, left := 0, n; i < len(free); i, left = i+1, left/len(values) {
+			v := policy.ContextValue{}
+			if text := values[left%len(values)]; text != "" {
+				v = policy.One(text)
+			}
+			q.Context.Set(free[i], v)
+		}
+		cb, ca := before.Bind(q), after.Bind(q)
+		if access.Decide(&ca) == access.Allow && access.Decide(&cb) != access.Allow {
+			return true
+		}
+	}
+	return false
 }
 
 // fits reports whether a request that gains can have the context key; keys of

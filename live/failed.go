@@ -68,7 +68,7 @@ func (s *said) Unwrap() error { return s.err }
 func kindOf(code, text string, response *awshttp.ResponseError) cloud.Kind {
 	plain := strings.TrimPrefix(strings.TrimSuffix(strings.TrimSuffix(code, "Exception"), "Fault"), "KMS.") // S3 says whose error it is
 	switch plain {
-	case "AccessDenied", "UnauthorizedOperation", "AuthFailure", "NotAuthorized", "Forbidden", "AllAccessDisabled":
+	case "AccessDenied", "UnauthorizedOperation", "AuthFailure", "NotAuthorized", "Forbidden", "AllAccessDisabled", "KMSKeyNotAccessible":
 		return cloud.Denied
 	case "ExpiredToken", "RequestExpired", "TokenRefreshRequired":
 		return cloud.Expired

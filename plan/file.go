@@ -2,6 +2,8 @@ package plan
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,10 +15,18 @@ import (
 	"github.com/keyreach/keyreach/policy"
 )
 
-// planFile is a plan in a file, with its digest.
+// planFile is a plan in a file, with its digest, and a seal over all that it says: also
+// over what it tells people.
 type planFile struct {
 	Plan
 	Written string `json:"digest"`
+	Seal    string `json:"seal"`
+}
+
+// seal is the hash of everything that the plan says.
+func (p *Plan) seal() string {
+	h := sha256.Sum256([]byte(canonical(p)))
+	return "sha256:" + hex.EncodeToString(h[:])
 }
 
 // AppendJSON appends the plan file: what Load reads back.
@@ -25,7 +35,7 @@ func (p *Plan) AppendJSON(dst []byte) ([]byte, error) {
 	enc := json.NewEncoder(b)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	if err := enc.Encode(planFile{Plan: *p, Written: p.Digest()}); err != nil {
+	if err := enc.Encode(planFile{Plan: *p, Written: p.Digest(), Seal: p.seal()}); err != nil {
 		return dst, fmt.Errorf("writing the plan: %w", err)
 	}
 	return b.Bytes(), nil
@@ -60,12 +70,16 @@ func Load(file string, data []byte) (*Plan, error) {
 	var f struct {
 		planFields
 		Written string `json:"digest"`
+		Seal    string `json:"seal"`
 	}
 	r.AddDecode(root, source.Decode(root, &f))
 	p := Plan(f.planFields)
 	r.check(root, &p)
 	if !r.Any() && f.Written != p.Digest() {
 		r.Add(place(root, "digest"), "the digest does not fit: the plan was changed after it was made", "plan again; a plan is applied exactly as it was shown")
+	}
+	if !r.Any() && f.Seal != p.seal() {
+		r.Add(place(root, "seal"), "the seal does not fit: what the plan tells was changed after it was made", "plan again; a plan is read exactly as it was shown")
 	}
 	if err := r.Err(); err != nil {
 		return nil, err

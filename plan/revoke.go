@@ -266,11 +266,33 @@ func without(text, sid string) (string, error) {
 	return string(source.AppendJSON(nil, root)), nil
 }
 
-// leftovers names the keys that were made for the route.
+// leftovers names the keys that were made for the route, and what somebody else wrote
+// into the route's policies.
 func (r *revoker) leftovers() {
+	for i := range r.base.Principals {
+		p := &r.base.Principals[i]
+		for j := range p.Policies {
+			if a := &p.Policies[j]; a.Kind == "inline" && a.Name == inlineName(r.name) {
+				r.foreign(p.ARN, a)
+			}
+		}
+	}
 	for i := range r.base.Keys {
 		if k := &r.base.Keys[i]; k.Tags["keyreach:route"] == r.name {
 			r.notes = append(r.notes, "the key "+k.ARN+", made for the route, stays: what is encrypted under it would be lost")
+		}
+	}
+}
+
+// foreign notes the statements of a route's policy that Keyreach did not write.
+func (r *revoker) foreign(holder string, a *estate.Attached) {
+	list, err := readStatements(textOf(a.Document), isGone(r.base))
+	if err != nil {
+		return
+	}
+	for i := range list {
+		if !managedSid(list[i].Sid) {
+			r.notes = append(r.notes, fmt.Sprintf("the statement %s of the policy %s of %s stays: Keyreach did not write it", orElse(list[i].Sid, "without a Sid"), a.Name, holder))
 		}
 	}
 }

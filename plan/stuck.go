@@ -227,7 +227,7 @@ func (m *maker) notes(proofs []route.Proof) []string {
 	for i := range m.grants {
 		g := &m.grants[i]
 		if m.o.Writers[g.issuer] == "" {
-			add(fmt.Sprintf("whoever applies the plan in account %s needs kms:CreateGrant on %s, by its own policies", g.issuer, g.key))
+			add(fmt.Sprintf("whoever applies the plan in account %s needs kms:CreateGrant on %s, by its own policies; to find the grant again it needs kms:ListGrants there too, or a way into the key's account", g.issuer, g.key))
 		}
 	}
 	for holder := range m.inline {

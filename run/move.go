@@ -169,6 +169,8 @@ type mover struct {
 	o     MoveOptions
 	works []moving
 	began time.Time
+	// callers is who the calls are made as, by account.
+	callers map[string]string
 }
 
 // newMoving takes the work from the run and how far it is from its records.
@@ -219,6 +221,7 @@ func (e *mover) identify(ctx context.Context) error {
 		accounts = append(accounts, e.works[i].Task.Account)
 	}
 	slices.Sort(accounts)
+	e.callers = map[string]string{}
 	for _, account := range slices.Compact(accounts) {
 		if err := e.caller(ctx, account); err != nil {
 			return err
@@ -230,10 +233,11 @@ func (e *mover) identify(ctx context.Context) error {
 // caller asks until AWS answers or has been busy for long.
 func (e *mover) caller(ctx context.Context, account string) error {
 	for attempt := 0; ; attempt++ {
-		_, err := e.m.Caller(ctx, account)
+		who, err := e.m.Caller(ctx, account)
 		switch cloud.KindOf(err) {
 		case cloud.Throttled, cloud.Unavailable, cloud.Lost:
 		default:
+			e.callers[account] = who
 			return err
 		}
 		if attempt >= busyCalls {
@@ -247,6 +251,13 @@ func (e *mover) caller(ctx context.Context, account string) error {
 
 // perform does what is not done, and then removes what was on the way.
 func (e *mover) perform(ctx context.Context) (*Run, error) {
+	for _, account := range slices.Sorted(maps.Keys(e.callers)) {
+		note := Record{Run: e.run.ID, Step: -1, Phase: PhaseNote, At: e.now(), Text: "calls to account " + account + " are made as " + e.callers[account]}
+		if err := e.j.add(context.WithoutCancel(ctx), &note); err != nil {
+			return e.end(ctx, err)
+		}
+		e.o.Report(Event{Run: e.run.ID, Of: len(e.works), Phase: PhaseNote, Text: note.Text})
+	}
 	err := e.all(ctx)
 	if err == nil && !e.o.Keep {
 		err = e.sweep(ctx, func(w *moving) bool { return w.Passing })
@@ -313,8 +324,13 @@ func (r *Run) settleMoves() {
 	e := newMoving(nil, nil, r, MoveOptions{Options: Options{Clock: System()}})
 	for i := range e.works {
 		w := &e.works[i]
-		if w.begun && !w.removed && w.progress.ID != "" && (w.Passing || r.Status != Done) {
+		switch {
+		case w.removed || r.Status == Done && !w.Passing:
+		case w.begun && w.progress.ID != "":
 			r.Left = append(r.Left, Left{Slot: w.slot(), Why: w.progress.ID})
+		case !w.begun && !w.since.IsZero() && !w.Watch:
+			// What a call makes on the way, such as a launch template, may be there.
+			r.Left = append(r.Left, Left{Slot: w.slot(), Why: "perhaps something of " + w.Task.Name + ": the call did not succeed"})
 		}
 	}
 }

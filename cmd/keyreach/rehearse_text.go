@@ -99,6 +99,9 @@ func (h *rehearsal) tellDrill(r *route.Route) {
 // tellMove tells what happens in a drill: each piece of work with its states, once.
 func (h *rehearsal) tellMove(e run.Event) {
 	text := e.Text
+	if e.Step == 0 {
+		return // of no piece of work
+	}
 	switch e.Phase {
 	case run.PhaseIntent:
 		if text != e.Slot.Part {
