@@ -222,7 +222,9 @@ func (c *collection) name(p arn.Principal) {
 	}
 	if p.Account != "" {
 		c.used[p.Account] = true
-		c.accounts[p.Account] = c.accounts[p.Account]
+		if _, known := c.accounts[p.Account]; !known {
+			c.accounts[p.Account] = false // somebody else's
+		}
 	}
 	if p.Kind != arn.AccountRoot {
 		c.named[p.Text] = p

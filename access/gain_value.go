@@ -366,9 +366,7 @@ func told(values []policy.ContextValue, uses []use) []policy.ContextValue {
 func (s *survey) usesIn(c *estate.Case, name string) []use {
 	var uses []use
 	for _, n := range c.Policies() {
-		for _, u := range s.read(n.Document).uses[strings.ToLower(name)] {
-			uses = append(uses, u)
-		}
+		uses = append(uses, s.read(n.Document).uses[strings.ToLower(name)]...)
 	}
 	pair, ok := cutFold(name, encryptionContextPrefix)
 	for i := range c.Grants {
