@@ -73,6 +73,9 @@ func TestPlansOfInventedEstatesAreAppliedAndUndone(t *testing.T) {
 		}
 	})
 	t.Logf("%d worlds: %v", estateSeeds(), out.by)
+	if testing.Short() {
+		return // too few to have some of each
+	}
 	for class, percent := range map[string]int{"nothing to do": 10, "undone": 30, "refused": 2} {
 		if n := out.by[class]; n*100 < percent*estateSeeds() && !(class == "refused" && estateSeeds() < 100) { // rare
 			t.Errorf("%d of %d worlds are %s; at least %d %% should be", n, estateSeeds(), class, percent)
