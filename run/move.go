@@ -256,6 +256,8 @@ func (e *mover) perform(ctx context.Context) (*Run, error) {
 		if err := e.j.add(context.WithoutCancel(ctx), &note); err != nil {
 			return e.end(ctx, err)
 		}
+		e.run.Records = append(e.run.Records, note)
+		e.o.After(note)
 		e.o.Report(Event{Run: e.run.ID, Of: len(e.works), Phase: PhaseNote, Text: note.Text})
 	}
 	err := e.all(ctx)
