@@ -48,6 +48,15 @@ func PartitionOf(region string) (Partition, bool) {
 	return table.list[i], true
 }
 
+// PartitionName names the partition of a Region for an ARN; "aws" for a Region that is
+// not in the data.
+func PartitionName(region string) string {
+	if p, ok := PartitionOf(region); ok {
+		return p.Name
+	}
+	return "aws"
+}
+
 // Partitions returns a copy of the public partitions, aws first.
 func Partitions() []Partition {
 	list := slices.Clone(partitions().list)

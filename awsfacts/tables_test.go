@@ -27,10 +27,16 @@ func TestPartitionOf(t *testing.T) {
 		if !ok || p.Name != tt.partition || p.DNSSuffix != tt.suffix || !awsfacts.KnownRegion(tt.region) {
 			t.Errorf("PartitionOf(%q) = %+v, %t", tt.region, p, ok)
 		}
+		if name := awsfacts.PartitionName(tt.region); name != tt.partition {
+			t.Errorf("PartitionName(%q) = %q", tt.region, name)
+		}
 	}
 	for _, region := range []string{"us-east-9", "US-EAST-1", "aws-global", ""} {
 		if p, ok := awsfacts.PartitionOf(region); ok || awsfacts.KnownRegion(region) {
 			t.Errorf("PartitionOf(%q) = %+v", region, p)
+		}
+		if name := awsfacts.PartitionName(region); name != "aws" {
+			t.Errorf("PartitionName(%q) = %q", region, name)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/awsfacts"
 )
 
 // KeyTag is the tag that a key carries which an op made: its value is the key id of
@@ -20,7 +21,7 @@ const provisionalID = "00000000-0000-4000-8000-"
 // that it may stand for a multi-Region key and its replicas too.
 func ProvisionalKey(account, region, name string) string {
 	sum := sha256.Sum256([]byte(name))
-	a := arn.ARN{Partition: partitionOf(region), Service: "kms", Region: region, Account: account, Resource: "key/" + provisionalID + hex.EncodeToString(sum[:6])}
+	a := arn.ARN{Partition: awsfacts.PartitionName(region), Service: "kms", Region: region, Account: account, Resource: "key/" + provisionalID + hex.EncodeToString(sum[:6])}
 	return a.String()
 }
 

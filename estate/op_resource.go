@@ -38,7 +38,7 @@ func (e *Estate) applyResource(op Op) error {
 	case *NewBucket:
 		e.Resources = slices.DeleteFunc(e.Resources, func(r Resource) bool { return r.Type == typeBucket && r.ID == o.Bucket })
 		if !o.Absent {
-			e.Resources = append(e.Resources, Resource{Type: typeBucket, ID: o.Bucket, ARN: "arn:" + partitionOf(o.Region) + ":s3:::" + o.Bucket, Account: o.Account, Region: o.Region,
+			e.Resources = append(e.Resources, Resource{Type: typeBucket, ID: o.Bucket, ARN: "arn:" + awsfacts.PartitionName(o.Region) + ":s3:::" + o.Bucket, Account: o.Account, Region: o.Region,
 				// S3 encrypts every new bucket so. See
 				// https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html.
 				Attributes: map[string]string{BucketEncryption: "AES256"}})
@@ -56,14 +56,6 @@ func (e *Estate) applyResource(op Op) error {
 		})
 	}
 	return fmt.Errorf("there is no such op: %T", op)
-}
-
-// partitionOf is the partition of a Region.
-func partitionOf(region string) string {
-	if p, ok := awsfacts.PartitionOf(region); ok {
-		return p.Name
-	}
-	return "aws"
 }
 
 // resource finds a resource, by its id or ARN.

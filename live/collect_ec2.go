@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/estate"
 )
 
@@ -200,7 +201,7 @@ func (r *reader) image(m *types.Image) estate.Resource {
 // ec2ARN is the ARN of what belongs to no account. See
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html.
 func ec2ARN(region, resource string) string {
-	return arn.ARN{Partition: opPartition(region), Service: "ec2", Region: region, Resource: resource}.String()
+	return arn.ARN{Partition: awsfacts.PartitionName(region), Service: "ec2", Region: region, Resource: resource}.String()
 }
 
 // readEndpoints reads the interface endpoints of AWS's services, with their policies.

@@ -39,16 +39,7 @@ func (c *Cloud) currentAlias(ctx context.Context, o *estate.Alias) (*estate.Alia
 
 // keyARN is the ARN of a key of which KMS tells the id.
 func opKeyARN(account, region, id string) string {
-	return arn.ARN{Partition: opPartition(region), Service: "kms", Region: region, Account: account, Resource: "key/" + id}.String()
-}
-
-// partition is the partition of a Region, AWS's main one for a Region that is newer
-// than the tables.
-func opPartition(region string) string {
-	if p, ok := awsfacts.PartitionOf(region); ok {
-		return p.Name
-	}
-	return "aws"
+	return arn.ARN{Partition: awsfacts.PartitionName(region), Service: "kms", Region: region, Account: account, Resource: "key/" + id}.String()
 }
 
 func (c *Cloud) putAlias(ctx context.Context, o *estate.Alias) error {

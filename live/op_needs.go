@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/estate"
 )
 
@@ -157,7 +158,7 @@ func opNeeds(op estate.Op) []need {
 	case *estate.ReplicationEncryption:
 		return drsNeeds(o)
 	case *estate.VaultPolicy:
-		vault := arn.ARN{Partition: opPartition(o.Region), Service: "backup", Region: o.Region, Account: o.Account, Resource: "backup-vault:" + vaultName(o.Vault)}
+		vault := arn.ARN{Partition: awsfacts.PartitionName(o.Region), Service: "backup", Region: o.Region, Account: o.Account, Resource: "backup-vault:" + vaultName(o.Vault)}
 		return []need{{s.Account, of(vault.String()), []string{
 			"backup:GetBackupVaultAccessPolicy", "backup:PutBackupVaultAccessPolicy", "backup:DeleteBackupVaultAccessPolicy", "backup:DescribeBackupVault",
 		}}}
@@ -197,7 +198,7 @@ func keyNeeds(op estate.Op) []need {
 	case *estate.NewKey:
 		return newKeyNeeds(o, key)
 	case *estate.Alias: // it is asked of the alias, and of the old and the new key
-		alias := arn.ARN{Partition: opPartition(o.Region), Service: "kms", Region: o.Region, Account: o.Account, Resource: o.Name}
+		alias := arn.ARN{Partition: awsfacts.PartitionName(o.Region), Service: "kms", Region: o.Region, Account: o.Account, Resource: o.Name}
 		change := []string{"kms:CreateAlias", "kms:UpdateAlias", "kms:DeleteAlias"}
 		return []need{{s.Account, of("*"), []string{"kms:ListAliases"}}, {s.Account, of(alias.String()), change}, {s.Account, of(anyKey(o.Account, o.Region)), change}}
 	case *estate.GrantTo:
@@ -227,7 +228,7 @@ func newKeyNeeds(o *estate.NewKey, key string) []need {
 		needs = append(needs, need{account, of(knownKey(o.Primary)), []string{"kms:ReplicateKey"}})
 	}
 	if o.MultiRegion || o.Primary != "" {
-		linked := arn.ARN{Partition: opPartition(o.Slot().Region), Service: "iam", Account: account, Resource: "role/aws-service-role/mrk.kms.amazonaws.com/*"}
+		linked := arn.ARN{Partition: awsfacts.PartitionName(o.Slot().Region), Service: "iam", Account: account, Resource: "role/aws-service-role/mrk.kms.amazonaws.com/*"}
 		needs = append(needs, need{account, of(linked.String()), []string{"iam:CreateServiceLinkedRole"}})
 	}
 	return needs
@@ -273,7 +274,7 @@ func drsNeeds(o *estate.ReplicationEncryption) []need {
 		id, actions = "source-server/"+opLastName(o.ID), []string{"drs:UpdateReplicationConfiguration", "drs:GetReplicationConfiguration"}
 		read.actions = nil
 	}
-	what := arn.ARN{Partition: opPartition(o.Region), Service: "drs", Region: o.Region, Account: o.Account, Resource: id}
+	what := arn.ARN{Partition: awsfacts.PartitionName(o.Region), Service: "drs", Region: o.Region, Account: o.Account, Resource: id}
 	read.actions = append(read.actions, "ec2:DescribeInstances", "ec2:DescribeSecurityGroups", "ec2:CreateSecurityGroup", "ec2:GetEbsDefaultKmsKeyId", "ec2:GetEbsEncryptionByDefault")
 	needs := []need{{o.Account, of(what.String()), actions}, read}
 	if o.Key != "" {
@@ -286,7 +287,7 @@ func bucketARN(region, bucket string) string {
 	if strings.HasPrefix(bucket, "arn:") {
 		return bucket
 	}
-	return "arn:" + opPartition(region) + ":s3:::" + bucket
+	return "arn:" + awsfacts.PartitionName(region) + ":s3:::" + bucket
 }
 
 func settingActions(setting string) []string {
@@ -308,7 +309,7 @@ func settingActions(setting string) []string {
 // shareNeeds are those of sharing. EC2 leaves the account out of the ARNs of snapshots
 // and images.
 func shareNeeds(o *estate.Share) []need {
-	what := arn.ARN{Partition: opPartition(o.Region), Service: "ec2", Region: o.Region}
+	what := arn.ARN{Partition: awsfacts.PartitionName(o.Region), Service: "ec2", Region: o.Region}
 	switch o.Type {
 	case opSnapshot:
 		what.Resource = "snapshot/" + opLastName(o.ID)

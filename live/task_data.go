@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/cloud"
 )
 
@@ -93,7 +94,7 @@ func (w *work) head(ctx context.Context) (*s3.HeadObjectOutput, error) {
 
 // objectID is the ARN of the task's object.
 func (w *work) objectID() string {
-	return "arn:" + partition(w.Region) + ":s3:::" + w.Args["bucket"] + "/" + w.Args["key"]
+	return "arn:" + awsfacts.PartitionName(w.Region) + ":s3:::" + w.Args["bucket"] + "/" + w.Args["key"]
 }
 
 func lookObject(ctx context.Context, w *work) (cloud.Progress, bool, error) {

@@ -88,15 +88,7 @@ func (w *work) rdsSource(kind string) string {
 	case err == nil || account == w.Account && !w.away():
 		return w.Source
 	}
-	return fmt.Sprintf("arn:%s:rds:%s:%s:%s:%s", partition(w.sourceRegion()), w.sourceRegion(), account, kind, w.Source)
-}
-
-// partition is that of a Region, as ARNs have it.
-func partition(region string) string {
-	if p, ok := awsfacts.PartitionOf(region); ok {
-		return p.Name
-	}
-	return "aws"
+	return fmt.Sprintf("arn:%s:rds:%s:%s:%s:%s", awsfacts.PartitionName(w.sourceRegion()), w.sourceRegion(), account, kind, w.Source)
 }
 
 // from is the Region for CopyDBSnapshot and its like, nil within a Region. The SDK signs

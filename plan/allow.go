@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/route"
 	"github.com/keyreach/keyreach/usage"
@@ -107,7 +108,7 @@ func vaultAllowance(c *route.Precondition, e *estate.Estate) []allowance {
 	for i := range e.Resources {
 		r := &e.Resources[i]
 		if r.Type == c.Args["type"] && r.Account == c.Args["account"] && r.Region == c.Args["region"] {
-			list = append(list, allowance{account: c.Args["value"], partition: partitionOf(r.Region), actions: []string{"backup:CopyIntoBackupVault"}, resource: vaultARN(r.Account, r.Region, r.ID), part: vaultPart})
+			list = append(list, allowance{account: c.Args["value"], partition: awsfacts.PartitionName(r.Region), actions: []string{"backup:CopyIntoBackupVault"}, resource: vaultARN(r.Account, r.Region, r.ID), part: vaultPart})
 		}
 	}
 	return list

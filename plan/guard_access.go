@@ -56,7 +56,7 @@ func administered(op estate.Op) string {
 		return vaultARN(o.Account, o.Region, o.Vault)
 	case *estate.BucketSetting:
 		if o.Setting == estate.BucketPolicy {
-			return "arn:" + partitionOf(o.Region) + ":s3:::" + o.Bucket
+			return "arn:" + awsfacts.PartitionName(o.Region) + ":s3:::" + o.Bucket
 		}
 	}
 	return ""
@@ -131,7 +131,7 @@ func (c *checker) fromMade(g *access.Gain) bool {
 				return true
 			}
 		case *estate.NewBucket: // as of every bucket of the account
-			at := "arn:" + partitionOf(o.Region) + ":s3:::" + o.Bucket
+			at := "arn:" + awsfacts.PartitionName(o.Region) + ":s3:::" + o.Bucket
 			if (g.Resource == at || strings.HasPrefix(g.Resource, at+"/")) && of(g, o.Account) {
 				return true
 			}
@@ -167,7 +167,7 @@ func (c *checker) ownNew(g *access.Gain) bool {
 		case *estate.NewKey:
 			return g.Resource == o.ARN && of(g, parsedARN(o.ARN).Account) && !c.acts(g.Principal)
 		case *estate.NewBucket:
-			at := "arn:" + partitionOf(o.Region) + ":s3:::" + o.Bucket
+			at := "arn:" + awsfacts.PartitionName(o.Region) + ":s3:::" + o.Bucket
 			return (g.Resource == at || strings.HasPrefix(g.Resource, at+"/")) && of(g, o.Account)
 		}
 		return false
@@ -232,7 +232,7 @@ func vaultARN(account, region, vault string) string {
 	if strings.HasPrefix(vault, "arn:") {
 		return vault
 	}
-	return "arn:" + partitionOf(region) + ":backup:" + region + ":" + account + ":backup-vault:" + vault
+	return "arn:" + awsfacts.PartitionName(region) + ":backup:" + region + ":" + account + ":backup-vault:" + vault
 }
 
 func sameResource(a *allowance, resource string) bool {

@@ -217,15 +217,8 @@ func (m *maker) wantCopies(name string, c *route.Precondition) {
 			continue
 		}
 		at := [3]string{r.Account, r.Region, r.ID}
-		m.vaults[at] = merge(m.vaults[at], rule{part: vaultPart, principal: "arn:" + partitionOf(r.Region) + ":iam::" + from + ":root", resource: "*", actions: []string{"backup:CopyIntoBackupVault"}, routes: []string{name}})
+		m.vaults[at] = merge(m.vaults[at], rule{part: vaultPart, principal: "arn:" + awsfacts.PartitionName(r.Region) + ":iam::" + from + ":root", resource: "*", actions: []string{"backup:CopyIntoBackupVault"}, routes: []string{name}})
 	}
-}
-
-func partitionOf(region string) string {
-	if p, ok := awsfacts.PartitionOf(region); ok {
-		return p.Name
-	}
-	return "aws"
 }
 
 // settingOps are the writes of settings, after everything that policies say.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/route"
 )
@@ -136,7 +137,7 @@ func (m *maker) bucketPolicy(bucket string) string {
 }
 
 func (m *maker) bucketRules(r *route.Route, vault *route.Party, bucket string) []rule {
-	at := "arn:" + partitionOf(vault.Region) + ":s3:::" + bucket
+	at := "arn:" + awsfacts.PartitionName(vault.Region) + ":s3:::" + bucket
 	var rules []rule
 	for _, party := range []struct {
 		name    string

@@ -171,7 +171,7 @@ func (r *fileReader) access(name string, a *Account, w *writtenAccount) {
 	p, err := arn.ParsePrincipal(a.Access.RoleARN)
 	switch {
 	case err != nil || p.Kind != arn.Role:
-		r.Add(at, fmt.Sprintf("%q is not the ARN of a role", a.Access.RoleARN), "it looks like arn:"+partitionOf(a.Region)+":iam::"+a.ID+":role/NAME")
+		r.Add(at, fmt.Sprintf("%q is not the ARN of a role", a.Access.RoleARN), "it looks like arn:"+awsfacts.PartitionName(a.Region)+":iam::"+a.ID+":role/NAME")
 	case p.Account != a.ID:
 		r.Add(at, fmt.Sprintf("the role is in account %s, and %s is %s", p.Account, name, a.ID), "name a role of account "+a.ID)
 	default:
@@ -188,13 +188,6 @@ func (r *fileReader) partition(at source.Pos, partition, region string) {
 	if p, ok := awsfacts.PartitionOf(region); ok && p.Name != partition {
 		r.Add(at, fmt.Sprintf("the ARN is in the partition %s, and %s is in %s", partition, region, p.Name), "its ARNs begin with arn:"+p.Name+":")
 	}
-}
-
-func partitionOf(region string) string {
-	if p, ok := awsfacts.PartitionOf(region); ok {
-		return p.Name
-	}
-	return "aws"
 }
 
 func (r *fileReader) region(at source.Pos, region string) {
@@ -221,7 +214,7 @@ func (r *fileReader) actor(w *writtenActor, account, region string, at func(...s
 		r.Add(at("actor", "user"), "a user has neither session_tags nor a source_identity", "remove them, or name a role")
 	}
 	if !strings.HasPrefix(name, "arn:") {
-		name = "arn:" + partitionOf(region) + ":iam::" + account + ":" + kind + "/" + strings.TrimPrefix(name, kind+"/")
+		name = "arn:" + awsfacts.PartitionName(region) + ":iam::" + account + ":" + kind + "/" + strings.TrimPrefix(name, kind+"/")
 	}
 	p, err := arn.ParsePrincipal(name)
 	switch isUser := p.Kind == arn.User; {
@@ -307,7 +300,7 @@ func (r *fileReader) onePartition(w *writtenRoute, route *Route) {
 	first, name := "", ""
 	for _, pk := range route.Kind.Parties {
 		for _, p := range route.Parties[pk.Name] {
-			partition := partitionOf(p.Region)
+			partition := awsfacts.PartitionName(p.Region)
 			if key, err := arn.Parse(p.Key); err == nil {
 				partition = key.Partition
 			}
@@ -404,7 +397,7 @@ func (r *fileReader) consumer(w *writtenParty, p *Party, at func(...string) sour
 		r.Add(at("as"), fmt.Sprintf("there is no consumer called %q", w.As), near(w.As, names))
 		return false
 	}
-	if principal := c.principal(partitionOf(p.Region), p.Account); principal != "" {
+	if principal := c.principal(awsfacts.PartitionName(p.Region), p.Account); principal != "" {
 		if w.Actor != nil {
 			r.Add(at("actor"), fmt.Sprintf("%s acts as %s, so no actor can be named", c.Name, c.Role), "remove actor:")
 		}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/cloud"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/route"
@@ -206,20 +206,13 @@ func (c *chain) database(take, snapshotPart string) error {
 	t = c.task(copied, 0)
 	t.Source, t.Key, t.SourceAccount, t.SourceRegion = from, target.Key, source.Account, source.Region
 	if t.Source != "" && ready == 0 && !strings.HasPrefix(t.Source, "arn:") {
-		t.Source = "arn:" + partitionOf(source.Key) + ":rds:" + source.Region + ":" + source.Account + snapshotPart + t.Source
+		t.Source = "arn:" + awsfacts.PartitionName(source.Region) + ":rds:" + source.Region + ":" + source.Account + snapshotPart + t.Source
 	}
 	got := c.add(Move{Steps: []string{"copy"}, Task: t, Source: ready, After: after(shared)})
 	if c.w.toTheEnd() {
 		c.add(Move{Steps: []string{"restore"}, Task: c.task(restore, 0), Source: got, After: after(got), Passing: c.w.Drill})
 	}
 	return nil
-}
-
-func partitionOf(key string) string {
-	if a, err := arn.Parse(key); err == nil {
-		return a.Partition
-	}
-	return "aws"
 }
 
 // isSnapshot reports whether an id is that of a snapshot: by its ARN, or because the

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/route"
 )
 
@@ -71,7 +72,7 @@ func (c *chain) vaultOf(p *route.Party) string {
 	for i := range c.e.Resources {
 		r := &c.e.Resources[i]
 		if r.Type == "backup:BackupVault" && r.Account == p.Account && r.Region == p.Region && (r.Key == p.Key || r.Key == "") {
-			return "arn:" + partitionOf(p.Key) + ":backup:" + p.Region + ":" + p.Account + ":backup-vault:" + r.ID
+			return "arn:" + awsfacts.PartitionName(p.Region) + ":backup:" + p.Region + ":" + p.Account + ":backup-vault:" + r.ID
 		}
 	}
 	return ""
@@ -108,7 +109,7 @@ func (c *chain) servers() error {
 			continue
 		}
 		t = c.task(c.steps("extend")[0], i+1)
-		t.Source = "arn:" + partitionOf(staging.Key) + ":drs:" + staging.Region + ":" + staging.Account + ":source-server/" + id
+		t.Source = "arn:" + awsfacts.PartitionName(staging.Region) + ":drs:" + staging.Region + ":" + staging.Account + ":source-server/" + id
 		t.SourceAccount = staging.Account
 		extended := c.add(Move{Steps: []string{"extend"}, Task: t, After: after(point)})
 		steps := []string{"share", "recover"}

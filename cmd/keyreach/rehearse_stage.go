@@ -190,20 +190,13 @@ func (h *rehearsal) stage(t *estate.Estate, r *route.Route) *stage {
 }
 
 func managedKey(p *route.Party, service string) string {
-	return "arn:" + partitionOfKey(p.Key) + ":kms:" + p.Region + ":" + p.Account + ":alias/aws/" + service
-}
-
-func partitionOfKey(key string) string {
-	if a, err := arn.Parse(key); err == nil {
-		return a.Partition
-	}
-	return "aws"
+	return "arn:" + awsfacts.PartitionName(p.Region) + ":kms:" + p.Region + ":" + p.Account + ":alias/aws/" + service
 }
 
 // stageVault puts a volume, a vault for its recovery points and the role of AWS Backup
 // into the account of the volumes.
 func (h *rehearsal) stageVault(t *estate.Estate, st *stage, source, vault *route.Party) {
-	partition := partitionOfKey(source.Key)
+	partition := awsfacts.PartitionName(source.Region)
 	volume := put(t, estate.Resource{Type: "ec2:Volume", ID: stagedVolume, Account: source.Account, Region: source.Region, Key: source.Key})
 	st.from = "arn:" + partition + ":ec2:" + source.Region + ":" + source.Account + ":volume/" + volume
 	st.args["sourceVault"] = put(t, estate.Resource{Type: "backup:BackupVault", ID: stagedName, Account: source.Account, Region: source.Region, Key: source.Key})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/policy"
 	"github.com/keyreach/keyreach/sandbox/behalf"
@@ -72,7 +73,7 @@ func (s *Service) fillSettings(w behalf.World, r *estate.Resource) error {
 func takingFrom(accounts []string, region string) string {
 	roots := make([]string, len(accounts))
 	for i, account := range accounts {
-		roots[i] = strconv.Quote("arn:" + behalf.Partition(region) + ":iam::" + strings.TrimSpace(account) + ":root")
+		roots[i] = strconv.Quote("arn:" + awsfacts.PartitionName(region) + ":iam::" + strings.TrimSpace(account) + ":root")
 	}
 	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":[` + strings.Join(roots, ",") + `]},"Action":"backup:CopyIntoBackupVault","Resource":"*"}]}`
 }
@@ -111,7 +112,7 @@ var accountNumber = regexp.MustCompile(`\b\d{12}\b`)
 func (s *Service) letIn(v *Vault, now time.Time) []string {
 	var list []string
 	for _, account := range slices.Compact(slices.Sorted(slices.Values(append(s.Accounts(), accountNumber.FindAllString(v.Policy, -1)...)))) {
-		root, err := arn.ParsePrincipal("arn:" + behalf.Partition(v.Region) + ":iam::" + account + ":root")
+		root, err := arn.ParsePrincipal("arn:" + awsfacts.PartitionName(v.Region) + ":iam::" + account + ":root")
 		if err != nil || v.named == nil || account == v.Account {
 			continue
 		}

@@ -89,7 +89,7 @@ func LinkedRole(service, account, region string) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	return "arn:" + Partition(region) + ":iam::" + account + ":role" + known.Path + known.Name, true
+	return "arn:" + awsfacts.PartitionName(region) + ":iam::" + account + ":role" + known.Path + known.Name, true
 }
 
 // EnsureLinkedRole makes the service-linked role of a service in the caller's account
@@ -119,15 +119,7 @@ func Caller(principal string) gate.Caller {
 	return gate.Caller{Caller: policy.Caller{Principal: arn.Principal{Kind: arn.Service, Text: principal, Name: principal}, ID: principal}}
 }
 
-// Partition is that of a Region.
-func Partition(region string) string {
-	if p, ok := awsfacts.PartitionOf(region); ok {
-		return p.Name
-	}
-	return "aws"
-}
-
 // ARN makes the ARN of a resource; an account and a Region may be empty.
 func ARN(service, region, account string, resource ...string) string {
-	return "arn:" + Partition(region) + ":" + service + ":" + region + ":" + account + ":" + strings.Join(resource, "")
+	return "arn:" + awsfacts.PartitionName(region) + ":" + service + ":" + region + ":" + account + ":" + strings.Join(resource, "")
 }

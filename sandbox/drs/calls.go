@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
+	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/sandbox/behalf"
 	"github.com/keyreach/keyreach/sandbox/gate"
 )
@@ -41,7 +42,7 @@ func (s *Service) staging(ctx context.Context, account string) (context.Context,
 func (s *Service) trusted(ctx context.Context, account, prefix string) (context.Context, error) {
 	c := gate.From(ctx)
 	mine := c.Caller.Account
-	role := "arn:" + behalf.Partition(c.Region) + ":iam::" + account + ":role/service-role/" + prefix + mine
+	role := "arn:" + awsfacts.PartitionName(c.Region) + ":iam::" + account + ":role/service-role/" + prefix + mine
 	return s.Agent.Trusted(own(ctx, account, c.Region), role, "drs", mine)
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"github.com/keyreach/keyreach/arn"
-	"github.com/keyreach/keyreach/sandbox/behalf"
+	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/state"
 )
@@ -52,7 +52,7 @@ func (s *Service) InitializeService(ctx context.Context, _ *drs.InitializeServic
 func (s *Service) ensureRole(ctx context.Context, name, who, policy string) error {
 	c := gate.From(ctx)
 	const path = "/service-role/"
-	partition := behalf.Partition(c.Region)
+	partition := awsfacts.PartitionName(c.Region)
 	p, err := arn.ParsePrincipal("arn:" + partition + ":iam::" + c.Caller.Account + ":role" + path + name)
 	if err != nil {
 		return err

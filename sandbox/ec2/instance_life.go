@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
+	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/sandbox/behalf"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/state"
@@ -93,7 +94,7 @@ func (s *Service) devicesOf(i *Instance) []device {
 // infrastructure is the session of EC2's own that stands for an instance: recorded as
 // the grantee of a launch's grants.
 func infrastructure(region, account, instance string) string {
-	return "arn:" + behalf.Partition(region) + ":sts::" + account + ":assumed-role/aws:ec2-infrastructure/" + instance
+	return "arn:" + awsfacts.PartitionName(region) + ":sts::" + account + ":assumed-role/aws:ec2-infrastructure/" + instance
 }
 
 // changeOf is the answer of an operation that moves instances.

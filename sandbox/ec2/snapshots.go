@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
+	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/sandbox/behalf"
 	"github.com/keyreach/keyreach/sandbox/blocks"
 	"github.com/keyreach/keyreach/sandbox/gate"
@@ -388,7 +389,7 @@ func (s *Service) asksCopySnapshot(c *gate.Call, in *ec2.CopySnapshotInput) ([]g
 		return nil, refuse("MissingParameter", "The request must contain the parameter sourceRegion")
 	case !snapshotIDs.MatchString(id) || strings.Trim(id[5:], "0") == "":
 		return nil, invalidValue("The specified snapshotId is invalid")
-	case !isRegion(region) || behalf.Partition(region) != behalf.Partition(c.Region):
+	case !isRegion(region) || awsfacts.PartitionName(region) != awsfacts.PartitionName(c.Region):
 		return nil, refuse("InvalidRegion", region+" is not a valid region name")
 	}
 	if err := checkPresigned(c, in); err != nil {

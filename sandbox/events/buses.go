@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
-	"github.com/keyreach/keyreach/sandbox/behalf"
+	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/state"
 	"github.com/keyreach/keyreach/sandbox/wire"
@@ -168,7 +168,7 @@ func (s *Service) PutPermission(ctx context.Context, in *eventbridge.PutPermissi
 func statementOf(b *Bus, in *eventbridge.PutPermissionInput) map[string]any {
 	st := map[string]any{"Sid": *in.StatementId, "Effect": "Allow", "Principal": "*", "Action": *in.Action, "Resource": b.arn()}
 	if *in.Principal != "*" {
-		st["Principal"] = map[string]any{"AWS": "arn:" + behalf.Partition(b.Region) + ":iam::" + *in.Principal + ":root"}
+		st["Principal"] = map[string]any{"AWS": "arn:" + awsfacts.PartitionName(b.Region) + ":iam::" + *in.Principal + ":root"}
 	}
 	if x := in.Condition; x != nil {
 		st["Condition"] = map[string]any{*x.Type: map[string]any{*x.Key: *x.Value}}

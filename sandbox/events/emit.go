@@ -11,8 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
 	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/policy"
-	"github.com/keyreach/keyreach/sandbox/behalf"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/state"
 )
@@ -145,7 +145,7 @@ func (s *Service) mayForward(r *Rule, t *types.Target, target arn.ARN, name stri
 	if to == nil {
 		return fmt.Errorf("event bus %s does not exist", *t.Arn)
 	}
-	root, err := arn.ParsePrincipal("arn:" + behalf.Partition(r.Region) + ":iam::" + r.Account + ":root")
+	root, err := arn.ParsePrincipal("arn:" + awsfacts.PartitionName(r.Region) + ":iam::" + r.Account + ":root")
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/policy"
 	"github.com/keyreach/keyreach/sandbox/gate"
@@ -80,7 +81,7 @@ func (s *Service) ask(c *gate.Call, f found, action string, tokens []string, con
 // answer. CloudTrail gives aliases the type of keys, see
 // https://docs.aws.amazon.com/kms/latest/developerguide/ct-createalias.html.
 func (s *Service) askAlias(c *gate.Call, account, name, action string) gate.Ask {
-	a := arn.ARN{Partition: partitionOf(c.Region), Service: "kms", Region: c.Region, Account: account, Resource: name}
+	a := arn.ARN{Partition: awsfacts.PartitionName(c.Region), Service: "kms", Region: c.Region, Account: account, Resource: name}
 	c.Resources = append(c.Resources, gate.Resource{ARN: a.String(), Account: account, Type: "AWS::KMS::Key"})
 	return gate.Ask{Action: action, Resource: a.String(), Target: a, Owner: account}
 }

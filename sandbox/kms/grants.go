@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/state"
@@ -36,7 +37,7 @@ func (s *Service) entry(g *Grant) types.GrantListEntry {
 	e := types.GrantListEntry{
 		KeyId: new(keyARN(g.Region, g.Account, g.KeyID)), GrantId: &g.ID, CreationDate: &g.Created,
 		GranteePrincipal: s.shown(g.Grantee, g.GranteeID), RetiringPrincipal: s.shown(g.Retiring, g.RetiringID),
-		IssuingAccount: new("arn:" + partitionOf(g.Region) + ":iam::" + g.Issuer + ":root"), Operations: g.Operations,
+		IssuingAccount: new("arn:" + awsfacts.PartitionName(g.Region) + ":iam::" + g.Issuer + ":root"), Operations: g.Operations,
 	}
 	if g.Name != "" {
 		e.Name = &g.Name

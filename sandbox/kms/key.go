@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/state"
@@ -91,7 +92,7 @@ type Alias struct {
 
 // ready completes a row.
 func (k *Key) ready() {
-	k.target = arn.ARN{Partition: partitionOf(k.Region), Service: "kms", Region: k.Region, Account: k.Account, Resource: "key/" + k.ID}
+	k.target = arn.ARN{Partition: awsfacts.PartitionName(k.Region), Service: "kms", Region: k.Region, Account: k.Account, Resource: "key/" + k.ID}
 	k.arn, k.key = k.target.String(), state.Key(k.Account, k.Region, k.ID)
 	k.view = &estate.Key{
 		ARN: k.arn, State: string(k.State), Manager: string(k.Manager), Spec: string(k.Spec), Usage: string(k.Usage), Origin: string(k.Origin),
@@ -207,6 +208,6 @@ func (k *Key) metadata() *types.KeyMetadata {
 // inRegion is the ARN of the same multi-Region key elsewhere.
 func (k *Key) inRegion(region string) string {
 	a := k.target
-	a.Region, a.Partition = region, partitionOf(region)
+	a.Region, a.Partition = region, awsfacts.PartitionName(region)
 	return a.String()
 }

@@ -70,5 +70,5 @@ func managedPolicy(m awsfacts.ManagedKey, region, account string) string {
     "Action" : [ "kms:Describe*", "kms:Get*", "kms:List*", "kms:RevokeGrant" ],
     "Resource" : "*"
   } ]
-}`, m.ID, m.Sid, strings.Join(quoted, ", "), account, m.Via+"."+region+".amazonaws.com", partitionOf(region), account)
+}`, m.ID, m.Sid, strings.Join(quoted, ", "), account, m.Via+"."+region+".amazonaws.com", awsfacts.PartitionName(region), account)
 }

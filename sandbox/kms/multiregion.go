@@ -22,7 +22,7 @@ const multiRegionService = "mrk.kms.amazonaws.com"
 // See https://docs.aws.amazon.com/kms/latest/developerguide/multi-region-auth-slr.html.
 func (s *Service) multiRegionRole(ctx context.Context) error {
 	c := gate.From(ctx)
-	role := "arn:" + partitionOf(c.Region) + ":iam::" + c.Caller.Account + ":role/aws-service-role/" + multiRegionService + "/AWSServiceRoleForKeyManagementServiceMultiRegionKeys"
+	role := "arn:" + awsfacts.PartitionName(c.Region) + ":iam::" + c.Caller.Account + ":role/aws-service-role/" + multiRegionService + "/AWSServiceRoleForKeyManagementServiceMultiRegionKeys"
 	p, err := arn.ParsePrincipal(role)
 	if err != nil {
 		return err
@@ -108,7 +108,7 @@ func (s *Service) replicable(k *Key, region string) error {
 	if !awsfacts.KnownRegion(region) {
 		return validation("Region " + region + " is not a valid Region or multi-Region keys are not supported in Region " + region + ".")
 	}
-	if partitionOf(region) != partitionOf(k.Region) {
+	if awsfacts.PartitionName(region) != awsfacts.PartitionName(k.Region) {
 		return validation("The replica key Region must be in the same AWS partition as the primary key Region.")
 	}
 	if s.inRegion(k, region) != nil {

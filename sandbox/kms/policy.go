@@ -29,7 +29,7 @@ func defaultPolicy(region, account string) string {
     "Action" : "kms:*",
     "Resource" : "*"
   } ]
-}`, partitionOf(region), account)
+}`, awsfacts.PartitionName(region), account)
 }
 
 // setPolicy gives a key a policy after the checks that AWS makes: the form, the

@@ -108,19 +108,12 @@ func (s *Service) key(c *gate.Call, account, id string) *Key {
 
 func notFound(text string) error { return wire.Refuse("NotFoundException", text) }
 
-func partitionOf(region string) string {
-	if p, ok := awsfacts.PartitionOf(region); ok {
-		return p.Name
-	}
-	return "aws"
-}
-
 func keyARN(region, account, id string) string {
-	return arn.ARN{Partition: partitionOf(region), Service: "kms", Region: region, Account: account, Resource: "key/" + id}.String()
+	return arn.ARN{Partition: awsfacts.PartitionName(region), Service: "kms", Region: region, Account: account, Resource: "key/" + id}.String()
 }
 
 func aliasARN(region, account, name string) string {
-	return arn.ARN{Partition: partitionOf(region), Service: "kms", Region: region, Account: account, Resource: name}.String()
+	return arn.ARN{Partition: awsfacts.PartitionName(region), Service: "kms", Region: region, Account: account, Resource: name}.String()
 }
 
 // Find leads to a key without asking whether the caller may know of it. See gate.Keys.

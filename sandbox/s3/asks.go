@@ -10,17 +10,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/policy"
-	"github.com/keyreach/keyreach/sandbox/behalf"
 	"github.com/keyreach/keyreach/sandbox/gate"
 )
 
 // Actions, resources and condition keys are those at
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
 // and https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html.
-
-func partition(region string) string { return behalf.Partition(region) }
 
 func entry(name, v string) estate.Entry { return estate.NewEntry(name, policy.One(v)) }
 
@@ -66,7 +64,7 @@ func (s *Service) ask(c *gate.Call, b *Bucket, action, key string, g estate.Give
 	if key != "" {
 		a.Resource = b.objectARN(key)
 	}
-	a.Target = arn.ARN{Partition: partition(b.Region), Service: "s3", Resource: strings.TrimPrefix(a.Resource, "arn:"+partition(b.Region)+":s3:::")}
+	a.Target = arn.ARN{Partition: awsfacts.PartitionName(b.Region), Service: "s3", Resource: strings.TrimPrefix(a.Resource, "arn:"+awsfacts.PartitionName(b.Region)+":s3:::")}
 	a.Context = append(slices.Clip(g), common(c, b)...)
 	return a
 }

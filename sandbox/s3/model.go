@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/sandbox/gate"
 	"github.com/keyreach/keyreach/sandbox/state"
@@ -50,7 +51,9 @@ func (b *Bucket) ready() {
 
 func (b *Bucket) arn() string { return bucketARN(b.Region, b.Name) }
 
-func bucketARN(region, name string) string { return "arn:" + partition(region) + ":s3:::" + name }
+func bucketARN(region, name string) string {
+	return "arn:" + awsfacts.PartitionName(region) + ":s3:::" + name
+}
 
 func (b *Bucket) objectARN(key string) string { return b.arn() + "/" + key }
 

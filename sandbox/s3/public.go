@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/awsfacts"
 )
 
 // A bucket policy is public when it lets in everybody, without a condition that holds
@@ -133,7 +134,7 @@ func (s *Service) aboutBucket(text string, b *Bucket) error {
 			}
 		}
 		for _, r := range append(texts(v.Resource), texts(v.NotResource)...) {
-			if r == b.arn() || strings.HasPrefix(r, b.arn()+"/") || strings.HasPrefix(r, b.arn()+"*") || r == "*" || r == "arn:"+partition(b.Region)+":s3:::*" {
+			if r == b.arn() || strings.HasPrefix(r, b.arn()+"/") || strings.HasPrefix(r, b.arn()+"*") || r == "*" || r == "arn:"+awsfacts.PartitionName(b.Region)+":s3:::*" {
 				continue
 			}
 			return bad("MalformedPolicy", "Policy has invalid resource")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
+	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/sandbox/behalf"
 )
@@ -44,7 +45,7 @@ func (s *Service) Fill(w behalf.World, r *estate.Resource) error {
 	}
 	v := Version{
 		Number: 1, Type: types.ParameterType(r.Attributes[typeIs]), Tier: types.ParameterTierStandard, DataType: "text", At: w.Now,
-		By: "arn:" + behalf.Partition(r.Region) + ":iam::" + r.Account + ":root",
+		By: "arn:" + awsfacts.PartitionName(r.Region) + ":iam::" + r.Account + ":root",
 	}
 	if v.Type == "" {
 		v.Type = types.ParameterTypeString
