@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -109,13 +110,13 @@ func statementChanges(before, after string) []Change {
 			list = append(list, Change{"~", "statement " + sidOf(n), memberLines(&old[at], n)})
 			continue
 		}
-		list = append(list, Change{"+", "statement " + orElse(sidOf(n), "without a Sid"), prefixed("+ ", pretty(n))})
+		list = append(list, Change{"+", "statement " + cmp.Or(sidOf(n), "without a Sid"), prefixed("+ ", pretty(n))})
 	}
 	for i := range old {
 		o := &old[i]
 		replaced := sidOf(o) != "" && slices.ContainsFunc(now, func(n source.Node) bool { return sidOf(&n) == sidOf(o) })
 		if !has(now, o) && !replaced {
-			list = append(list, Change{"-", "statement " + orElse(sidOf(o), "without a Sid"), prefixed("- ", pretty(o))})
+			list = append(list, Change{"-", "statement " + cmp.Or(sidOf(o), "without a Sid"), prefixed("- ", pretty(o))})
 		}
 	}
 	return list

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -141,7 +142,7 @@ func (c *checker) document(s estate.Slot, after, before, resource, holder string
 	}
 	for i := range old {
 		if !slices.ContainsFunc(now, func(n raw) bool { return n.text == old[i].text }) && !c.mayGo(&old[i], now) {
-			return c.widens("the %s loses the statement %s", s, orElse(old[i].Sid, old[i].text))
+			return c.widens("the %s loses the statement %s", s, cmp.Or(old[i].Sid, old[i].text))
 		}
 	}
 	for i := range now {
@@ -156,7 +157,7 @@ func (c *checker) document(s estate.Slot, after, before, resource, holder string
 			return c.widens("the statement %s of the %s is about %q", n.Sid, s, n.Resource)
 		}
 		if n.strange || !managedSid(n.Sid) || !covers(c.allowed, &n.statement, at, holder) {
-			return c.widens("the statement %s of the %s allows more than the routes need: %s", orElse(n.Sid, "without a Sid"), s, n.text)
+			return c.widens("the statement %s of the %s allows more than the routes need: %s", cmp.Or(n.Sid, "without a Sid"), s, n.text)
 		}
 		if err := c.operations(s, n); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -292,7 +293,7 @@ func (r *revoker) foreign(holder string, a *estate.Attached) {
 	}
 	for i := range list {
 		if !managedSid(list[i].Sid) {
-			r.notes = append(r.notes, fmt.Sprintf("the statement %s of the policy %s of %s stays: Keyreach did not write it", orElse(list[i].Sid, "without a Sid"), a.Name, holder))
+			r.notes = append(r.notes, fmt.Sprintf("the statement %s of the policy %s of %s stays: Keyreach did not write it", cmp.Or(list[i].Sid, "without a Sid"), a.Name, holder))
 		}
 	}
 }

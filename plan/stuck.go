@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -83,7 +84,7 @@ func (m *maker) remedy(x *Stuck, b *access.Blocker, g *route.Group) {
 	switch b.Layer {
 	case access.SCP, access.RCP:
 		x.Owner = "the management account of the organization (for account " + b.Owner + ")"
-		x.Do = fmt.Sprintf("except %s from %s for %s on %s", shortName(g.Caller), orElse(place, "the control policies"), g.Use.Action, g.Key)
+		x.Do = fmt.Sprintf("except %s from %s for %s on %s", shortName(g.Caller), cmp.Or(place, "the control policies"), g.Use.Action, g.Key)
 	case access.Boundary:
 		x.Do = fmt.Sprintf("have the permissions boundary of %s allow %s on %s", shortName(g.Caller), g.Use.Action, g.Key)
 	case access.Session:
@@ -121,12 +122,12 @@ func (m *maker) remedy(x *Stuck, b *access.Blocker, g *route.Group) {
 			x.Owner, x.Do = "account "+b.Owner+", through AWS Support", "ask AWS Support to make the key manageable again, as https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html says; then plan again"
 		}
 	default:
-		x.Do = "see " + orElse(place, string(b.Layer))
+		x.Do = "see " + cmp.Or(place, string(b.Layer))
 	}
 	if bar := m.bars(b, g); bar != nil {
 		x.Why += "; and account " + parsed(g.Caller).Account + " may not make the grant that would: " + bar.Text
 		x.Owner = "the management account of the organization (for account " + parsed(g.Caller).Account + ")"
-		x.Do = fmt.Sprintf("let account %s make grants on %s (kms:CreateGrant) in %s", parsed(g.Caller).Account, g.Key, orElse(strings.TrimSpace(bar.Document+" "+bar.Statement), "its control policies"))
+		x.Do = fmt.Sprintf("let account %s make grants on %s (kms:CreateGrant) in %s", parsed(g.Caller).Account, g.Key, cmp.Or(strings.TrimSpace(bar.Document+" "+bar.Statement), "its control policies"))
 	}
 	if m.patched(b, g) {
 		keeper := keeperOf(m.now.Key(g.Key))
@@ -134,7 +135,7 @@ func (m *maker) remedy(x *Stuck, b *access.Blocker, g *route.Group) {
 		x.Owner, x.Do = "whoever keeps "+keeper, "add these statements to the key policy there, and apply it: "+m.patch(g.Key)
 	}
 	if b.Explicit {
-		x.Do = fmt.Sprintf("change %s, whose Deny applies: no permission opens what is denied", orElse(place, "the "+string(b.Layer)+" policy"))
+		x.Do = fmt.Sprintf("change %s, whose Deny applies: no permission opens what is denied", cmp.Or(place, "the "+string(b.Layer)+" policy"))
 	}
 }
 
@@ -145,13 +146,6 @@ func (m *maker) bars(b *access.Blocker, g *route.Group) *access.Blocker {
 		return nil
 	}
 	return m.barred(grantOf(&g.RequestProof, caller))
-}
-
-func orElse(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
 }
 
 // letter is a stuck thing as a message to its owner.

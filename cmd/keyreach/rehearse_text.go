@@ -73,13 +73,6 @@ func (h *rehearsal) tellPlan() {
 	}
 }
 
-// raw prints a line as it is: policies are not wrapped.
-func (h *rehearsal) raw(indent int, text string) {
-	if h.talk.err == nil {
-		_, h.talk.err = fmt.Fprintln(h.talk.w, strings.Repeat(" ", indent)+visible(text))
-	}
-}
-
 func (h *rehearsal) tellStuck(x *plan.Stuck) {
 	h.talk.line(3, 0, "%s, %s: %s", x.Route, x.Step, x.What)
 	h.talk.line(5, 5, "why: %s", x.Why)
@@ -274,7 +267,7 @@ func (h *rehearsal) table() {
 		cells = append(cells, line)
 	}
 	h.talk.blank()
-	h.columns(cells)
+	h.talk.columns(cells)
 	h.talk.blank()
 	for i := range h.routes {
 		name := h.routes[i].Name
@@ -293,21 +286,4 @@ func (h *rehearsal) table() {
 		h.talk.line(0, 0, "left on the twin, which is gone with it: %s", l)
 	}
 	h.talk.line(0, 0, "It took %.1f s. Nothing was written to AWS.", h.took.Seconds())
-}
-
-// columns prints a table; the last column may be long.
-func (h *rehearsal) columns(cells [][]string) {
-	widths := make([]int, len(cells[0]))
-	for _, line := range cells {
-		for i, c := range line {
-			widths[i] = max(widths[i], len([]rune(c)))
-		}
-	}
-	for _, line := range cells {
-		var b strings.Builder
-		for i, c := range line[:len(line)-1] {
-			b.WriteString(c + strings.Repeat(" ", widths[i]-len([]rune(c))+2))
-		}
-		h.raw(0, strings.TrimRight(b.String()+line[len(line)-1], " "))
-	}
 }
