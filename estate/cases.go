@@ -96,12 +96,12 @@ type caseReader struct {
 }
 
 func readCase(file string, number int, line []byte, long bool) CaseLine {
-	r := &caseReader{loader: loader{file: file, data: line, skipped: int32(number - 1)}}
+	r := &caseReader{loader: loader{Problems{File: file, Data: line, skipped: int32(number - 1)}}}
 	result := CaseLine{Line: number}
 	if c := r.read(number, line, long); c != nil {
 		result.Case = c
 	}
-	if result.Err = r.err(); result.Err != nil {
+	if result.Err = r.Err(); result.Err != nil {
 		result.Case = nil
 	}
 	finding.Sort(r.warnings)
@@ -136,7 +136,7 @@ func (r *caseReader) addSyntax(start source.Pos, err error) {
 		return
 	}
 	hint := ""
-	if text := bytes.TrimSpace(r.data); len(text) == 1 && bytes.ContainsAny(text, "{[]}") {
+	if text := bytes.TrimSpace(r.Data); len(text) == 1 && bytes.ContainsAny(text, "{[]}") {
 		hint = "a case stands on one line, from { to }; join the lines of each case"
 	}
 	r.add(source.Pos{Line: start.Line, Column: max(syntax.Pos.Column, 1)}, syntax.Text, hint)
@@ -179,7 +179,7 @@ func (r *caseReader) build(root *source.Node) *Case {
 	case id == nil || id.Kind == source.Null:
 		r.add(root.Pos, "this case has no id", `name it: "id": "…"`)
 	case p.id == "":
-		r.addOnce(id.Pos, `"id" is empty`, "fill it in")
+		r.Add(id.Pos, `"id" is empty`, "fill it in")
 	}
 	if p.request == nil {
 		r.add(root.Pos, "this case has no request", `ask something: "request": {"principal": "…", "action": "…", "resource": "…"}`)
@@ -268,7 +268,7 @@ func (r *caseReader) needed(request, n *source.Node, name string) string {
 	}
 	s := r.text(n, name)
 	if s == "" {
-		r.addOnce(n.Pos, fmt.Sprintf("%q is empty", name), "fill it in")
+		r.Add(n.Pos, fmt.Sprintf("%q is empty", name), "fill it in")
 	}
 	return s
 }

@@ -65,7 +65,7 @@ func (r *caseReader) repeated(n *source.Node, what string) {
 // warn notes something that does not keep the case from being decided.
 func (r *caseReader) warn(at source.Pos, text, hint string) {
 	r.warnings = append(r.warnings, finding.Finding{
-		Rule: CaseRule, Severity: finding.Warning, Position: r.position(at), Text: text, Fix: hint,
+		Rule: CaseRule, Severity: finding.Warning, Position: r.Position(at), Text: text, Fix: hint,
 	})
 }
 
@@ -121,7 +121,7 @@ func (r *caseReader) time(n *source.Node, name string) *time.Time {
 	s := r.text(n, name)
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
-		r.addOnce(n.Pos, fmt.Sprintf("%q is %s, which is not a date and time (RFC 3339)", name, written(n)), "it looks like 2026-01-31T08:00:00Z")
+		r.Add(n.Pos, fmt.Sprintf("%q is %s, which is not a date and time (RFC 3339)", name, written(n)), "it looks like 2026-01-31T08:00:00Z")
 		return nil
 	}
 	return &t
@@ -192,8 +192,8 @@ func (r *caseReader) document(n *source.Node, name string) *Named {
 		return nil
 	}
 	d := new(Document)
-	if err := d.read(r.file, n); err != nil {
-		r.addDecode(n, err)
+	if err := d.read(r.File, n); err != nil {
+		r.AddDecode(n, err)
 		return nil
 	}
 	r.warnings = append(r.warnings, d.Findings...)

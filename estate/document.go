@@ -196,28 +196,6 @@ func suggest(name string, known []string) string {
 // decode reads the tree into the estate. What the checks before have told of a
 // place is not told again.
 func (l *loader) decode(root *source.Node, e *Estate) {
-	l.addDecode(root, source.Decode(root, e))
-	e.documents(func(_ string, d *Document) { d.name(l.file) })
-}
-
-// addDecode tells what could not be read into the model.
-func (l *loader) addDecode(n *source.Node, err error) {
-	var many *source.DecodeErrors
-	var syntax *source.SyntaxError
-	switch {
-	case err == nil:
-	case errors.As(err, &many):
-		for i := range many.Problems {
-			p := &many.Problems[i]
-			text := p.Text
-			if p.Path != "" {
-				text = p.Path + ": " + text
-			}
-			l.addOnce(p.Pos, text, p.Hint)
-		}
-	case errors.As(err, &syntax):
-		l.addOnce(syntax.Pos, syntax.Text, "")
-	default:
-		l.addOnce(n.Pos, err.Error(), "")
-	}
+	l.AddDecode(root, source.Decode(root, e))
+	e.documents(func(_ string, d *Document) { d.name(l.File) })
 }

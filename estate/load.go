@@ -64,68 +64,8 @@ func (e *FileError) Error() string {
 	return b.String()
 }
 
-// maxProblems is how many problems of one file are kept.
-const maxProblems = 1000
-
-// loader gathers the problems of one text.
-type loader struct {
-	file     string
-	data     []byte
-	skipped  int32 // lines of the file before data, which positions count in
-	problems []Problem
-}
-
-func (l *loader) position(at source.Pos) finding.Position {
-	if at.Line == 0 {
-		return finding.Position{File: l.file}
-	}
-	return finding.Position{File: l.file, Line: int(at.Line), Column: int(at.Column)}
-}
-
-func (l *loader) add(at source.Pos, text, hint string) {
-	if len(l.problems) < maxProblems {
-		l.problems = append(l.problems, Problem{Position: l.position(at), Text: text, Hint: hint})
-	}
-}
-
-// excerpt returns the line at a position. Where data is one line of a file,
-// its number there is put in place of the one it has in data.
-func (l *loader) excerpt(at source.Pos) string {
-	e := source.Excerpt(l.data, source.Pos{Line: at.Line - l.skipped, Column: at.Column})
-	if l.skipped == 0 || e == "" {
-		return e
-	}
-	line, caret, _ := strings.Cut(e, "\n")
-	_, line, _ = strings.Cut(line, "| ")
-	_, caret, _ = strings.Cut(caret, "| ")
-	number := fmt.Sprintf("%5d ", at.Line)
-	return number + "| " + line + "\n" + strings.Repeat(" ", len(number)) + "| " + caret
-}
-
-// addOnce adds a problem unless its place already has one: a later check that
-// stumbles over what an earlier one told has nothing new to say.
-func (l *loader) addOnce(at source.Pos, text, hint string) {
-	p := l.position(at)
-	if !slices.ContainsFunc(l.problems, func(q Problem) bool { return q.Position == p }) {
-		l.add(at, text, hint)
-	}
-}
-
-// err returns all problems as one error, or nil.
-func (l *loader) err() error {
-	if len(l.problems) == 0 {
-		return nil
-	}
-	slices.SortStableFunc(l.problems, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.Position.Line, b.Position.Line), cmp.Compare(a.Position.Column, b.Position.Column))
-	})
-	// Each excerpt costs a walk through the text, which may be one long line.
-	for i := range l.problems[:min(shown, len(l.problems))] {
-		p := &l.problems[i]
-		p.Excerpt = l.excerpt(source.Pos{Line: int32(p.Position.Line), Column: int32(p.Position.Column)})
-	}
-	return &FileError{File: l.file, Problems: l.problems}
-}
+// loader reads one text.
+type loader struct{ Problems }
 
 // LoadFile reads the estate file at path.
 func LoadFile(path string) (*Estate, error) {
@@ -142,29 +82,29 @@ func LoadFile(path string) (*Estate, error) {
 //
 // A policy that the reader of policies finds odd is no error: see Findings.
 func Load(file string, data []byte) (*Estate, error) {
-	l := &loader{file: file, data: data}
+	l := &loader{Problems{File: file, Data: data}}
 	root, _, err := source.Parse(data)
 	if err != nil {
 		var syntax *source.SyntaxError
 		if errors.As(err, &syntax) {
 			l.add(syntax.Pos, syntax.Text, "")
-			return nil, l.err()
+			return nil, l.Err()
 		}
 		return nil, fmt.Errorf("reading %s: %w", file, err)
 	}
 	if !l.version(root) {
-		return nil, l.err()
+		return nil, l.Err()
 	}
 	l.validate(root)
 	l.check(root)
 	e := new(Estate)
 	l.decode(root, e)
-	if err := l.err(); err != nil {
+	if err := l.Err(); err != nil {
 		return nil, err
 	}
 	if err := e.Index(); err != nil {
 		l.add(root.Pos, err.Error(), "")
-		return nil, l.err()
+		return nil, l.Err()
 	}
 	return e, nil
 }
@@ -248,7 +188,7 @@ func (l *loader) unique(list []source.Node, name, what string) {
 			continue
 		}
 		if at, twice := first[n.Text]; twice {
-			l.addOnce(n.Pos, fmt.Sprintf("%s %s is listed twice", what, n.Text), fmt.Sprintf("the first time was on line %d; keep one of the two", at.Line))
+			l.Add(n.Pos, fmt.Sprintf("%s %s is listed twice", what, n.Text), fmt.Sprintf("the first time was on line %d; keep one of the two", at.Line))
 			continue
 		}
 		first[n.Text] = n.Pos
@@ -275,7 +215,7 @@ func (l *loader) uniqueNames(principals []source.Node) {
 		}
 		key := name{p.Kind, p.Account, strings.ToLower(p.Name)}
 		if before := first[key]; before != nil {
-			l.addOnce(n.Pos, fmt.Sprintf("account %s cannot have %s and %s", p.Account, before.Text, n.Text),
+			l.Add(n.Pos, fmt.Sprintf("account %s cannot have %s and %s", p.Account, before.Text, n.Text),
 				fmt.Sprintf("the first stands on line %d; AWS takes a name once, whatever its path and letter case", before.Pos.Line))
 			continue
 		}
@@ -298,7 +238,7 @@ func (l *loader) uniqueAliases(keys []source.Node) {
 		for j := range aliases {
 			a := &aliases[j]
 			if at, twice := first[place+":"+a.Text]; twice {
-				l.addOnce(a.Pos, fmt.Sprintf("the alias %s is listed twice in one account and Region", a.Text), fmt.Sprintf("the first time was on line %d; an alias is that of one key", at.Line))
+				l.Add(a.Pos, fmt.Sprintf("the alias %s is listed twice in one account and Region", a.Text), fmt.Sprintf("the first time was on line %d; an alias is that of one key", at.Line))
 				continue
 			}
 			first[place+":"+a.Text] = a.Pos
@@ -314,9 +254,9 @@ func (l *loader) checkGrant(g *source.Node) {
 		}
 		switch p, err := arn.ParsePrincipal(n.Text); {
 		case err != nil:
-			l.addOnce(n.Pos, fmt.Sprintf("%q is %s: %s", name, written(n), whyNot(err, "it is no principal")), "name a user, role, session, federated user, account or service, or a unique id (AROA…)")
+			l.Add(n.Pos, fmt.Sprintf("%q is %s: %s", name, written(n), whyNot(err, "it is no principal")), "name a user, role, session, federated user, account or service, or a unique id (AROA…)")
 		case p.Kind == arn.Everyone:
-			l.addOnce(n.Pos, fmt.Sprintf("%q is everyone, and a grant has one principal", name), "")
+			l.Add(n.Pos, fmt.Sprintf("%q is everyone, and a grant has one principal", name), "")
 		}
 	}
 	if n := text(g, "issuing_account"); n != nil {
@@ -326,7 +266,7 @@ func (l *loader) checkGrant(g *source.Node) {
 
 func (l *loader) checkIssuer(n *source.Node) {
 	if p, err := arn.ParsePrincipal(n.Text); err != nil || p.Kind != arn.AccountRoot || !arn.IsAccount(p.Account) {
-		l.addOnce(n.Pos, fmt.Sprintf("\"issuing_account\" is %q, which is not an account", n.Text), "write its number, or its root ARN as ListGrants shows it")
+		l.Add(n.Pos, fmt.Sprintf("\"issuing_account\" is %q, which is not an account", n.Text), "write its number, or its root ARN as ListGrants shows it")
 	}
 }
 
@@ -366,7 +306,7 @@ func (w *unitWalk) place(n *source.Node) {
 		return
 	}
 	if at, twice := w.placed[id.Text]; twice {
-		w.addOnce(id.Pos, id.Text+" stands twice in the organization", fmt.Sprintf("the first time was on line %d; an account or unit has one place", at.Line))
+		w.Add(id.Pos, id.Text+" stands twice in the organization", fmt.Sprintf("the first time was on line %d; an account or unit has one place", at.Line))
 		return
 	}
 	w.placed[id.Text] = id.Pos
@@ -381,7 +321,7 @@ func (w *unitWalk) attached(target *source.Node) {
 				continue
 			}
 			hint := suggest(n.Text, slices.Sorted(maps.Keys(w.policies)))
-			w.addOnce(n.Pos, fmt.Sprintf("organization.policies has no policy called %q", n.Text), cmp.Or(hint, "add it there, or write {\"unreadable\": \"why\"} for it"))
+			w.Add(n.Pos, fmt.Sprintf("organization.policies has no policy called %q", n.Text), cmp.Or(hint, "add it there, or write {\"unreadable\": \"why\"} for it"))
 		}
 	}
 }

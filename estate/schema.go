@@ -94,7 +94,7 @@ func (l *loader) validate(root *source.Node) {
 		return
 	}
 	l.explain(root, invalid)
-	if len(l.problems) == 0 { // what nobody could explain is wrong all the same
+	if len(l.list) == 0 { // what nobody could explain is wrong all the same
 		l.add(root.Pos, "the estate breaks its schema: "+invalid.Error(), "")
 	}
 }
@@ -235,7 +235,7 @@ func (l *loader) wrongName(root *source.Node, name string, e *jsonschema.Validat
 	named(root, in, func(m *source.Node) {
 		for i := range m.Fields {
 			if f := &m.Fields[i]; f.Name == name {
-				l.addOnce(f.Pos, fmt.Sprintf("a name in %q is %q, which is not %s", in, name, word(part, "title", "of the right form")), example(part))
+				l.Add(f.Pos, fmt.Sprintf("a name in %q is %q, which is not %s", in, name, word(part, "title", "of the right form")), example(part))
 			}
 		}
 	})
