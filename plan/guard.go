@@ -59,10 +59,7 @@ func (p *Plan) Check(routes []route.Route, e *estate.Estate, o Options) error {
 		return err
 	}
 	c := &checker{plan: p, routes: routes, base: e, o: o, allowed: allowed, gone: isGone(e)}
-	if err := c.structure(); err != nil {
-		return err
-	}
-	if err := c.administrators(); err != nil {
+	if err := c.steps(); err != nil {
 		return err
 	}
 	return c.difference()
@@ -73,6 +70,7 @@ type checker struct {
 	plan    *Plan
 	routes  []route.Route
 	base    *estate.Estate
+	after   *estate.Estate // with the steps so far
 	o       Options
 	allowed []allowance
 	gone    func(principal string) bool
@@ -82,29 +80,49 @@ func (c *checker) widens(format string, args ...any) error {
 	return &RefusedError{Guard: WideningGuard, Text: fmt.Sprintf(format, args...)}
 }
 
-// structure looks at each op by itself: only what the planner's forms allow passes.
-func (c *checker) structure() error {
-	if c.plan.Kind == "revoke" {
-		return c.closing()
-	}
-	now := c.base
+// steps goes through the plan: only what the planner's forms allow passes, a plan that
+// closes takes nothing that another route needs, and nothing whose policy is changed is
+// left without a durable administrator, which is told when all else passes.
+func (c *checker) steps() error {
+	var locked error
+	c.after = c.base
 	for i := range c.plan.Steps {
-		op := c.plan.Steps[i].Op
-		was, err := now.Current(op)
+		step := &c.plan.Steps[i]
+		if err := c.form(step); err != nil {
+			return err
+		}
+		next, err := c.after.Apply(step.Op)
 		if err != nil {
 			return fmt.Errorf("checking the plan: %w", err)
 		}
-		if err := c.told(&c.plan.Steps[i], was); err != nil {
-			return err
+		if locked == nil {
+			locked = c.administrators(step.Op, next)
 		}
-		if err := c.op(op, was); err != nil {
+		c.after = next
+	}
+	if c.plan.Kind == "revoke" {
+		if err := c.othersKeep(); err != nil {
 			return err
-		}
-		if now, err = now.Apply(op); err != nil {
-			return fmt.Errorf("checking the plan: %w", err)
 		}
 	}
-	return nil
+	return locked
+}
+
+// form looks at a step by itself: at what it opens, on the estate that it is made on, or
+// at what it closes of what is there before the plan.
+func (c *checker) form(step *Step) error {
+	now, allowed := c.after, c.op
+	if c.plan.Kind == "revoke" {
+		now, allowed = c.base, c.closes
+	}
+	was, err := now.Current(step.Op)
+	if err != nil {
+		return fmt.Errorf("checking the plan: %w", err)
+	}
+	if err := c.told(step, was); err != nil {
+		return err
+	}
+	return allowed(step.Op, was)
 }
 
 func (c *checker) op(op, was estate.Op) error {

@@ -15,26 +15,19 @@ import (
 
 // administrators refuses a plan after one of whose ops a key, bucket, vault or role has
 // no durable administrator any more. One that had none before is noted.
-func (c *checker) administrators() error {
-	now := c.base
-	for i := range c.plan.Steps {
-		op := c.plan.Steps[i].Op
-		next, err := now.Apply(op)
-		if err != nil {
-			return fmt.Errorf("checking the plan: %w", err)
-		}
-		if resource := administered(op); resource != "" {
-			after := access.Administrators(next, resource)
-			switch before := access.Administrators(c.base, resource); {
-			case after.Durable:
-			case before.Durable, c.base.Key(resource) == nil && next.Key(resource) != nil:
-				return &RefusedError{Guard: LockoutGuard, Text: fmt.Sprintf("after the %s, %s has no durable administrator: %s", op.Slot(), resource, after.Why)}
-			default:
-				c.note(resource + " has no durable administrator, with the plan or without: " + after.Why)
-			}
-		}
-		now = next
+func (c *checker) administrators(op estate.Op, next *estate.Estate) error {
+	resource := administered(op)
+	if resource == "" {
+		return nil
 	}
+	after := access.Administrators(next, resource)
+	if after.Durable {
+		return nil
+	}
+	if access.Administrators(c.base, resource).Durable || c.base.Key(resource) == nil && next.Key(resource) != nil {
+		return &RefusedError{Guard: LockoutGuard, Text: fmt.Sprintf("after the %s, %s has no durable administrator: %s", op.Slot(), resource, after.Why)}
+	}
+	c.note(resource + " has no durable administrator, with the plan or without: " + after.Why)
 	return nil
 }
 
@@ -66,20 +59,18 @@ func administered(op estate.Op) string {
 // not need. Keys that are enabled because somebody asked are taken as enabled before: what
 // their policies allow is no difference that the plan makes.
 func (c *checker) difference() error {
-	before, after := c.base, c.base
-	var err error
+	before := c.base
 	for i := range c.plan.Steps {
-		op := c.plan.Steps[i].Op
-		if after, err = after.Apply(op); err != nil {
+		state, ok := c.plan.Steps[i].Op.(*estate.KeyState)
+		if !ok {
+			continue
+		}
+		var err error
+		if before, err = before.Apply(state); err != nil {
 			return fmt.Errorf("checking the plan: %w", err)
 		}
-		if state, ok := op.(*estate.KeyState); ok {
-			if before, err = before.Apply(state); err != nil {
-				return fmt.Errorf("checking the plan: %w", err)
-			}
-		}
 	}
-	gains := access.Gains(before, after, access.Probes{})
+	gains := access.Gains(before, c.after, access.Probes{})
 	var wider []string
 	c.plan.Opens = nil
 	for i := range gains {

@@ -298,33 +298,15 @@ func (r *revoker) foreign(holder string, a *estate.Attached) {
 	}
 }
 
-// closing lets an op of a revoking plan take away managed things only, and nothing that
-// another route needs.
-func (c *checker) closing() error {
-	after := c.base
-	for i := range c.plan.Steps {
-		op := c.plan.Steps[i].Op
-		was, err := c.base.Current(op)
-		if err != nil {
-			return fmt.Errorf("checking the plan: %w", err)
-		}
-		if err := c.told(&c.plan.Steps[i], was); err != nil {
-			return err
-		}
-		if err := c.closes(op, was); err != nil {
-			return err
-		}
-		if after, err = after.Apply(op); err != nil {
-			return fmt.Errorf("checking the plan: %w", err)
-		}
-	}
+// othersKeep lets a plan that closes take away nothing that another route needs.
+func (c *checker) othersKeep() error {
 	r := &revoker{o: c.o}
 	others := slices.DeleteFunc(slices.Clone(c.routes), func(r route.Route) bool { return slices.Contains(c.plan.Routes, r.Name) })
 	before, err := r.openOf(others, c.base)
 	if err != nil {
 		return err
 	}
-	left, err := r.openOf(others, after)
+	left, err := r.openOf(others, c.after)
 	if err != nil {
 		return err
 	}
@@ -334,6 +316,7 @@ func (c *checker) closing() error {
 	return nil
 }
 
+// closes lets an op of a plan that closes take away managed things only.
 func (c *checker) closes(op, was estate.Op) error {
 	switch o := op.(type) {
 	case *estate.GrantTo:
