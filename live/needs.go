@@ -95,7 +95,7 @@ func applyNeeds() []Need {
 // runNeeds are the rights that the work on data needs, of every kind, beside the keys.
 func runNeeds() []Need {
 	var list []Need
-	for _, table := range []map[string][]string{rdsActions(), ec2Actions(), backupActions(), drsActions(), dataActions()} {
+	for _, table := range workActions() {
 		for _, actions := range table {
 			for _, action := range actions {
 				list = append(list, Need{Action: action, Resource: "*"})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -251,13 +250,4 @@ func opCode(err error) string {
 		return e.Code
 	}
 	return ""
-}
-
-// lastName is what stands behind the last slash of an ARN: the name of a role, the id
-// of a key, a snapshot or a server. What is no ARN is a name already.
-func opLastName(text string) string {
-	if !strings.HasPrefix(text, "arn:") {
-		return text
-	}
-	return text[strings.LastIndexByte(text, '/')+1:]
 }

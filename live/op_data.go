@@ -91,7 +91,7 @@ func (c *Cloud) currentReplication(ctx context.Context, o *estate.ReplicationEnc
 	if err != nil {
 		return nil, err
 	}
-	api, id := drs.NewFromConfig(p.cfg), opLastName(o.ID)
+	api, id := drs.NewFromConfig(p.cfg), lastPart(o.ID)
 	was := &estate.ReplicationEncryption{Type: o.Type, ID: o.ID, Account: o.Account, Region: o.Region}
 	if o.Type == opSourceServer {
 		out, err := opAsk(ctx, p, "drs:GetReplicationConfiguration", api.GetReplicationConfiguration, &drs.GetReplicationConfigurationInput{SourceServerID: &id})
@@ -118,7 +118,7 @@ func (c *Cloud) setReplication(ctx context.Context, o *estate.ReplicationEncrypt
 	if err != nil {
 		return err
 	}
-	api, id := drs.NewFromConfig(p.cfg), opLastName(o.ID)
+	api, id := drs.NewFromConfig(p.cfg), lastPart(o.ID)
 	var key *string
 	if o.Key != "" {
 		key = &o.Key

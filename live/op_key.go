@@ -167,7 +167,7 @@ func (c *Cloud) tagged(ctx context.Context, provisional string) (string, error) 
 		}
 		for i := range out.Keys {
 			key := aws.ToString(out.Keys[i].KeyArn)
-			switch good, state, err := k.carries(ctx, key, opLastName(provisional)); {
+			switch good, state, err := k.carries(ctx, key, lastPart(provisional)); {
 			case err != nil:
 				return "", err
 			case good && !opLeaving(state):
@@ -284,7 +284,7 @@ func keyTags(o *estate.NewKey) []types.Tag {
 		tags = map[string]string{}
 	}
 	if estate.IsProvisional(o.ARN) {
-		tags[estate.KeyTag] = opLastName(o.ARN)
+		tags[estate.KeyTag] = lastPart(o.ARN)
 	}
 	var list []types.Tag
 	for _, name := range slices.Sorted(maps.Keys(tags)) {

@@ -267,11 +267,11 @@ func iamActions(op estate.Op) []string {
 // of the caller on what the settings name. See
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_awselasticdisasterrecovery.html.
 func drsNeeds(o *estate.ReplicationEncryption) []need {
-	id := "replication-configuration-template/" + opLastName(o.ID)
+	id := "replication-configuration-template/" + lastPart(o.ID)
 	actions := []string{"drs:UpdateReplicationConfigurationTemplate"}
 	read := need{o.Account, of("*"), []string{"drs:DescribeReplicationConfigurationTemplates"}}
 	if o.Type == opSourceServer {
-		id, actions = "source-server/"+opLastName(o.ID), []string{"drs:UpdateReplicationConfiguration", "drs:GetReplicationConfiguration"}
+		id, actions = "source-server/"+lastPart(o.ID), []string{"drs:UpdateReplicationConfiguration", "drs:GetReplicationConfiguration"}
 		read.actions = nil
 	}
 	what := arn.ARN{Partition: awsfacts.PartitionName(o.Region), Service: "drs", Region: o.Region, Account: o.Account, Resource: id}
@@ -312,13 +312,13 @@ func shareNeeds(o *estate.Share) []need {
 	what := arn.ARN{Partition: awsfacts.PartitionName(o.Region), Service: "ec2", Region: o.Region}
 	switch o.Type {
 	case opSnapshot:
-		what.Resource = "snapshot/" + opLastName(o.ID)
+		what.Resource = "snapshot/" + lastPart(o.ID)
 		return []need{
 			{o.Account, of("*"), []string{"ec2:DescribeSnapshotAttribute"}}, {o.Account, of(what.String()), []string{"ec2:ModifySnapshotAttribute"}},
 			{o.Account, object{"*", "ec2." + o.Region + ".amazonaws.com"}, []string{"kms:DescribeKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"}}, // of whichever key encrypts it
 		}
 	case opImage:
-		what.Resource = "image/" + opLastName(o.ID)
+		what.Resource = "image/" + lastPart(o.ID)
 		return []need{{o.Account, of("*"), []string{"ec2:DescribeImageAttribute"}}, {o.Account, of(what.String()), []string{"ec2:ModifyImageAttribute"}}}
 	case opDB:
 		what.Service, what.Account, what.Resource = "rds", o.Account, "snapshot:"+dbName(o.ID)

@@ -37,9 +37,9 @@ func (c *Cloud) currentShare(ctx context.Context, o *estate.Share) (*estate.Shar
 	var with []string
 	switch o.Type {
 	case opSnapshot:
-		with, err = snapshotShares(ctx, p, opLastName(o.ID))
+		with, err = snapshotShares(ctx, p, lastPart(o.ID))
 	case opImage:
-		with, err = imageShares(ctx, p, opLastName(o.ID))
+		with, err = imageShares(ctx, p, lastPart(o.ID))
 	case opDB:
 		with, err = dbShares(ctx, p, dbName(o.ID))
 	case opDBCluster:
@@ -149,7 +149,7 @@ func shareSnapshotWith(ctx context.Context, p *opPlace, o *estate.Share) error {
 	}
 	api := ec2.NewFromConfig(p.cfg)
 	return opTell(ctx, p, "ec2:ModifySnapshotAttribute", api.ModifySnapshotAttribute, &ec2.ModifySnapshotAttributeInput{
-		SnapshotId: new(opLastName(o.ID)), Attribute: ec2types.SnapshotAttributeNameCreateVolumePermission, CreateVolumePermission: m,
+		SnapshotId: new(lastPart(o.ID)), Attribute: ec2types.SnapshotAttributeNameCreateVolumePermission, CreateVolumePermission: m,
 	})
 }
 
@@ -172,7 +172,7 @@ func shareImageWith(ctx context.Context, p *opPlace, o *estate.Share) error {
 		m = &ec2types.LaunchPermissionModifications{Remove: []ec2types.LaunchPermission{v}}
 	}
 	api := ec2.NewFromConfig(p.cfg)
-	return opTell(ctx, p, "ec2:ModifyImageAttribute", api.ModifyImageAttribute, &ec2.ModifyImageAttributeInput{ImageId: new(opLastName(o.ID)), LaunchPermission: m})
+	return opTell(ctx, p, "ec2:ModifyImageAttribute", api.ModifyImageAttribute, &ec2.ModifyImageAttributeInput{ImageId: new(lastPart(o.ID)), LaunchPermission: m})
 }
 
 func shareDBWith(ctx context.Context, p *opPlace, o *estate.Share) error {

@@ -21,7 +21,7 @@ func taskActions(operation, scenario, as string) []string {
 	case operation == "ec2:RunInstances":
 		return launchActions(as)
 	}
-	for _, table := range []map[string][]string{rdsActions(), ec2Actions(), backupActions(), drsActions(), dataActions()} {
+	for _, table := range workActions() {
 		if list, ok := table[operation]; ok {
 			return list
 		}
@@ -120,4 +120,9 @@ func dataActions() map[string][]string {
 		"kms:Decrypt":                   {},
 		"secretsmanager:GetSecretValue": {"secretsmanager:GetSecretValue"},
 	}
+}
+
+// workActions are the tables of the actions by operation, one for each service.
+func workActions() []map[string][]string {
+	return []map[string][]string{rdsActions(), ec2Actions(), backupActions(), drsActions(), dataActions()}
 }
