@@ -93,6 +93,20 @@ func (a *actFlags) journal() (*run.Journal, error) {
 	return j, nil
 }
 
+// opened is the journal, for the caller to close, and a run of it.
+func (a *actFlags) opened(s *streams, id string) (*run.Journal, *run.Run, error) {
+	j, err := a.journal()
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := j.Run(id)
+	if err != nil {
+		defer j.Close()
+		return nil, nil, a.ended(s, nil, err)
+	}
+	return j, r, nil
+}
+
 // flags are those of the command line that another command has to have too.
 func (a *actFlags) flags(withDir bool) string {
 	var text strings.Builder

@@ -136,15 +136,11 @@ func newRunsShow(s *streams) *cobra.Command {
 }
 
 func (a *actFlags) show(s *streams, id string) error {
-	j, err := a.journal()
+	j, r, err := a.opened(s, id)
 	if err != nil {
 		return err
 	}
 	defer j.Close()
-	r, err := j.Run(id)
-	if err != nil {
-		return a.ended(s, nil, err)
-	}
 	if a.format.format != textFormat {
 		v := viewOfRun(r, true)
 		v.FormatVersion = estate.FormatVersion
@@ -256,15 +252,11 @@ func (a *actFlags) resume(ctx context.Context, s *streams, id string, keep bool)
 	if err != nil {
 		return err
 	}
-	j, err := a.journal()
+	j, r, err := a.opened(s, id)
 	if err != nil {
 		return err
 	}
 	defer j.Close()
-	r, err := j.Run(id)
-	if err != nil {
-		return a.ended(s, nil, err)
-	}
 	if r.Status == run.Done {
 		talk := a.talk(s)
 		talk.line(0, 0, "Run %s is done already: there is nothing to go on with.", r.ID)

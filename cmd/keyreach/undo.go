@@ -56,15 +56,11 @@ func (a *actFlags) undo(ctx context.Context, s *streams, id string) error {
 	if err != nil {
 		return err
 	}
-	j, err := a.journal()
+	j, r, err := a.opened(s, id)
 	if err != nil {
 		return err
 	}
 	defer j.Close()
-	r, err := j.Run(id)
-	if err != nil {
-		return a.ended(s, nil, err)
-	}
 	talk := a.talk(s)
 	if r.Status == run.Undone {
 		talk.line(0, 0, "Run %s is undone already: there is nothing to take back.", r.ID)
