@@ -12,7 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/plan"
+	"github.com/keyreach/keyreach/route"
 	"github.com/keyreach/keyreach/run"
 )
 
@@ -160,20 +162,9 @@ func (o *applyOptions) load(ctx context.Context, s *streams, path string) (*plan
 	if o.change != "" && o.change != p.Change {
 		return nil, nil, misuse(fmt.Errorf("--change %s: the plan carries out %s", o.change, pick(p.Change == "", "no change of a number", "the change "+p.Change))).hinting("leave it out, or plan again with --change " + quoted(o.change))
 	}
-	in, err := o.world(ctx, s, o.dir, o.estate, false)
+	in, err := o.planned(ctx, s, path, p)
 	if err != nil {
 		return nil, nil, err
-	}
-	chosen := report{file: in.file}
-	if err := chosen.choose(p.Routes); err != nil {
-		other := fmt.Errorf("the plan %s is for %s, and %s does not declare that", path, strings.Join(p.Routes, ", "), in.file.Path)
-		return nil, nil, misuse(other).hinting("name the directory of its keyreach.yaml with --dir")
-	}
-	for i := range in.file.Routes {
-		// What only one route needs is a question of all of them.
-		if slices.Contains(chosen.chosen, i) || p.Kind == string(run.KindRevoke) {
-			in.routes = append(in.routes, in.file.Routes[i])
-		}
 	}
 	other, err := fits(p, in.estate)
 	switch {
@@ -187,6 +178,58 @@ func (o *applyOptions) load(ctx context.Context, s *streams, path string) (*plan
 		return nil, nil, refused(err)
 	}
 	return in, p, nil
+}
+
+// planned is what a saved plan was made of: its routes as keyreach.yaml declares them, or
+// the requests that it was made for itself, and the estate.
+func (o *applyOptions) planned(ctx context.Context, s *streams, path string, p *plan.Plan) (*planInput, error) {
+	if own, asked := p.Own(); asked {
+		in, err := o.requested(p.Kind)
+		if err == nil {
+			in.routes = []route.Route{own}
+		}
+		return in, err
+	}
+	in, err := o.world(ctx, s, o.dir, o.estate, false)
+	if err != nil {
+		return nil, err
+	}
+	chosen := report{file: in.file}
+	if err := chosen.choose(p.Routes); err != nil {
+		other := fmt.Errorf("the plan %s is for %s, and %s does not declare that", path, strings.Join(p.Routes, ", "), in.file.Path)
+		return nil, misuse(other).hinting("name the directory of its keyreach.yaml with --dir")
+	}
+	for i := range in.file.Routes {
+		// What only one route needs is a question of all of them.
+		if slices.Contains(chosen.chosen, i) || p.Kind == string(run.KindRevoke) {
+			in.routes = append(in.routes, in.file.Routes[i])
+		}
+	}
+	return in, nil
+}
+
+// requested is the estate of a plan for requests that no route declares. A keyreach.yaml
+// need not be there: it only says how to get into the accounts.
+func (o *applyOptions) requested(kind string) (*planInput, error) {
+	if kind == string(run.KindRevoke) {
+		return nil, misuse(errors.New("a plan for requests of its own opens, and this one closes"))
+	}
+	file, dir, err := routesBeside(o.dir)
+	if err != nil {
+		return nil, err
+	}
+	in := &planInput{file: file, estateAt: o.estate}
+	switch {
+	case in.estateAt != "":
+	case file != nil:
+		in.estateAt = file.EstatePath()
+	default:
+		in.estateAt = filepath.Join(dir, "estate.json")
+	}
+	if in.estate, err = estate.LoadFile(in.estateAt); err != nil {
+		return nil, unreadable(err).hinting(hintFor(err, "give the estate that the plan was made from with --estate FILE"))
+	}
+	return in, nil
 }
 
 // fitsNot is the end for a plan that was made from another estate.
