@@ -5,7 +5,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/json"
-		"os"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"

@@ -22,8 +22,9 @@ var (
 	actions   = regexp.MustCompile(`\((?:Actions?|Permissions?): ?([a-z0-9-]+:[A-Za-z*]+)`)
 	allows    = regexp.MustCompile(`allows? the ([a-z0-9-]+:[A-Za-z*]+) action`)
 	resource  = regexp.MustCompile(`on (?:the )?resource: ?(` + named + `)`)
-	noLayer   = regexp.MustCompile(`(?i)because no ([a-z][a-z -]*)`)
-	denyLayer = regexp.MustCompile(`(?i)explicit deny in an? ([a-z][a-z -]*)`)
+	noLayer   = regexp.MustCompile(`because no ([a-z][a-z -]*)`)
+	noAllows  = regexp.MustCompile(`\bno ([a-z][a-z -]*?) ?(?:polic(?:y|ies) )?allows? `)
+	denyLayer = regexp.MustCompile(`explicit deny in an? ([a-z][a-z -]*)`)
 	policyARN = regexp.MustCompile(`policy: ?(arn:` + named + `)`)
 
 	keyARN    = regexp.MustCompile(`arn:[\w-]*:kms:` + masked + `*?:` + masked + `*?:(?:key|alias)/` + named)
@@ -95,7 +96,7 @@ var layerWords = []struct {
 // cut off.
 func (in *Incident) layer(lower string) {
 	in.Explicit = strings.Contains(lower, "explicit deny")
-	words := sub(noLayer, lower)
+	words := cmp.Or(sub(noLayer, lower), sub(noAllows, lower))
 	if in.Explicit {
 		words = cmp.Or(sub(denyLayer, lower), words)
 	}

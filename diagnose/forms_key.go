@@ -95,7 +95,10 @@ func formsOfKeys() []form {
 		{name: "invalid-state", words: []phrase{"kmsinvalidstate", "kms.kmsinvalidstate", "kmsinvalidstateexception"}, says: "the key is in a state in which it does not do this; of those, waiting for deletion is the most frequent", causes: []prior{
 			{keyDeletion, 0.66}, {keyDisabled, 0.16}, {keyUsage, 0.06}, {notYet, 0.04},
 		}},
-		{name: "revoked", words: []phrase{"customerkeyhasbeenrevoked", "inaccessibleencryptioncredentials", "inaccessible-encryption-credentials", "encryption key*revoked"}, says: "the service lost its way to the key of what it keeps: the key is disabled or gone, or the grant was taken away", causes: []prior{
+		{name: "attach-revoked", words: []phrase{"customerkeyhasbeenrevoked"}, says: "EC2 says this when it gets no grant on the volume's key: attaching a volume needs kms:CreateGrant of whoever attaches, and a key that is enabled", action: "kms:CreateGrant", causes: []prior{
+			{iamMissing, 0.42}, {keyDisabled, 0.20}, {keyPrincipal, 0.18}, {slrMissing, 0.05}, {keyDeletion, 0.05},
+		}},
+		{name: "revoked", words: []phrase{"inaccessibleencryptioncredentials", "inaccessible-encryption-credentials", "encryption key*revoked"}, says: "the service lost its way to the key of what it keeps: the key is disabled or gone, or the grant was taken away", causes: []prior{
 			{keyDisabled, 0.36}, {keyPrincipal, 0.18}, {keyDeletion, 0.14}, {iamMissing, 0.12}, {slrMissing, 0.08},
 		}},
 		{name: "incorrect-key", words: []phrase{"incorrectkeyexception", "does not identify a cmk that can perform this operation", "does not identify a kms key that can"}, says: "the key that the call names is not the one that made the ciphertext", causes: []prior{

@@ -83,6 +83,15 @@ func rulesOfPrincipals() []rule {
 			shift: []shift{{keyRoot, 1.8, 0.08}, {iamMissing, 1.3, 0}, {keyAction, 1.2, 0}},
 		},
 		{
+			forms: []string{"no-resource"},
+			words: []phrase{"terraform", "atlantis", "error: ", "creating", "unable to create", "create_failed", "cloudformation", "resource handler", "administratoraccess", "/admin", "github-actions", "gitlab", "jenkins", "deploy", "cdk-", "pulumi", "codebuild", "reading kms", "updating"},
+			when: func(in *Incident) bool {
+				return in.PrincipalKind != ServiceRole && !strings.Contains(in.Text, "Lambda was unable")
+			},
+			says:  "who deploys has mostly IAM rights for everything: when the key policy still stops it, the policy does not hand the key to IAM",
+			shift: []shift{{keyRoot, 2.6, 0.1}, {keyAction, 1.2, 0}},
+		},
+		{
 			forms: []string{"no-resource", "no-identity", "refused"},
 			when:  func(in *Incident) bool { return in.PrincipalKind == Root },
 			says:  "the root user has no IAM policies: the key policy has left it out",
@@ -112,7 +121,7 @@ func administrative(action string) bool {
 	if !ok {
 		return false
 	}
-	for _, p := range []string{"Put", "GetKey", "Enable", "Disable", "Schedule", "Cancel", "Update", "Tag", "Untag", "List", "Delete", "Create"} {
+	for _, p := range []string{"Put", "GetKey", "Describe", "Enable", "Disable", "Schedule", "Cancel", "Update", "Tag", "Untag", "List", "Delete", "Create"} {
 		if strings.HasPrefix(name, p) && name != "CreateGrant" && name != "ListGrants" {
 			return true
 		}

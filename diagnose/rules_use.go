@@ -57,7 +57,7 @@ func rulesOfCopies() []rule {
 			forms: []string{"rds-source"},
 			when:  func(in *Incident) bool { return in.Operation == "" && in.Code == "" },
 			says:  "the words stand alone, without an operation and its code: so RDS's events and the jobs of AWS Backup show them",
-			shift: []shift{{slrMissing, 3.2, 0.2}},
+			shift: []shift{{slrMissing, 3.6, 0.2}},
 		},
 		{
 			forms: []string{"rds-source", "rds-target"},

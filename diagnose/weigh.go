@@ -42,7 +42,7 @@ func analyse(in *Incident) (Incident, bool) {
 
 // mayFail is a quick look that lets most lines of a log go.
 func mayFail(lower string) bool {
-	for _, w := range [...]string{"kms", "key", "denied", "authoriz", "cipher", "alias", "encrypt", "client.", "principal", "forbidden", "signature version", "credential", "token", "could not be assumed", "staging", "invalidvolume", "explicit", "snapshot", "destination", "unable to", "snapshots_failure", "base64"} {
+	for _, w := range [...]string{"kms", "exception", "error", "denied", "fail", "key", "not ", "invalid", "encrypt", "cipher", "alias", "policy", "credential", "token", "no ", "cannot", "unable", "snapshots_failure"} {
 		if strings.Contains(lower, w) {
 			return true
 		}
