@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/keyreach/keyreach/access"
@@ -128,18 +129,25 @@ func (a *asker) verdicts() {
 		c.Verdict, c.Why = f.verdict, f.why
 		if f.verdict == True {
 			c.MissingAction = cmp.Or(f.action, c.MissingAction)
-			c.Fix = cmp.Or(a.fix(c.Code, c.MissingAction), c.Fix)
+			c.Fix = cmp.Or(sentence(a.fix(c.Code, c.MissingAction)), c.Fix)
 		}
 	}
 	for code, f := range a.facts {
 		if f.verdict != True || slices.ContainsFunc(a.in.Causes, func(c Cause) bool { return c.Code == code }) {
 			continue
 		}
-		a.in.Causes = append(a.in.Causes, Cause{
-			Code: code, MissingAction: f.action, PrincipalKind: a.kind(), Verdict: True, Why: f.why, Fix: a.fix(code, f.action),
-			Evidence: []string{"the estate, not the text"},
-		})
+		c := Cause{Code: code, MissingAction: f.action, PrincipalKind: a.kind(), Verdict: True, Why: f.why, Evidence: []string{"the estate, not the text"}}
+		c.Fix, c.Settles = cmp.Or(sentence(a.fix(code, f.action)), a.in.fix(&c)), a.in.settles(&c)
+		a.in.Causes = append(a.in.Causes, c)
 	}
+}
+
+// sentence makes a sentence of words; nothing of none.
+func sentence(text string) string {
+	if text == "" {
+		return ""
+	}
+	return strings.ToUpper(text[:1]) + text[1:] + "."
 }
 
 // kind is what the caller is.
@@ -167,11 +175,11 @@ const certainty = 0.95
 func (a *asker) rank() {
 	order := map[Verdict]int{True: 0, Open: 1, RuledOut: 2}
 	slices.SortStableFunc(a.in.Causes, func(x, y Cause) int {
-		first := cmp.Compare(order[x.Verdict], order[y.Verdict])
-		if first == 0 && x.Verdict == True {
-			first = cmp.Compare(a.facts[x.Code].rank, a.facts[y.Code].rank)
+		before := cmp.Compare(order[x.Verdict], order[y.Verdict])
+		if before == 0 && x.Verdict == True {
+			before = cmp.Compare(a.facts[x.Code].rank, a.facts[y.Code].rank)
 		}
-		return cmp.Or(first, -cmp.Compare(x.Confidence, y.Confidence), cmp.Compare(x.Code, y.Code))
+		return cmp.Or(before, -cmp.Compare(x.Confidence, y.Confidence), cmp.Compare(x.Code, y.Code))
 	})
 	trues, open := 0, 0.0
 	for i := range a.in.Causes {

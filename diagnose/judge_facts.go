@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -39,7 +40,7 @@ func (a *asker) learn(q *route.RequestProof) {
 			a.isOpen(code, doubt(u))
 		}
 		if u.Key != "" {
-			a.isOpen("policy-condition-mismatch", doubt(u))
+			a.isOpen(condition, doubt(u))
 		}
 	}
 }
@@ -56,24 +57,24 @@ func doubt(u *access.Doubt) string {
 func codesOf(l access.Layer) []string {
 	switch l {
 	case access.Identity:
-		return []string{"iam-policy-missing-action", "cross-account-key-access", "explicit-deny"}
+		return []string{iamMissing, crossAccount, explicitDeny}
 	case access.KeyPolicy, access.ResourcePolicy:
 		return []string{
-			"key-policy-missing-principal", "key-policy-missing-action", "key-policy-root-delegation-missing", "key-policy-missing-service-principal",
-			"slr-missing-key-access", "cross-account-key-access", "explicit-deny", "aws-managed-key-not-usable", "default-key-not-shareable",
+			keyPrincipal, keyAction, keyRoot, keyService,
+			slrMissing, crossAccount, explicitDeny, managedKey, defaultKey,
 		}
 	case access.GrantLayer:
-		return []string{"slr-missing-key-access", "grant-stale-recreated-principal"}
+		return []string{slrMissing, staleGrant}
 	case access.Boundary:
-		return []string{"boundary-deny"}
+		return []string{boundaryDeny}
 	case access.Session:
-		return []string{"session-policy-deny"}
+		return []string{sessionDeny}
 	case access.SCP:
-		return []string{"scp-deny"}
+		return []string{scpDeny}
 	case access.RCP:
-		return []string{"rcp-deny"}
+		return []string{rcpDeny}
 	case access.EndpointPolicy:
-		return []string{"vpce-deny"}
+		return []string{endpointDeny}
 	}
 	return nil
 }
@@ -91,7 +92,7 @@ func (a *asker) blocker(q *route.RequestProof, b *access.Blocker) {
 	case b.Layer == access.SCP, b.Layer == access.RCP, b.Layer == access.EndpointPolicy, b.Layer == access.Boundary, b.Layer == access.Session:
 		a.isTrue(codesOf(b.Layer)[0], action, rank(rankDeny), b.Text)
 	case b.Explicit:
-		a.isTrue("explicit-deny", action, rank(rankDeny), b.Text)
+		a.isTrue(explicitDeny, action, rank(rankDeny), b.Text)
 	case b.Layer == access.Identity:
 		a.identity(action, b, rank)
 	case b.Layer == access.KeyPolicy:
@@ -101,7 +102,7 @@ func (a *asker) blocker(q *route.RequestProof, b *access.Blocker) {
 	case b.Layer == access.KeyStateLayer:
 		a.state(b.Text)
 	case b.Layer == access.Region:
-		a.isTrue("wrong-region", action, rankKey, b.Text)
+		a.isTrue(wrongRegion, action, rankKey, b.Text)
 	case b.Layer == access.Operation:
 		a.operation(action, b)
 	}
@@ -116,9 +117,9 @@ func sameLayer(told, is access.Layer) bool {
 func (a *asker) operation(action string, b *access.Blocker) {
 	switch {
 	case a.who.Account != a.keyAt.Account:
-		a.isTrue("cross-account-key-access", action, rankKey, b.Text)
+		a.isTrue(crossAccount, action, rankKey, b.Text)
 	default:
-		a.isTrue("wrong-region", action, rankKey, b.Text)
+		a.isTrue(wrongRegion, action, rankKey, b.Text)
 	}
 }
 
@@ -130,16 +131,16 @@ func (a *asker) identity(action string, b *access.Blocker, rank func(int) int) {
 		return
 	}
 	if a.who.IsServiceLinked() {
-		a.isTrue("slr-missing-key-access", action, rankParty, b.Text)
+		a.isTrue(slrMissing, action, rankParty, b.Text)
 		return
 	}
 	if aliases := aliasResources(b); len(aliases) > 0 {
-		a.isTrue("alias-misuse", action, rankCondition, "an IAM policy of "+a.j.Principal+" has the alias in Resource ("+strings.Join(aliases, ", ")+"), which never allows the use of a key: it takes the key's ARN")
+		a.isTrue(aliasMisuse, action, rankCondition, "an IAM policy of "+a.j.Principal+" has the alias in Resource ("+strings.Join(aliases, ", ")+"), which never allows the use of a key: it takes the key's ARN")
 	}
 	if a.crossAccount() {
-		a.isTrue("cross-account-key-access", action, rankParty, "the key is of account "+a.keyAt.Account+", and the caller's account "+a.who.Account+" has to allow it too")
+		a.isTrue(crossAccount, action, rankParty, "the key is of account "+a.keyAt.Account+", and the caller's account "+a.who.Account+" has to allow it too")
 	}
-	a.isTrue("iam-policy-missing-action", action, rank(rankIdentity), b.Text)
+	a.isTrue(iamMissing, action, rank(rankIdentity), b.Text)
 }
 
 // aliasResources are aliases in the Resource of statements that would allow it otherwise.
@@ -170,7 +171,7 @@ func (a *asker) conditions(b *access.Blocker, action string) bool {
 			continue
 		}
 		if len(e.Misses) > 0 && !slices.ContainsFunc(e.Misses, func(m access.Miss) bool { return m.Element != "Condition" }) {
-			a.isTrue("policy-condition-mismatch", action, rankCondition, e.String())
+			a.isTrue(condition, action, rankCondition, e.String())
 			found = true
 		}
 	}
@@ -185,7 +186,7 @@ func (a *asker) keyPolicy(q *route.RequestProof, b *access.Blocker, rank func(in
 		return
 	}
 	if stored := storedMiss(b); stored != "" {
-		a.isTrue("key-policy-missing-principal", action, rankStale, stored)
+		a.isTrue(keyPrincipal, action, rankStale, stored)
 	}
 	if a.conditions(b, action) {
 		return
@@ -193,24 +194,24 @@ func (a *asker) keyPolicy(q *route.RequestProof, b *access.Blocker, rank func(in
 	n := naming(a.key, &policy.Caller{Principal: a.who})
 	switch {
 	case a.who.Kind == arn.Service:
-		a.isTrue("key-policy-missing-service-principal", action, rankParty, b.Text)
+		a.isTrue(keyService, action, rankParty, b.Text)
 		return
 	case a.who.IsServiceLinked():
-		a.isTrue("slr-missing-key-access", action, rankParty, b.Text+", and no grant does")
+		a.isTrue(slrMissing, action, rankParty, b.Text+", and no grant does")
 		return
 	case a.crossAccount():
-		a.isTrue("cross-account-key-access", action, rankParty, "the key is of account "+a.keyAt.Account+", and its policy does not let "+a.who.Account+" in for "+action)
+		a.isTrue(crossAccount, action, rankParty, "the key is of account "+a.keyAt.Account+", and its policy does not let "+a.who.Account+" in for "+action)
 	}
 	switch {
 	case len(n.caller) > 0:
-		a.isTrue("key-policy-missing-action", action, rank(rankKeyPolicy), fmt.Sprintf("the key policy names %s (%s), and not for %s", a.j.Principal, strings.Join(n.caller, ", "), action))
+		a.isTrue(keyAction, action, rank(rankKeyPolicy), fmt.Sprintf("the key policy names %s (%s), and not for %s", a.j.Principal, strings.Join(n.caller, ", "), action))
 	case len(n.account) > 0:
-		a.isTrue("key-policy-missing-action", action, rank(rankKeyPolicy), fmt.Sprintf("the key policy names account %s (%s), and not for %s", a.who.Account, strings.Join(n.account, ", "), action))
+		a.isTrue(keyAction, action, rank(rankKeyPolicy), fmt.Sprintf("the key policy names account %s (%s), and not for %s", a.who.Account, strings.Join(n.account, ", "), action))
 	case !a.crossAccount() && a.identityAllows(q):
-		a.isTrue("key-policy-root-delegation-missing", action, rank(rankKeyPolicy), "the key policy does not name account "+a.who.Account+", so that its IAM policies, which allow "+action+", have no effect on the key")
-		a.isTrue("key-policy-missing-principal", action, rankIdentity, b.Text)
+		a.isTrue(keyRoot, action, rank(rankKeyPolicy), "the key policy does not name account "+a.who.Account+", so that its IAM policies, which allow "+action+", have no effect on the key")
+		a.isTrue(keyPrincipal, action, rankIdentity, b.Text)
 	default:
-		a.isTrue("key-policy-missing-principal", action, rank(rankKeyPolicy), b.Text)
+		a.isTrue(keyPrincipal, action, rank(rankKeyPolicy), b.Text)
 	}
 }
 
@@ -239,14 +240,14 @@ func (a *asker) managed(action string, b *access.Blocker) {
 		why += " (" + strings.Join(a.key.Aliases, ", ") + ")"
 	}
 	if a.crossAccount() {
-		a.isTrue("default-key-not-shareable", action, rankManaged, why+": it never opens to another account")
+		a.isTrue(defaultKey, action, rankManaged, why+": it never opens to another account")
 		return
 	}
 	text := b.Text
 	if len(b.NearMisses) > 0 {
 		text = b.NearMisses[0].String()
 	}
-	a.isTrue("aws-managed-key-not-usable", action, rankManaged, why+", whose policy cannot be changed: "+text)
+	a.isTrue(managedKey, action, rankManaged, why+", whose policy cannot be changed: "+text)
 }
 
 // grantRefused is a grant that names the caller and does not apply.
@@ -256,9 +257,9 @@ func (a *asker) grantRefused(action string, b *access.Blocker) {
 		switch {
 		case e.Layer != access.GrantLayer:
 		case strings.Contains(e.Text, "which is gone"):
-			a.isTrue("grant-stale-recreated-principal", action, rankStale, e.String())
+			a.isTrue(staleGrant, action, rankStale, e.String())
 		default:
-			a.isTrue("policy-condition-mismatch", action, rankCondition, e.String())
+			a.isTrue(condition, action, rankCondition, e.String())
 		}
 	}
 }
@@ -267,9 +268,9 @@ func (a *asker) grantRefused(action string, b *access.Blocker) {
 func (a *asker) state(text string) {
 	switch awsfacts.KeyState(a.key.State) {
 	case awsfacts.Disabled:
-		a.isTrue("key-disabled", "", rankKey, text)
+		a.isTrue(keyDisabled, "", rankKey, text)
 	case awsfacts.PendingDeletion, awsfacts.PendingReplicaDeletion:
-		a.isTrue("key-pending-deletion", "", rankKey, text)
+		a.isTrue(keyDeletion, "", rankKey, text)
 	default:
 		a.note("%s", text)
 	}
@@ -287,7 +288,7 @@ func (a *asker) lookAtKey() {
 		}
 	}
 	if text := unfit(a.key, a.in.Action, a.in.Service); text != "" {
-		a.isTrue("key-spec-or-usage-mismatch", "", rankKey, text)
+		a.isTrue(keyUsage, "", rankKey, text)
 	}
 }
 
@@ -295,7 +296,7 @@ func (a *asker) lookAtKey() {
 // others take symmetric keys only.
 // See https://docs.aws.amazon.com/kms/latest/developerguide/service-integration.html.
 func unfit(k *estate.Key, action, service string) string {
-	spec, use := first(k.Spec, "SYMMETRIC_DEFAULT"), first(k.Usage, "ENCRYPT_DECRYPT")
+	spec, use := cmp.Or(k.Spec, "SYMMETRIC_DEFAULT"), cmp.Or(k.Usage, "ENCRYPT_DECRYPT")
 	symmetric := spec == "SYMMETRIC_DEFAULT" && use == "ENCRYPT_DECRYPT"
 	_, op, _ := strings.Cut(action, ":")
 	switch {
@@ -316,7 +317,7 @@ func (a *asker) lookAtGrants() {
 	if a.key == nil || a.j.Allowed || a.who.Name == "" {
 		return
 	}
-	p := a.e.Principal(first(a.who.RoleARN, a.who.Text))
+	p := a.e.Principal(cmp.Or(a.who.RoleARN, a.who.Text))
 	if p == nil || p.ID == "" {
 		return
 	}
@@ -324,17 +325,17 @@ func (a *asker) lookAtGrants() {
 		g := &a.key.Grants[i]
 		grantee := g.Grantee()
 		if g.GranteePrincipalID != "" && g.GranteePrincipalID != p.ID && a.who.SameRole(grantee) {
-			a.isTrue("grant-stale-recreated-principal", "", rankStale, fmt.Sprintf("the grant %s was made for %s, which is gone; %s now has the id %s", g.GrantID, g.GranteePrincipalID, p.ARN, p.ID))
+			a.isTrue(staleGrant, "", rankStale, fmt.Sprintf("the grant %s was made for %s, which is gone; %s now has the id %s", g.GrantID, g.GranteePrincipalID, p.ARN, p.ID))
 		}
 	}
 }
 
-// named is who a key policy lets in for anything at all.
-type named struct{ caller, account []string } // statements
+// nameIn is who a key policy lets in for anything at all.
+type nameIn struct{ caller, account []string } // statements
 
 // naming finds the Allow statements of a key's policy that name the caller, or its account.
-func naming(k *estate.Key, c *policy.Caller) named {
-	var n named
+func naming(k *estate.Key, c *policy.Caller) nameIn {
+	var n nameIn
 	if k == nil || k.Policy == nil || k.Policy.Source == nil {
 		return n
 	}

@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -10,43 +11,43 @@ import (
 // fix is what mends a true cause, with the names of the estate; empty for one of which
 // the text's own fix says as much.
 func (a *asker) fix(code, action string) string {
-	key, who := first(a.j.Key, a.in.Key), a.j.Principal
+	key, who := cmp.Or(a.j.Key, a.in.Key), a.j.Principal
 	owner := a.keyAt.Account
 	switch code {
-	case "iam-policy-missing-action":
+	case iamMissing:
 		return fmt.Sprintf("in account %s, allow %s on %s in an IAM policy of %s", a.who.Account, action, key, who)
-	case "cross-account-key-access":
+	case crossAccount:
 		return a.fixAcross(action)
-	case "key-policy-missing-principal", "key-policy-missing-action":
+	case keyPrincipal, keyAction:
 		return fmt.Sprintf("in account %s, allow %s to %s in the policy of %s", owner, action, who, key)
-	case "key-policy-root-delegation-missing":
-		return fmt.Sprintf("in account %s, have the policy of %s allow %s to arn:%s:iam::%s:root, or to %s itself", owner, key, action, first(a.keyAt.Partition, "aws"), a.who.Account, who)
-	case "key-policy-missing-service-principal":
+	case keyRoot:
+		return fmt.Sprintf("in account %s, have the policy of %s allow %s to arn:%s:iam::%s:root, or to %s itself", owner, key, action, cmp.Or(a.keyAt.Partition, "aws"), a.who.Account, who)
+	case keyService:
 		return fmt.Sprintf("in account %s, allow %s to the service %s in the policy of %s, with aws:SourceAccount or aws:SourceArn", owner, action, who, key)
-	case "slr-missing-key-access":
+	case slrMissing:
 		if a.crossAccount() {
 			return fmt.Sprintf("from account %s, make a grant on %s to %s; a service-linked role of another account takes no other way", a.who.Account, key, who)
 		}
 		return fmt.Sprintf("in account %s, name %s in the policy of %s", owner, who, key)
-	case "grant-stale-recreated-principal":
+	case staleGrant:
 		return fmt.Sprintf("make the grant on %s anew for %s, and revoke the old one", key, who)
-	case "policy-condition-mismatch":
+	case condition:
 		return "make the condition hold, or add a statement whose condition does: " + strings.Join(a.facts[code].why, "; ")
-	case "default-key-not-shareable", "aws-managed-key-not-usable":
+	case defaultKey, managedKey:
 		return "encrypt under a customer managed key: copy the data to one, and use the copy"
-	case "key-disabled":
+	case keyDisabled:
 		return "in account " + owner + ", enable the key: aws kms enable-key --key-id " + key
-	case "key-pending-deletion":
+	case keyDeletion:
 		return "in account " + owner + ", cancel the deletion and enable the key: aws kms cancel-key-deletion --key-id " + key + ", then aws kms enable-key --key-id " + key
-	case "alias-misuse":
+	case aliasMisuse:
 		return "write " + key + " in the Resource of the IAM policy in place of the alias"
-	case "explicit-deny", "scp-deny", "rcp-deny", "vpce-deny", "boundary-deny", "session-policy-deny":
+	case explicitDeny, scpDeny, rcpDeny, endpointDeny, boundaryDeny, sessionDeny:
 		return a.fixCeiling(code, action)
-	case "wrong-region":
+	case wrongRegion:
 		return "use a key of the Region in which the work is done: " + strings.Join(a.facts[code].why, "; ")
-	case "wrong-key":
+	case wrongKey:
 		return "name the key by its ARN, and the one that encrypted the data"
-	case "key-spec-or-usage-mismatch":
+	case keyUsage:
 		return "use a symmetric key for ENCRYPT_DECRYPT, or the operation that is for this kind of key"
 	}
 	return ""
@@ -77,12 +78,12 @@ func (a *asker) fixCeiling(code, action string) string {
 	for _, q := range a.j.Asked {
 		for _, b := range q.Decision.Blockers {
 			codes := codesOf(b.Layer)
-			if code == "explicit-deny" && b.Explicit || len(codes) == 1 && codes[0] == code {
+			if code == explicitDeny && b.Explicit || len(codes) == 1 && codes[0] == code {
 				where := strings.TrimSpace(b.Document + " " + b.Statement)
 				if where == "" {
 					where = "the " + string(b.Layer) + " layer"
 				}
-				return fmt.Sprintf("have %s changed, which account %s is bound by, so that it lets %s through", where, first(b.Owner, "?"), action)
+				return fmt.Sprintf("have %s changed, which account %s is bound by, so that it lets %s through", where, cmp.Or(b.Owner, "?"), action)
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -54,22 +55,13 @@ func (a *asker) principal() (arn.Principal, bool) {
 
 // implied is the caller that follows from the service, when the text names none.
 func (a *asker) implied() string {
-	service := strings.TrimSuffix(first(a.in.Via, a.in.Service), ".amazonaws.com") + ".amazonaws.com"
+	service := strings.TrimSuffix(cmp.Or(a.in.Via, a.in.Service), ".amazonaws.com") + ".amazonaws.com"
 	switch a.in.PrincipalKind {
 	case Service:
 		return service
 	case ServiceRole:
 		if role, ok := awsfacts.ServiceLinkedRoleOf(service); ok {
 			return role.Name
-		}
-	}
-	return ""
-}
-
-func first(texts ...string) string {
-	for _, t := range texts {
-		if t != "" {
-			return t
 		}
 	}
 	return ""
@@ -152,7 +144,7 @@ func (a *asker) keyARN() string {
 	case err == nil && at.IsKMSAlias():
 		return a.byAlias(at.Resource, at.Account, at.Region)
 	case strings.HasPrefix(text, "alias/"):
-		return a.byAlias(text, first(a.in.KeyAccount, a.who.Account, a.in.Account), a.in.Region)
+		return a.byAlias(text, cmp.Or(a.in.KeyAccount, a.who.Account, a.in.Account), a.in.Region)
 	}
 	return a.byID(strings.TrimPrefix(text[strings.LastIndexByte(text, ':')+1:], "key/"))
 }
@@ -176,17 +168,17 @@ func (a *asker) absent(at arn.ARN, id string) {
 	switch {
 	case len(like) > 0:
 		other, _ := arn.Parse(like[0]) // the estate's
-		code, where := "wrong-region", other.Region
+		code, where := wrongRegion, other.Region
 		if other.Account != at.Account {
-			code, where = "wrong-key", "account "+other.Account
+			code, where = wrongKey, "account "+other.Account
 		}
 		a.isTrue(code, "", rankKey, fmt.Sprintf("the estate has the key %s in %s, not where the text looks for it", id, where))
 	case len(beside) > 0 && saysNotFound(a.in):
-		a.isTrue("key-not-found", "", rankKey, fmt.Sprintf("the estate has %d keys of account %s in %s, and this is none of them", len(beside), at.Account, at.Region))
+		a.isTrue(keyNotFound, "", rankKey, fmt.Sprintf("the estate has %d keys of account %s in %s, and this is none of them", len(beside), at.Account, at.Region))
 	case len(beside) > 0:
-		a.isOpen("key-not-found", fmt.Sprintf("the estate has %d keys of account %s in %s, and not this one: it does not exist, or was not collected", len(beside), at.Account, at.Region))
+		a.isOpen(keyNotFound, fmt.Sprintf("the estate has %d keys of account %s in %s, and not this one: it does not exist, or was not collected", len(beside), at.Account, at.Region))
 	default:
-		a.isOpen("key-not-found", fmt.Sprintf("the estate has no keys of account %s in %s", at.Account, at.Region))
+		a.isOpen(keyNotFound, fmt.Sprintf("the estate has no keys of account %s in %s", at.Account, at.Region))
 	}
 }
 
@@ -201,7 +193,7 @@ func (a *asker) byAlias(name, account, region string) string {
 	})
 	if len(found) == 1 {
 		a.note("%s is %s", name, found[0])
-		a.isNot("alias-not-found", name+" is there, and is "+found[0])
+		a.isNot(aliasNotFound, name+" is there, and is "+found[0])
 		return found[0]
 	}
 	if len(found) > 1 {
@@ -216,12 +208,12 @@ func (a *asker) byAlias(name, account, region string) string {
 	case len(elsewhere) > 0:
 		at, _ := arn.Parse(elsewhere[0]) // the estate's
 		if account == "" || at.Account == account {
-			a.isTrue("wrong-region", "", rankKey, "the estate has "+name+" in "+at.Region+", not in "+region)
+			a.isTrue(wrongRegion, "", rankKey, "the estate has "+name+" in "+at.Region+", not in "+region)
 			return ""
 		}
-		a.isTrue("alias-not-found", "", rankKey, "account "+account+" has no "+name+"; account "+at.Account+" has, and an alias counts in its own account only")
+		a.isTrue(aliasNotFound, "", rankKey, "account "+account+" has no "+name+"; account "+at.Account+" has, and an alias counts in its own account only")
 	case len(beside) > 0:
-		a.isTrue("alias-not-found", "", rankKey, fmt.Sprintf("none of the %d keys that the estate has there has the alias %s", len(beside), name))
+		a.isTrue(aliasNotFound, "", rankKey, fmt.Sprintf("none of the %d keys that the estate has there has the alias %s", len(beside), name))
 	default:
 		a.note("the estate has no key that could have the alias %s", name)
 	}
@@ -238,7 +230,7 @@ func (a *asker) byID(id string) string {
 	}
 	at, _ := arn.Parse(found[0]) // the estate's
 	if a.in.Key == id && a.who.Account != "" && a.who.Account != at.Account && a.in.KeyAccount == "" {
-		a.isTrue("wrong-key", "", rankKey, "a bare key id is looked for in the caller's account "+a.who.Account+"; the key is of account "+at.Account+", and has to be named by its ARN")
+		a.isTrue(wrongKey, "", rankKey, "a bare key id is looked for in the caller's account "+a.who.Account+"; the key is of account "+at.Account+", and has to be named by its ARN")
 	}
 	a.note("%s is %s", id, found[0])
 	return found[0]

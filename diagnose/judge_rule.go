@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,30 +22,30 @@ func (a *asker) rule(code string) {
 		return
 	}
 	switch code {
-	case "iam-policy-missing-action":
+	case iamMissing:
 		a.isNot(code, a.passes(access.Identity, "no IAM policy is in the way"))
-	case "key-policy-missing-principal", "key-policy-missing-action", "key-policy-root-delegation-missing":
+	case keyPrincipal, keyAction, keyRoot:
 		a.isNot(code, a.passes(access.KeyPolicy, "the key policy is not in the way"))
-	case "key-policy-missing-service-principal":
+	case keyService:
 		if a.who.Kind != arn.Service {
 			a.isNot(code, a.j.Principal+" is no AWS service")
 		}
 		a.isNot(code, a.passes(access.KeyPolicy, "the key policy admits the service"))
-	case "slr-missing-key-access":
+	case slrMissing:
 		if !a.who.IsServiceLinked() {
 			a.isNot(code, a.j.Principal+" is no service-linked role")
 		}
 		a.isNot(code, a.passes(access.KeyPolicy, "the role has access to the key"))
-	case "cross-account-key-access":
+	case crossAccount:
 		if !a.crossAccount() {
 			a.isNot(code, "caller and key are of one account, "+a.keyAt.Account)
 		}
 		a.isNot(code, "both accounts let it through")
-	case "grant-stale-recreated-principal":
+	case staleGrant:
 		a.isNot(code, "no grant on the key names an earlier "+a.who.Name)
-	case "policy-condition-mismatch":
+	case condition:
 		a.isNot(code, "no Allow is there of which the condition alone fails")
-	case "alias-misuse":
+	case aliasMisuse:
 		a.isOpen(code, "how the caller named the key, the estate does not tell")
 	default:
 		a.ruleOfCeilings(code)
@@ -56,13 +57,13 @@ func (a *asker) ruleOfKey(code string) bool {
 	if a.key == nil {
 		return false
 	}
-	state := first(a.key.State, "Enabled")
+	state := cmp.Or(a.key.State, "Enabled")
 	switch code {
-	case "key-disabled", "key-pending-deletion":
+	case keyDisabled, keyDeletion:
 		a.isNot(code, "the key is "+state)
-	case "key-not-found", "alias-not-found":
+	case keyNotFound, aliasNotFound:
 		a.isNot(code, "the estate holds the key "+a.key.ARN)
-	case "default-key-not-shareable", "aws-managed-key-not-usable":
+	case defaultKey, managedKey:
 		if a.key.Manager == "AWS" {
 			if len(a.j.Asked) == 0 {
 				a.isOpen(code, "the key "+a.key.ARN+" is an AWS managed key; who used it is not known")
@@ -72,9 +73,9 @@ func (a *asker) ruleOfKey(code string) bool {
 			return true
 		}
 		a.isNot(code, "the key is a customer managed key")
-	case "key-spec-or-usage-mismatch":
-		a.isNot(code, fmt.Sprintf("the key is of spec %s and usage %s", first(a.key.Spec, "SYMMETRIC_DEFAULT"), first(a.key.Usage, "ENCRYPT_DECRYPT")))
-	case "wrong-region":
+	case keyUsage:
+		a.isNot(code, fmt.Sprintf("the key is of spec %s and usage %s", cmp.Or(a.key.Spec, "SYMMETRIC_DEFAULT"), cmp.Or(a.key.Usage, "ENCRYPT_DECRYPT")))
+	case wrongRegion:
 		if a.in.Region == "" || a.in.Region != a.keyAt.Region {
 			return false
 		}
@@ -90,20 +91,20 @@ func (a *asker) ruleOfKey(code string) bool {
 func (a *asker) ruleOfCeilings(code string) {
 	forwarded := slices.ContainsFunc(a.j.Asked, func(q route.RequestProof) bool { return q.Use.Via != "" })
 	switch code {
-	case "explicit-deny":
+	case explicitDeny:
 		a.isNot(code, "no Deny in the policies that the estate holds applies")
-	case "scp-deny", "rcp-deny":
+	case scpDeny, rcpDeny:
 		if a.e.Organization == nil {
 			a.isOpen(code, "the estate holds no organization, and so none of its control policies")
 			return
 		}
 		a.isNot(code, "no control policy of the organization is in the way")
-	case "boundary-deny":
-		if p := a.e.Principal(first(a.who.RoleARN, a.who.Text)); p != nil && p.Boundary == nil {
+	case boundaryDeny:
+		if p := a.e.Principal(cmp.Or(a.who.RoleARN, a.who.Text)); p != nil && p.Boundary == nil {
 			a.isNot(code, p.ARN+" has no permissions boundary")
 		}
 		a.isNot(code, "no permissions boundary is in the way")
-	case "session-policy-deny":
+	case sessionDeny:
 		if a.who.Kind != arn.AssumedRole && a.who.Kind != arn.Role {
 			a.isNot(code, a.j.Principal+" is no session of a role")
 			return
@@ -113,7 +114,7 @@ func (a *asker) ruleOfCeilings(code string) {
 			return
 		}
 		a.isOpen(code, "which policy was passed when the role was assumed, the estate does not tell")
-	case "vpce-deny":
+	case endpointDeny:
 		if forwarded {
 			a.isNot(code, "a service forwards the call, which then does not come through the caller's endpoint")
 			return
