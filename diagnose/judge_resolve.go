@@ -370,8 +370,8 @@ func (a *asker) via() string {
 	}
 	for _, name := range []string{a.in.Via, a.in.Service} {
 		name = strings.TrimSuffix(name, ".amazonaws.com")
-		if name == "autoscaling" {
-			name = "ec2" // Auto Scaling launches through EC2
+		if name == "autoscaling" || strings.HasPrefix(name, "ec2-") {
+			name = "ec2" // through which Auto Scaling launches, and which calls itself ec2-frontend-api in CloudTrail
 		}
 		if _, _, documented := awsfacts.ViaServiceName(usage.ViaService(name, "us-east-1")); documented && name != "" && name != "kms" {
 			return name

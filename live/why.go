@@ -48,7 +48,7 @@ func whyForms() []whyForm {
 		form(`^arn:[^:]+:rds:[^:]*:[^:]*:cluster-snapshot:`, whyClusterSnapshot),
 		form(`^arn:[^:]+:autoscaling:[^:]*:[^:]*:autoScalingGroup:`, whyGroupActivity),
 		form(`(?i)^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`, whyBackupJob, whyCopyJob, whyRestoreJob, whyActivity),
-		form(`^[A-Za-z][A-Za-z0-9:.-]*$`, whyDBSnapshot, whyClusterSnapshot, whyGroupActivity),
+		form(`^((rds|awsbackup):)?[A-Za-z][A-Za-z0-9._/-]*$`, whyDBSnapshot, whyClusterSnapshot, whyGroupActivity),
 	}
 }
 

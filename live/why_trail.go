@@ -125,7 +125,13 @@ func eventOf(v *types.Event) (cloud.Event, bool) {
 			e.Parameters[name] = one
 		}
 	}
-	_ = json.Unmarshal(r.RequestParameters["encryptionContext"], &e.Context) // there may be none
+	half := "sourceEncryptionContext"
+	if strings.Contains(e.Message, "ReEncryptTo") {
+		half = "destinationEncryptionContext"
+	}
+	for _, name := range []string{"encryptionContext", half} { // there may be none
+		_ = json.Unmarshal(r.RequestParameters[name], &e.Context)
+	}
 	return e, true
 }
 
