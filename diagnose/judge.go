@@ -9,6 +9,7 @@ import (
 
 	"github.com/keyreach/keyreach/access"
 	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/cloud"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/route"
 )
@@ -45,7 +46,10 @@ func (j *Judgement) Settled(in *Incident) bool {
 // suggest is added; the true ones come first, those ruled out last. What the estate
 // cannot know stays open.
 func Judge(in *Incident, e *estate.Estate, at time.Time) Judgement {
-	a := &asker{in: in, e: e, at: at, facts: map[string]*fact{}}
+	return (&asker{in: in, e: e, at: at, facts: map[string]*fact{}}).judge()
+}
+
+func (a *asker) judge() Judgement {
 	a.resolve()
 	a.ask()
 	for i := range a.j.Asked {
@@ -72,6 +76,8 @@ type asker struct {
 	key   *estate.Key   // nil when the estate does not hold it
 	keyAt arn.ARN       // zero when not known
 	facts map[string]*fact
+	// decoded is the encoded message of the refusal; nil when it was not decoded.
+	decoded *cloud.Decoded
 }
 
 // fact is what was found out about a cause.

@@ -116,14 +116,16 @@ func sameLayer(told, is access.Layer) bool {
 
 func (a *asker) operation(action string, b *access.Blocker) {
 	switch {
-	case a.who.Account != a.keyAt.Account:
+	case a.crossAccount():
 		a.isTrue(crossAccount, action, rankKey, b.Text)
 	default:
 		a.isTrue(wrongRegion, action, rankKey, b.Text)
 	}
 }
 
-func (a *asker) crossAccount() bool { return a.who.Account != "" && a.who.Account != a.keyAt.Account }
+func (a *asker) crossAccount() bool {
+	return a.who.Account != "" && a.keyAt.Account != "" && a.who.Account != a.keyAt.Account
+}
 
 // identity is a missing Allow on the caller's side.
 func (a *asker) identity(action string, b *access.Blocker, rank func(int) int) {

@@ -238,7 +238,7 @@ func (a *asker) byID(id string) string {
 
 // ask puts the requests of the text to the estate.
 func (a *asker) ask() {
-	if a.j.Principal == "" || a.j.Key == "" {
+	if a.askDecoded() || a.j.Principal == "" || a.j.Key == "" {
 		return
 	}
 	allowed := true

@@ -272,12 +272,10 @@ func (e *explainer) weight(v *cloud.Event) int {
 	if e.invoked(v) {
 		n += 2
 	}
-	if v.Source == "kms.amazonaws.com" || speaksOfKeys(v.Message) {
-		n++
-	} else if n < 4 {
-		return 0 // another refusal of the service, which is about nothing of this
+	if v.Source != "kms.amazonaws.com" && !speaksOfKeys(v.Message) {
+		return 0 // another refusal of the service
 	}
-	return n
+	return n + 1
 }
 
 // invoked reports whether the service of what failed made the call, or EC2, through which
