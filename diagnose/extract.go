@@ -95,7 +95,10 @@ var layerWords = []struct {
 // layer reads which kind of policy a message names, also where its end was
 // cut off.
 func (in *Incident) layer(lower string) {
-	in.Explicit = strings.Contains(lower, "explicit deny")
+	if strings.Contains(lower, "does not exist in this region, no ") {
+		return // several reasons in one sentence
+	}
+	in.Explicit = strings.Contains(lower, "explicit deny") && !strings.Contains(lower, "explicit deny policy or ") || strings.Contains(lower, "explicitdeny true")
 	words := cmp.Or(sub(noLayer, lower), sub(noAllows, lower))
 	if in.Explicit {
 		words = cmp.Or(sub(denyLayer, lower), words)

@@ -9,8 +9,11 @@ func formsOfPolicies() []form {
 		{name: "lockout", words: []phrase{"will not allow you to update the key policy"}, says: "KMS asks that who writes a key policy can write it again; it does not check this when BypassPolicyLockoutSafetyCheck is set", action: "kms:PutKeyPolicy", causes: []prior{
 			{lockout, 0.95},
 		}},
-		{name: "invalid-principal", words: []phrase{"one or more invalid principals", "arn does not refer to a valid principal", "invalid principal in policy"}, says: "every principal of a policy must exist when it is written; a service-linked role does from its service's first use on", causes: []prior{
+		{name: "invalid-principal", words: []phrase{"one or more invalid principals", "invalid principal in policy"}, says: "every principal of a policy must exist when it is written; a service-linked role does from its service's first use on", causes: []prior{
 			{badPrincipal, 0.90}, {notYet, 0.05},
+		}},
+		{name: "no-such-grantee", words: []phrase{"arn does not refer to a valid principal"}, says: "the role for which a grant is made does not exist, or has existed for seconds only", action: "kms:CreateGrant", causes: []prior{
+			{notYet, 0.46}, {badPrincipal, 0.44},
 		}},
 		{name: "malformed-policy", words: []phrase{"malformedpolicydocument"}, says: "KMS does not take the policy as it is written", causes: []prior{
 			{badParameter, 0.50}, {badPrincipal, 0.28}, {lockout, 0.10},
@@ -116,7 +119,7 @@ func formsOfKeys() []form {
 		{name: "key-missing", words: []phrase{"key 'arn:*' does not exist", "key 'arn:*does not exist", "kms.notfoundexception", "notfoundexception*key*does not exist", "key arn:*does not exist"}, when: idLike, says: "KMS completes an id with the account and Region of the call: the ARN in the message is where it looked, not where the key is", causes: []prior{
 			{wrongRegion, 0.36}, {keyNotFound, 0.26}, {wrongKey, 0.15}, {wrongIdentity, 0.07}, {crossAccount, 0.05}, {notYet, 0.05},
 		}},
-		{name: "key-id-invalid", words: []phrase{"invalid keyid", "invalid key id", "invalidkeyid", "invalidarnexception", "notfoundexception: invalid", "malformed*key arn", "keyid*is invalid", "invalid kms key", "kms key*is invalid", "the specified keyid"}, says: "what was given is neither a key id nor an ARN, nor an alias with alias/ before it", causes: []prior{
+		{name: "key-id-invalid", words: []phrase{"invalid keyid", "invalid key id", "invalidkeyid", "invalidarnexception", "notfoundexception: invalid", "malformed*key arn", "keyid*is invalid", "invalid kms key", "kms key*is invalid", "the specified keyid"}, when: func(in *Incident) bool { return !strings.Contains(in.Text, "accessible") }, says: "what was given is neither a key id nor an ARN, nor an alias with alias/ before it", causes: []prior{
 			{aliasMisuse, 0.42}, {keyNotFound, 0.16}, {wrongRegion, 0.14}, {wrongKey, 0.09}, {badParameter, 0.08},
 		}},
 	}
