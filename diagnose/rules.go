@@ -130,7 +130,7 @@ func administrative(action string) bool {
 }
 
 // managedAlias are the aliases of AWS managed keys.
-var managedAlias = []phrase{"alias/aws/", "aws managed", "aws/s3", "aws/sqs", "aws/sns", "aws/ebs", "aws/rds", "aws/secretsmanager", "aws/lambda", "aws/ssm", "default aws key", "default kms key"}
+var managedAlias = []phrase{"alias/aws/", "aws managed", "aws-managed", " aws/s3", " aws/sqs", " aws/sns", " aws/ebs", " aws/rds", " aws/secretsmanager", " aws/ssm", "default aws key", "default kms key", "defaultencryptionkey"}
 
 // rulesOfKeys look at which key it is, and what is asked of it.
 func rulesOfKeys() []rule {
@@ -139,7 +139,7 @@ func rulesOfKeys() []rule {
 			forms: append([]string{"foreign", "some-inaccessible", "some-parameter", "eks-revoked"}, plainRefusals...),
 			words: managedAlias,
 			says:  "the key is AWS managed: its policy is fixed, serves the one service in the one account, and nobody can add to it",
-			shift: []shift{{managedKey, 14, 0.8}, {keyPrincipal, 0.4, 0}, {keyService, 0.5, 0}, {keyRoot, 0.1, 0}},
+			shift: []shift{{managedKey, 14, 0.8}, {iamMissing, 0.5, 0}, {keyPrincipal, 0.4, 0}, {keyService, 0.5, 0}, {keyRoot, 0.1, 0}},
 		},
 		{
 			forms: []string{"rds-source", "rds-target", "key-not-accessible", "ciphertext", "drs-key"},

@@ -47,7 +47,7 @@ var serviceWords = []struct {
 	{"firehose", []phrase{"firehose", "delivery stream"}},
 	{"eks", []phrase{"eks cluster", "aws_eks_cluster", "updateclusterversion", "ekscontrolplane", "aws::eks"}},
 	{"rds", []phrase{"db snapshot", "dbsnapshot", "dbclustersnapshot", "kmskeynotaccessiblefault", "source snapshot kms key", "aws_db_", "aws_rds_", "aws::rds"}},
-	{"ec2", []phrase{"client.internalerror", "client.invalidkmskey", "ebs volume", "ebs snapshot", "ebs default key", "snapshots encrypted", "karpenter", "aws_instance", "aws_ebs_", "amazon-ebs"}},
+	{"ec2", []phrase{"client.internalerror", "invalidkmskey.", "the runinstances", "the startinstances", "the createvolume", "the copysnapshot", "the copyimage", "modifysnapshotattribute", "modifyimageattribute", "ebs volume", "ebs snapshot", "ebs default key", "snapshots encrypted", "karpenter", "aws_instance", "aws_ebs_", "amazon-ebs"}},
 	{"sns", []phrase{"sns topic", "calling the publish", "aws_sns_topic", ":sns:", "aws::sns"}},
 	{"sqs", []phrase{"sqs", "sendmessage", "receivemessage"}},
 	{"ssm", []phrase{"parameter store", "getparameter", "aws_ssm_parameter", "handshake", "session-manager"}},
