@@ -65,11 +65,11 @@ func (c *tally) shares() (strict, lenient float64) {
 	return float64(c.strict) / float64(max(c.cases, 1)), float64(c.lenient) / float64(max(c.cases, 1))
 }
 
-// developedOn tells the half of the cases that was looked at when forms and
-// rules were made from the half that only scores them.
+// developedOn tells the cases that were looked at when forms and rules were
+// made (three quarters of them) from those that only score.
 func developedOn(id string) bool {
 	h := sha256.Sum256([]byte(id))
-	return (h[0]>>4)%2 == 0
+	return (h[0]>>4)%2 == 0 || h[1]%2 == 0
 }
 
 // Failures that people reported come out as what they turned out to be.

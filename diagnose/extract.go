@@ -33,6 +33,7 @@ var (
 	principal = regexp.MustCompile(`arn:[\w-]*:(?:iam|sts)::` + masked + `*?:(?:user|role|assumed-role|federated-user|root)\b/?` + masked + `*`)
 	region    = regexp.MustCompile(`\b(?:us(?:-gov|-iso[a-f]?)?|eu|ap|sa|ca|me|af|cn|il|mx)-(?:north|south|east|west|central|northeast|southeast|northwest|southwest)-\d\b`)
 
+	calling   = regexp.MustCompile(`when calling the (\w+) operation`)
 	occurred  = regexp.MustCompile(`\(([A-Z][\w.]+)\)(?: occurred)? when calling the (\w+) operation`)
 	operation = regexp.MustCompile(`operation error ([\w .-]+?): (\w+)`)
 	apiError  = regexp.MustCompile(`api error ([A-Z][\w.]+)`)
@@ -95,7 +96,10 @@ var layerWords = []struct {
 // layer reads which kind of policy a message names, also where its end was
 // cut off.
 func (in *Incident) layer(lower string) {
-	in.Explicit = strings.Contains(lower, "explicit deny")
+	if strings.Contains(lower, "does not exist in this region, no ") {
+		return // several reasons in one sentence
+	}
+	in.Explicit = strings.Contains(lower, "explicit deny") && !strings.Contains(lower, "explicit deny policy or ") || strings.Contains(lower, "explicitdeny true")
 	words := cmp.Or(sub(noLayer, lower), sub(noAllows, lower))
 	if in.Explicit {
 		words = cmp.Or(sub(denyLayer, lower), words)
@@ -145,6 +149,8 @@ func (in *Incident) call(lower string) {
 			in.Code, in.Operation = cmp.Or(in.Code, m[1]), m[2]
 		} else if m := operation.FindStringSubmatch(in.Text); m != nil {
 			in.Service, in.Operation = cmp.Or(in.Service, prefixOf(m[1])), m[2]
+		} else {
+			in.Operation = sub(calling, in.Text)
 		}
 	}
 	if in.Code == "" {
@@ -152,6 +158,9 @@ func (in *Incident) call(lower string) {
 	}
 	if in.Service == "" {
 		in.Service = prefixOf(sub(service, in.Text))
+	}
+	if in.Service == "" && in.Operation != "" && in.Action == "kms:"+in.Operation {
+		in.Service = "kms"
 	}
 	for _, s := range serviceWords {
 		if in.Service != "" {

@@ -21,7 +21,7 @@ func formsOfLayers() []form {
 		{name: "session", when: either(access.Session), says: "IAM names the session policy, which was given when the role was assumed", causes: []prior{{sessionDeny, 0.95}}},
 		{name: "deny-identity", when: layer(access.Identity, true), says: "a Deny in the caller's own policies applies", causes: []prior{{explicitDeny, 0.85}, {condition, 0.10}}},
 		{name: "deny-resource", when: layer(access.ResourcePolicy, true), says: "a Deny in the key policy applies; such a Deny mostly has a condition that the call was meant to avoid", causes: []prior{{explicitDeny, 0.62}, {condition, 0.30}}},
-		{name: "deny", words: []phrase{"explicit deny", "explicitly denied"}, when: func(in *Incident) bool { return in.Explicit }, says: "a Deny applies; the text does not say where it stands", causes: []prior{{explicitDeny, 0.55}, {scpDeny, 0.25}, {condition, 0.08}, {boundaryDeny, 0.04}}},
+		{name: "deny", words: []phrase{"explicit deny", "explicitdeny true"}, when: func(in *Incident) bool { return in.Explicit }, says: "a Deny applies; the text does not say where it stands", causes: []prior{{explicitDeny, 0.55}, {scpDeny, 0.25}, {condition, 0.08}, {boundaryDeny, 0.04}}},
 		{name: "foreign", words: []phrase{"does not exist in this region, no resource-based polic", "resource does not exist in this region, no"}, says: "KMS withholds the reason from callers of other accounts: the key may be in another Region, gone, or its policy does not let them in", causes: []prior{
 			{crossAccount, 0.52}, {keyPrincipal, 0.16}, {wrongRegion, 0.08}, {wrongKey, 0.06}, {keyNotFound, 0.06}, {wrongIdentity, 0.04},
 		}},
@@ -50,9 +50,6 @@ func formsOfRefusals() []form {
 		}},
 		{name: "encoded", words: []phrase{"encoded authorization failure message", "encoded failure"}, when: func(in *Incident) bool { return in.Encoded != "" }, says: "EC2 put the reason into the encoded message; it is told to whoever may decode it", causes: []prior{
 			{iamMissing, 0.60}, {scpDeny, 0.12}, {explicitDeny, 0.06}, {boundaryDeny, 0.05},
-		}},
-		{name: "service-null", words: []phrase{"null (service: awskms", "null (service: kms"}, says: "the service passed on a refusal of KMS that had no text", action: "kms:GenerateDataKey", causes: []prior{
-			{iamMissing, 0.42}, {keyService, 0.20}, {managedKey, 0.18}, {keyPrincipal, 0.12},
 		}},
 	}
 }

@@ -9,8 +9,11 @@ func formsOfPolicies() []form {
 		{name: "lockout", words: []phrase{"will not allow you to update the key policy"}, says: "KMS asks that who writes a key policy can write it again; it does not check this when BypassPolicyLockoutSafetyCheck is set", action: "kms:PutKeyPolicy", causes: []prior{
 			{lockout, 0.95},
 		}},
-		{name: "invalid-principal", words: []phrase{"one or more invalid principals", "arn does not refer to a valid principal", "invalid principal in policy"}, says: "every principal of a policy must exist when it is written; a service-linked role does from its service's first use on", causes: []prior{
+		{name: "invalid-principal", words: []phrase{"one or more invalid principals", "invalid principal in policy"}, says: "every principal of a policy must exist when it is written; a service-linked role does from its service's first use on", causes: []prior{
 			{badPrincipal, 0.90}, {notYet, 0.05},
+		}},
+		{name: "no-such-grantee", words: []phrase{"arn does not refer to a valid principal"}, says: "the role for which a grant is made does not exist, or has existed for seconds only", action: "kms:CreateGrant", causes: []prior{
+			{notYet, 0.46}, {badPrincipal, 0.44},
 		}},
 		{name: "malformed-policy", words: []phrase{"malformedpolicydocument"}, says: "KMS does not take the policy as it is written", causes: []prior{
 			{badParameter, 0.50}, {badPrincipal, 0.28}, {lockout, 0.10},
@@ -104,7 +107,7 @@ func formsOfKeys() []form {
 		{name: "incorrect-key", words: []phrase{"incorrectkeyexception", "does not identify a cmk that can perform this operation", "does not identify a kms key that can"}, says: "the key that the call names is not the one that made the ciphertext", causes: []prior{
 			{wrongKey, 0.92},
 		}},
-		{name: "usage", words: []phrase{"invalidkeyusage", "key usage is*not valid", "unsupportedoperationexception*key", "unsupportedoperationexception*kms", "origin is*not valid for this operation", "keyspec*not valid", "key spec*not supported", "asymmetric*not supported", "must be a symmetric", "must be symmetric", "is not a symmetric", "not symmetric", "asymmetric*kms*not", "kms key*symmetric encryption", "is not a multi-region primary", "customer master key spec", "algorithm*incompatible with key spec", "is incompatible with key", "multi-region key*not supported", "not compatible with*key spec"}, says: "what a key does is fixed when it is made: its usage, its spec, where its material comes from", causes: []prior{
+		{name: "usage", words: []phrase{"invalidkeyusage", "key usage is*not valid", "unsupportedoperationexception*key", "unsupportedoperationexception*kms", "origin is*not valid for this operation", "keyspec*not valid", "key spec*not supported", "asymmetric*not supported", "must be a symmetric", "must be symmetric", "is not a symmetric", "not symmetric", "non-symmetric key", "asymmetric*kms*not", "kms key*symmetric encryption", "is not a multi-region primary", "customer master key spec", "algorithm*incompatible with key spec", "is incompatible with key", "multi-region key*not supported", "not compatible with*key spec"}, says: "what a key does is fixed when it is made: its usage, its spec, where its material comes from", causes: []prior{
 			{keyUsage, 0.93},
 		}},
 		{name: "other-region", words: []phrase{"invalid arn us-", "invalid arn eu-", "invalid arn ap-", "invalid arn ca-", "invalid arn sa-", "invalid arn me-", "invalid arn af-", "invalid arn il-", "invalid arn cn-", "invalid arn mx-", "notfoundexception: invalid arn", "key*is not in the same region", "kms key*must be in the same region", "kms key*same region", "kms key*different region", "key*region mismatch", "kms*wrong region", "key*another region", "key from*different region", "key region*does not match"}, says: "KMS looks only in the Region that was called; a key's ARN of another Region is none to it", causes: []prior{
@@ -116,7 +119,7 @@ func formsOfKeys() []form {
 		{name: "key-missing", words: []phrase{"key 'arn:*' does not exist", "key 'arn:*does not exist", "kms.notfoundexception", "notfoundexception*key*does not exist", "key arn:*does not exist"}, when: idLike, says: "KMS completes an id with the account and Region of the call: the ARN in the message is where it looked, not where the key is", causes: []prior{
 			{wrongRegion, 0.36}, {keyNotFound, 0.26}, {wrongKey, 0.15}, {wrongIdentity, 0.07}, {crossAccount, 0.05}, {notYet, 0.05},
 		}},
-		{name: "key-id-invalid", words: []phrase{"invalid keyid", "invalid key id", "invalidkeyid", "invalidarnexception", "notfoundexception: invalid", "malformed*key arn", "keyid*is invalid", "invalid kms key", "kms key*is invalid", "the specified keyid"}, says: "what was given is neither a key id nor an ARN, nor an alias with alias/ before it", causes: []prior{
+		{name: "key-id-invalid", words: []phrase{"invalid keyid", "invalid key id", "invalidkeyid", "invalidarnexception", "notfoundexception: invalid", "malformed*key arn", "keyid*is invalid", "invalid kms key", "kms key*is invalid", "the specified keyid"}, when: func(in *Incident) bool { return !strings.Contains(in.Text, "accessible") }, says: "what was given is neither a key id nor an ARN, nor an alias with alias/ before it", causes: []prior{
 			{aliasMisuse, 0.42}, {keyNotFound, 0.16}, {wrongRegion, 0.14}, {wrongKey, 0.09}, {badParameter, 0.08},
 		}},
 	}

@@ -32,6 +32,9 @@ func formsOfServices() []form {
 		{name: "eks-revoked", words: []phrase{"explicit deny policy or revoked grant", "access denied to kms key"}, says: "EKS tests the key as the cluster's role; a role or grant of this minute may not be known yet", action: "kms:CreateGrant", kind: Role, causes: []prior{
 			{keyPrincipal, 0.38}, {notYet, 0.20}, {iamMissing, 0.18}, {keyDisabled, 0.06},
 		}},
+		{name: "service-null", words: []phrase{"null (service: awskms", "null (service: kms"}, says: "the service passed on a refusal of KMS that had no text", action: "kms:GenerateDataKey", causes: []prior{
+			{iamMissing, 0.42}, {keyService, 0.20}, {managedKey, 0.18}, {keyPrincipal, 0.12},
+		}},
 		{name: "messages", words: []phrase{"kmsaccessdenied", "kms.accessdenied"}, says: "a queue or topic is encrypted, and who sends or receives needs its key too", action: "kms:GenerateDataKey", causes: []prior{
 			{iamMissing, 0.50}, {keyPrincipal, 0.20}, {keyService, 0.10}, {managedKey, 0.08},
 		}},
@@ -42,7 +45,7 @@ func formsOfServices() []form {
 func formsOfStorage() []form {
 	return []form{
 		{name: "default-key", words: []phrase{
-			"ebs default key cannot be shared", "aws managed cmk can't be shared", "aws managed cmk cannot be shared", "default key*cannot be shared", "default*key*can't be shared", "default service key*cannot", "encrypted with the default*key*share", "share*encrypted with*default*key", "aws managed key*cannot be shared", "aws managed key*can't be shared", "aws managed kms key*cannot be", "managed key*cross-account", "cross-account*not supported*aws managed key", "default*encryption key*another account", "encrypted with*aws-managed*cannot", "default aws/* key*cannot", "cannot share*default*key", "can't share*default*key",
+			"ebs default key cannot be shared", "snapshots encrypted with*cannot be shared", "snapshots encrypted with*can't be shared", "default*key*cannot be shared", "encrypted with the default*cannot be copied", "aws managed cmk can't be shared", "aws managed cmk cannot be shared", "default key*cannot be shared", "default*key*can't be shared", "default service key*cannot", "encrypted with the default*key*share", "share*encrypted with*default*key", "aws managed key*cannot be shared", "aws managed key*can't be shared", "aws managed kms key*cannot be", "managed key*cross-account", "cross-account*not supported*aws managed key", "default*encryption key*another account", "encrypted with*aws-managed*cannot", "default aws/* key*cannot", "cannot share*default*key", "can't share*default*key",
 		}, says: "the policy of an AWS managed key is AWS's and lets in the own account only", causes: []prior{
 			{defaultKey, 0.95},
 		}},

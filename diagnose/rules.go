@@ -80,7 +80,7 @@ func rulesOfPrincipals() []rule {
 			forms: []string{"no-resource", "refused"},
 			when:  func(in *Incident) bool { return administrative(in.Action) },
 			says:  "this is administration of the key: a key policy gives it to few, and to IAM only where it names the account's root",
-			shift: []shift{{keyRoot, 1.8, 0.08}, {iamMissing, 1.3, 0}, {keyAction, 1.2, 0}},
+			shift: []shift{{keyRoot, 3.4, 0.08}, {iamMissing, 1.3, 0}, {keyAction, 1.2, 0}},
 		},
 		{
 			forms: []string{"no-resource"},
@@ -89,7 +89,7 @@ func rulesOfPrincipals() []rule {
 				return in.PrincipalKind != ServiceRole && !strings.Contains(in.Text, "Lambda was unable")
 			},
 			says:  "who deploys has mostly IAM rights for everything: when the key policy still stops it, the policy does not hand the key to IAM",
-			shift: []shift{{keyRoot, 2.6, 0.1}, {keyAction, 1.2, 0}},
+			shift: []shift{{keyRoot, 3.6, 0.1}, {keyAction, 1.2, 0}},
 		},
 		{
 			forms: []string{"no-resource", "no-identity", "refused"},
@@ -121,7 +121,7 @@ func administrative(action string) bool {
 	if !ok {
 		return false
 	}
-	for _, p := range []string{"Put", "GetKey", "Describe", "Enable", "Disable", "Schedule", "Cancel", "Update", "Tag", "Untag", "List", "Delete", "Create"} {
+	for _, p := range []string{"Put", "GetKey", "Enable", "Disable", "Schedule", "Cancel", "Update", "Tag", "Untag", "List", "Delete", "Create"} {
 		if strings.HasPrefix(name, p) && name != "CreateGrant" && name != "ListGrants" {
 			return true
 		}
@@ -130,7 +130,7 @@ func administrative(action string) bool {
 }
 
 // managedAlias are the aliases of AWS managed keys.
-var managedAlias = []phrase{"alias/aws/", "aws managed", "aws/s3", "aws/sqs", "aws/sns", "aws/ebs", "aws/rds", "aws/secretsmanager", "aws/lambda", "aws/ssm", "default aws key", "default kms key"}
+var managedAlias = []phrase{"alias/aws/", "aws managed", "aws-managed", " aws/s3", " aws/sqs", " aws/sns", " aws/ebs", " aws/rds", " aws/secretsmanager", " aws/ssm", "default aws key", "default kms key", "defaultencryptionkey"}
 
 // rulesOfKeys look at which key it is, and what is asked of it.
 func rulesOfKeys() []rule {
@@ -139,13 +139,19 @@ func rulesOfKeys() []rule {
 			forms: append([]string{"foreign", "some-inaccessible", "some-parameter", "eks-revoked"}, plainRefusals...),
 			words: managedAlias,
 			says:  "the key is AWS managed: its policy is fixed, serves the one service in the one account, and nobody can add to it",
-			shift: []shift{{managedKey, 14, 0.8}, {keyPrincipal, 0.4, 0}, {keyService, 0.5, 0}, {keyRoot, 0.1, 0}},
+			shift: []shift{{managedKey, 14, 0.8}, {iamMissing, 0.5, 0}, {keyPrincipal, 0.4, 0}, {keyService, 0.5, 0}, {keyRoot, 0.1, 0}},
 		},
 		{
 			forms: []string{"rds-source", "rds-target", "key-not-accessible", "ciphertext", "drs-key"},
 			words: managedAlias,
 			says:  "the key is AWS managed, and those never work for another account",
 			shift: []shift{{defaultKey, 5, 0.8}, {managedKey, 5, 0.1}},
+		},
+		{
+			forms: []string{"key-missing"},
+			words: []phrase{"secrets manager", "secretsmanager", "rotation", "cross-account", "cross account", "other account"},
+			says:  "the service completes a bare key id with the account of whoever calls, which need not be the account of the secret and its key",
+			shift: []shift{{wrongKey, 4, 0.3}, {crossAccount, 1.5, 0}, {wrongRegion, 0.7, 0}},
 		},
 		{
 			forms: []string{"key-missing", "some-not-found", "alias-missing"},
@@ -176,7 +182,7 @@ func rulesOfKeys() []rule {
 			forms: []string{"no-resource", "refused", "no-identity", "foreign"},
 			words: []phrase{"attestation", "enclave", "recipientattestation"},
 			says:  "key policies for enclaves allow Decrypt only with an attestation document that matches",
-			shift: []shift{{condition, 7, 0.4}},
+			shift: []shift{{condition, 14, 0.6}},
 		},
 		{
 			forms: []string{"deny-resource", "deny"},

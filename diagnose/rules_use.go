@@ -13,8 +13,8 @@ func rulesOfLaunches() []rule {
 		},
 		{
 			forms: launchForms,
-			words: []phrase{"karpenter", "nodeclaim", "provisioner", "ec2nodeclass"},
-			says:  "Karpenter launches by its own role, which needs the key by IAM and the key policy",
+			words: []phrase{"karpenter", "nodeclaim", "provisioner", "ec2nodeclass", "nodepool", "noderegistrationhealthy", "eks auto mode"},
+			says:  "Karpenter, and EKS Auto Mode, launch by a role of yours, which needs the key by IAM and the key policy",
 			shift: []shift{{slrMissing, 0.1, 0}, {iamMissing, 1.5, 0}, {keyPrincipal, 2, 0}},
 		},
 		{
@@ -153,9 +153,9 @@ func rulesOfData() []rule {
 		},
 		{
 			forms: []string{"ciphertext", "sdk-data-key"},
-			words: []phrase{"sops", "vault", "eyaml", "credstash", "kube-aws", "chamber", "terraform", "pulumi", "profile"},
-			says:  "a tool on a person's machine works with the profile and Region of the moment",
-			shift: []shift{{wrongIdentity, 1.8, 0}, {wrongRegion, 1.4, 0}},
+			words: []phrase{"sops", "eyaml", "credstash", "kube-aws", "chamber", "pulumi", "profile", "helm"},
+			says:  "a tool that opens files for people works with the profile and Region of the moment",
+			shift: []shift{{wrongIdentity, 3.6, 0}, {wrongRegion, 1.4, 0}, {iamMissing, 0.8, 0}, {staleGrant, 0.1, 0}},
 		},
 		{
 			forms: []string{"s3"},

@@ -12,7 +12,7 @@ type phrase string
 // find gives where in a lower-case text the phrase is.
 func (p phrase) find(lower string) (from, to int, ok bool) {
 	pieces := strings.Split(string(p), "*")
-	first := strings.TrimSpace(pieces[0])
+	first := pieces[0]
 	for at := 0; at < len(lower); {
 		i := strings.Index(lower[at:], first)
 		if i < 0 {
@@ -30,7 +30,6 @@ func (p phrase) find(lower string) (from, to int, ok bool) {
 
 func follow(lower string, to int, pieces []string) (int, bool) {
 	for _, piece := range pieces {
-		piece = strings.TrimSpace(piece)
 		window := lower[to:min(to+maxGap, len(lower))]
 		i := strings.Index(window, piece)
 		if i < 0 {

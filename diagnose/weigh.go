@@ -202,3 +202,13 @@ func aboutRights(code string) bool {
 	}
 	return false
 }
+
+// BaseRates are the causes of a failure about a key of which nothing is known:
+// how often each is behind what people report.
+func BaseRates() []Cause {
+	in := &Incident{PrincipalKind: Unknown}
+	f := &form{says: "nothing in the text is known; so often is this behind failures about keys", causes: []prior{
+		{iamMissing, 0.25}, {keyPrincipal, 0.14}, {crossAccount, 0.07}, {keyService, 0.06}, {badParameter, 0.05}, {managedKey, 0.04}, {condition, 0.04},
+	}}
+	return weigh(in, f, "", "")
+}
