@@ -12,6 +12,9 @@ import (
 // the text's own fix says as much.
 func (a *asker) fix(code, action string) string {
 	key, who := cmp.Or(a.j.Key, a.in.Key), a.j.Principal
+	if a.decoded != nil && len(a.j.Asked) > 0 {
+		key = a.j.Asked[0].Key
+	}
 	owner := a.keyAt.Account
 	switch code {
 	case iamMissing:
