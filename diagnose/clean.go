@@ -132,7 +132,7 @@ func plain(s string) string {
 var (
 	accessKey = regexp.MustCompile(`\b(A[KS]IA)[A-Z0-9]{8,}`)
 	// secretValue is a name of a secret and what is given for it.
-	secretValue = regexp.MustCompile(`(?i)((?:secret_?access_?key|session_?token|security[-_]?token|secretkey|x-amz-signature|x-amz-credential|authorization|password|plaintext(?:_?blob)?)["']?\s*[:=]\s*["']?)(?:AWS4-HMAC-SHA256 [^"']*|[^\s"',;&}]{8,})`)
+	secretValue = regexp.MustCompile(`(?i)((?:secret[-_ ]?(?:access[-_ ]?)?key|session[-_ ]?token|security[-_]?token|x-amz-signature|x-amz-credential|authorization|password|plaintext(?:_?blob)?)["']?\s*[:=]\s*["']?)(?:AWS4-HMAC-SHA256 [^"']*|[^\s"',;&}]{8,})`)
 )
 
 // mask replaces secrets: access keys, and what stands after the name of a

@@ -202,7 +202,7 @@ func (in *Incident) trail(raw []byte) bool {
 // flatten gives the words of a JSON value: names and what they hold.
 func flatten(raw []byte) string {
 	var b strings.Builder
-	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec := json.NewDecoder(strings.NewReader(mask(string(raw)))) // names stand before their values here, and not after
 	dec.UseNumber()
 	for b.Len() < maxRecord {
 		t, err := dec.Token()

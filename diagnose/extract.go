@@ -122,7 +122,7 @@ func (in *Incident) layer(lower string) {
 
 // key finds the key that is meant: of several the one that was refused.
 func (in *Incident) key(lower string) {
-	if strings.Contains(lower, ":kms:") {
+	if strings.Contains(lower, ":kms:") && !strings.HasPrefix(in.Key, "arn:") {
 		if r := sub(resource, in.Text); strings.Contains(r, ":kms:") {
 			in.Key = r
 		} else if k := keyARN.FindString(in.Text); k != "" {

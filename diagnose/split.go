@@ -170,7 +170,7 @@ func (r *record) ends(l *line, head bool) bool {
 			return false
 		}
 	}
-	if strings.HasPrefix(l.text, "User: ") {
+	if strings.HasPrefix(l.text, "User: ") && !l.logged {
 		return r.refused
 	}
 	return l.logged || head && r.headed

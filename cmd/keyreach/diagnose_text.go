@@ -48,7 +48,7 @@ func sentence(in *diagnose.Incident) string {
 	case in.Operation != "":
 		fmt.Fprintf(&b, "%s failed", in.Operation)
 	case in.Service != "":
-		fmt.Fprintf(&b, "A call of %s failed", in.Service)
+		fmt.Fprintf(&b, "A call to %s failed", in.Service)
 	default:
 		b.WriteString("A call failed")
 	}
@@ -56,7 +56,7 @@ func sentence(in *diagnose.Incident) string {
 		b.WriteString(", for " + in.Principal)
 	}
 	if in.Key == "" {
-		b.WriteString(", on a key that the text does not name")
+		b.WriteString(" on a key that the text does not name")
 	} else {
 		b.WriteString(" on " + in.Key)
 	}
