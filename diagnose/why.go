@@ -389,6 +389,9 @@ func refusedKey(in *Incident, v *cloud.Event) string {
 	return ""
 }
 
+// gone is the state of what AWS took away again.
+const gone = "gone"
+
 // say puts it into one sentence.
 func (e *explainer) say() {
 	f := &e.x.Failed
@@ -401,6 +404,8 @@ func (e *explainer) say() {
 	case e.x.Denial != nil:
 		e.x.Known = true
 		e.x.Says = fmt.Sprintf("%s because %s was refused %s: %s", head, e.x.Denial.Who, e.x.Denial.Name, sentence(strings.TrimRight(cmp.Or(e.x.Denial.Message, e.x.Denial.Code), ".")))
+	case f.State == gone:
+		e.x.Says = fmt.Sprintf("The %s %s is not there, and CloudTrail shows no refused call about it: it was deleted, never was, or is of another account or Region.", f.What, f.ID)
 	case in != nil && len(in.Causes) > 0 && in.Causes[0].Verdict == True:
 		e.x.Known = true
 		e.x.Says = fmt.Sprintf("%s, and on the estate the cause is %s: %s.", head, in.Causes[0].Code, in.Causes[0].Why[0])

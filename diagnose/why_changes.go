@@ -7,13 +7,14 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/keyreach/keyreach/access"
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/cloud"
 )
 
 // keyCalls are the calls by which a key opens or closes, and identityCalls those by which
-// a principal's rights change. IAM is a service of the partition, whose calls are in the
-// history of us-east-1, and those of Organizations in the management account's.
+// a principal's rights change. Those of IAM, a service of the partition, are in the history
+// of one Region.
 // See https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-concepts.html#cloudtrail-concepts-global-service-events.
 var (
 	keyCalls = []string{
@@ -28,8 +29,20 @@ var (
 	}
 )
 
-// iamRegion is where the calls of IAM are in CloudTrail, in the partition aws.
-const iamRegion = "us-east-1"
+// controlCalls are the calls by which control policies of an organization change.
+var controlCalls = []string{"UpdatePolicy", "AttachPolicy", "DetachPolicy", "DeletePolicy", "EnablePolicyType", "DisablePolicyType", "MoveAccount"}
+
+// globalRegion is where CloudTrail has the calls of IAM and Organizations: documented for
+// the partition aws, and assumed for the others, where these services have their endpoint.
+func globalRegion(partition string) string {
+	switch partition {
+	case "aws-cn":
+		return "cn-northwest-1"
+	case "aws-us-gov":
+		return "us-gov-west-1"
+	}
+	return "us-east-1"
+}
 
 // changes finds what was changed since the last proof.
 func (e *explainer) changes(ctx context.Context) error {
@@ -46,36 +59,61 @@ func (e *explainer) changes(ctx context.Context) error {
 		return nil
 	}
 	e.x.Since = proof
-	asked := []struct {
-		place
-		names []string
-		about func(*cloud.Event) bool
-	}{
+	global := globalRegion(key.Partition)
+	asked := []history{
 		{place{key.Account, key.Region}, keyCalls, func(v *cloud.Event) bool { return strings.Contains(v.Record, idOfKey(in.Key)) }},
-		{place{in.Account, iamRegion}, identityCalls, e.ofCaller},
+		{place{in.Account, global}, identityCalls, e.ofCaller},
 	}
-	for _, q := range asked {
-		if !arn.IsAccount(q.account) {
-			continue
+	if e.controlled() {
+		if e.estate == nil || e.estate.Organization == nil {
+			e.note("control policies are changed in the management account of the organization, whose CloudTrail was not read")
+		} else {
+			asked = append(asked, history{place{e.estate.Organization.ManagementAccount, global}, controlCalls, func(*cloud.Event) bool { return true }})
 		}
-		found, whole, err := e.src.Trail(ctx, cloud.Trail{Account: q.account, Region: q.region, From: proof.At, Names: q.names, Made: true})
-		if err != nil {
-			if errors.Is(err, context.Canceled) {
-				return err
-			}
-			e.note("what was changed in account %s since then could not be read: %v", q.account, err)
-			continue
-		}
-		if !whole {
-			e.note("more was changed in account %s since then than was read", q.account)
-		}
-		for i := range found {
-			if q.about(&found[i]) && !e.byService(&found[i]) {
-				e.x.Changes = append(e.x.Changes, found[i])
-			}
+	}
+	for i := range asked {
+		if err := e.changed(ctx, &asked[i]); err != nil {
+			return err
 		}
 	}
 	slices.SortStableFunc(e.x.Changes, func(a, b cloud.Event) int { return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.ID, b.ID)) })
+	return nil
+}
+
+// history is calls in one account and Region that may have to do with the refusal.
+type history struct {
+	place
+	names []string
+	about func(*cloud.Event) bool
+}
+
+// controlled reports whether a control policy refused.
+func (e *explainer) controlled() bool {
+	in := e.x.Incident
+	return in.Layer == access.SCP || in.Layer == access.RCP || slices.ContainsFunc(in.Causes, func(c Cause) bool { return c.Verdict == True && (c.Code == scpDeny || c.Code == rcpDeny) })
+}
+
+// changed notes the calls of a history since the last proof. One that cannot be read is
+// told.
+func (e *explainer) changed(ctx context.Context, h *history) error {
+	if !arn.IsAccount(h.account) {
+		return nil
+	}
+	found, whole, err := e.src.Trail(ctx, cloud.Trail{Account: h.account, Region: h.region, From: e.x.Since.At, Names: h.names, Made: true})
+	switch {
+	case errors.Is(err, context.Canceled):
+		return err
+	case err != nil:
+		e.note("what was changed in account %s since then could not be read: %v", h.account, err)
+		return nil
+	case !whole:
+		e.note("more was changed in account %s since then than was read", h.account)
+	}
+	for i := range found {
+		if h.about(&found[i]) && !e.byService(&found[i]) {
+			e.x.Changes = append(e.x.Changes, found[i])
+		}
+	}
 	return nil
 }
 

@@ -26,6 +26,8 @@ type applyOptions struct {
 	change   string
 	until    string
 	noProve  bool
+	// undeclared lets a plan for requests that no route declares pass without a typed yes.
+	undeclared bool
 }
 
 func newApply(s *streams) *cobra.Command {
@@ -78,6 +80,7 @@ it · 130 interrupted; it can be resumed.`,
 	f.StringArrayVar(&o.accounts, "account", nil, "write only the part of this account, by `NAME|ID`; may be given again")
 	f.StringVar(&o.change, "change", "", "the `ID` of the change, a ticket: that of the plan, or for a plan that is made now")
 	f.StringVar(&o.until, "until", "", "what is opened is to be closed at this `TIME`, or after this time: 2026-03-01T18:00:00Z, 8h, 2d; keyreach revoke --expired closes it")
+	f.BoolVar(&o.undeclared, "undeclared", false, "with --auto-approve: apply a plan of keyreach diagnose, for what no route declares")
 	f.BoolVar(&o.noProve, "no-prove", false, "do not prove the routes afterwards")
 	return c
 }
@@ -184,6 +187,9 @@ func (o *applyOptions) load(ctx context.Context, s *streams, path string) (*plan
 // the requests that it was made for itself, and the estate.
 func (o *applyOptions) planned(ctx context.Context, s *streams, path string, p *plan.Plan) (*planInput, error) {
 	if own, asked := p.Own(); asked {
+		if o.autoApprove && !o.undeclared { // what it may open stands in the plan itself, so a person has to read it
+			return nil, (&exitError{code: exitGuarded, err: fmt.Errorf("the plan %s is for what no route declares: nothing but the plan itself says what it may open", path)}).hinting("read it with keyreach plan show, and apply it with a typed yes or with --undeclared\nnothing was written")
+		}
 		in, err := o.requested(p.Kind)
 		if err == nil {
 			in.routes = []route.Route{own}

@@ -78,7 +78,7 @@ func (j *judging) of(ctx context.Context, s *streams, in *diagnose.Incident) (*e
 			fmt.Fprintf(s.err, "keyreach: account %s is not read: %v\n", id, err)
 			continue
 		}
-		scope.Accounts = append(scope.Accounts, live.ScopeAccount{ID: id, Name: namesIn(j.file)[id], Regions: regionsOfIncident(in, &key, id)})
+		scope.Accounts = append(scope.Accounts, live.ScopeAccount{ID: id, Name: namesIn(j.file)[id], Regions: regionsOfIncident(in, &key)})
 	}
 	switch {
 	case len(scope.Accounts) > 0:
@@ -102,8 +102,8 @@ func accountsOfIncident(in *diagnose.Incident) []string {
 	return slices.Compact(list)
 }
 
-// regionsOfIncident are the Regions that are read of an account; none is all.
-func regionsOfIncident(in *diagnose.Incident, key *arn.ARN, account string) []string {
+// regionsOfIncident are the Regions that are read; none is all.
+func regionsOfIncident(in *diagnose.Incident, key *arn.ARN) []string {
 	region := in.Region
 	if key.Region != "" {
 		region = key.Region
