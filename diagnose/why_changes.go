@@ -33,11 +33,11 @@ var (
 var controlCalls = []string{"UpdatePolicy", "AttachPolicy", "DetachPolicy", "DeletePolicy", "EnablePolicyType", "DisablePolicyType", "MoveAccount"}
 
 // globalRegion is where CloudTrail has the calls of IAM and Organizations: documented for
-// the partition aws, and assumed for the others, where these services have their endpoint.
+// the partition aws, and assumed for the others: where IAM has its endpoint.
 func globalRegion(partition string) string {
 	switch partition {
 	case "aws-cn":
-		return "cn-northwest-1"
+		return "cn-north-1"
 	case "aws-us-gov":
 		return "us-gov-west-1"
 	}
