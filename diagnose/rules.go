@@ -32,7 +32,7 @@ var (
 )
 
 func rules() []rule {
-	return slices.Concat(rulesOfPrincipals(), rulesOfKeys(), rulesOfLaunches(), rulesOfCopies(), rulesOfCallers(), rulesOfData())
+	return slices.Concat(rulesOfPrincipals(), rulesOfActions(), rulesOfKeys(), rulesOfConditions(), rulesOfLaunches(), rulesOfCopies(), rulesOfCallers(), rulesOfData(), rulesOfObjects(), rulesOfCiphertexts())
 }
 
 // rulesOfPrincipals look at who was refused.
@@ -76,6 +76,12 @@ func rulesOfPrincipals() []rule {
 			says:  "something in Kubernetes called with the session of an instance: without a role of its own a pod gets the node's",
 			shift: []shift{{wrongIdentity, 8, 0.4}, {iamMissing, 0.8, 0}},
 		},
+	}
+}
+
+// rulesOfActions look at what was refused, and to whom.
+func rulesOfActions() []rule {
+	return []rule{
 		{
 			forms: []string{"no-resource", "refused"},
 			when:  func(in *Incident) bool { return administrative(in.Action) },
@@ -178,11 +184,23 @@ func rulesOfKeys() []rule {
 			says:  "what was given has the form of a key id: KMS looks for it in the caller's own account and Region only",
 			shift: []shift{{aliasMisuse, 0.1, 0}, {wrongKey, 2.5, 0}, {wrongRegion, 2.5, 0}, {keyNotFound, 2, 0}},
 		},
+	}
+}
+
+// rulesOfConditions look for what statements are conditioned on.
+func rulesOfConditions() []rule {
+	return []rule{
 		{
 			forms: []string{"no-resource", "refused", "no-identity", "foreign"},
 			words: []phrase{"attestation", "enclave", "recipientattestation"},
 			says:  "key policies for enclaves allow Decrypt only with an attestation document that matches",
 			shift: []shift{{condition, 14, 0.6}},
+		},
+		{
+			forms: []string{"deny-resource"},
+			when:  func(in *Incident) bool { return in.Action == "s3:PutObject" },
+			says:  "what a bucket policy denies of uploads is mostly one without the encryption headers it demands",
+			shift: []shift{{bucketPolicy, 1, 0.9}},
 		},
 		{
 			forms: []string{"deny-resource", "deny"},
