@@ -55,7 +55,7 @@ func formsOfRequests() []form {
 		}},
 		{name: "unreachable", words: []phrase{
 			"could not connect to the endpoint url*kms", "connect timeout on endpoint url*kms", "dial tcp*kms.", "kms*dial tcp", "lookup kms", "connect to kms.", "kms*i/o timeout", "kms*no such host", "kms*connection refused", "kms*connection timed out", "kms*timed out", "kms*context deadline exceeded",
-			"kms*certificate", "kms*could not resolve", "kms*connect timeout", "connecttimeout*kms", "could not resolve host: kms", "unable to reach kms", "cannot reach kms", "kms*socket timeout", "kms*connection was closed", "vsock*kms", "kms*tls handshake", "kms*unknownhost", "unknownhostexception: kms", "enotfound kms", "etimedout*kms", "kms*econnrefused", "kms*econnreset", "endpointconnectionerror*kms", "kms*unable to execute http request", "kms*connection reset", "kms*unreachable", "kms*getaddrinfo", "kms*proxy error", "kms*ssl",
+			"kms*certificate", "x509*kms.", "certificate*kms.", "tls*kms.", "no such host*kms.", "refused*kms.", "timeout*kms.", "timed out*kms.", "kms*could not resolve", "kms*connect timeout", "connecttimeout*kms", "could not resolve host: kms", "unable to reach kms", "cannot reach kms", "kms*socket timeout", "kms*connection was closed", "vsock*kms", "kms*tls handshake", "kms*unknownhost", "unknownhostexception: kms", "enotfound kms", "etimedout*kms", "kms*econnrefused", "kms*econnreset", "endpointconnectionerror*kms", "kms*unable to execute http request", "kms*connection reset", "kms*unreachable", "kms*getaddrinfo", "kms*proxy error", "kms*ssl",
 		}, says: "no answer of KMS is in the text: the name did not resolve, or the connection failed", causes: []prior{
 			{unreachable, 0.90},
 		}},
@@ -128,7 +128,7 @@ func formsOfKeys() []form {
 		{name: "key-missing", words: []phrase{"key 'arn:*' does not exist", "key 'arn:*does not exist", "kms.notfoundexception", "notfoundexception*key*does not exist", "key arn:*does not exist"}, when: idLike, says: "KMS completes an id with the account and Region of the call: the ARN in the message is where it looked, not where the key is", causes: []prior{
 			{wrongRegion, 0.36}, {keyNotFound, 0.26}, {wrongKey, 0.15}, {wrongIdentity, 0.07}, {crossAccount, 0.05}, {notYet, 0.05},
 		}},
-		{name: "key-id-invalid", words: []phrase{"invalid keyid", "invalid key id", "invalidkeyid", "invalidarnexception", "notfoundexception: invalid", "malformed*key arn", "keyid*is invalid", "invalid kms key", "kms key*is invalid", "the specified keyid"}, when: func(in *Incident) bool { return !strings.Contains(in.Text, "accessible") }, says: "what was given is neither a key id nor an ARN, nor an alias with alias/ before it", causes: []prior{
+		{name: "key-id-invalid", words: []phrase{"invalid keyid", "invalid key id", "invalidkeyid", "invalidarnexception", "notfoundexception: invalid", "malformed*key arn", "keyid*is invalid", "invalid kms key", "kms key*is invalid", "the specified keyid", "kmskeyid*not in the correct format", "kmskeyid*invalid", "kms_key_id*invalid", "kms key*malformed", "key arn*malformed"}, when: func(in *Incident) bool { return !strings.Contains(in.Text, "accessible") }, says: "what was given is neither a key id nor an ARN, nor an alias with alias/ before it", causes: []prior{
 			{aliasMisuse, 0.42}, {keyNotFound, 0.16}, {wrongRegion, 0.14}, {wrongKey, 0.09}, {badParameter, 0.08},
 		}},
 	}

@@ -48,6 +48,12 @@ func rulesOfCopies() []rule {
 			shift: []shift{{slrMissing, 5, 0.45}, {crossAccount, 1.2, 0}, {keyAction, 0.5, 0}},
 		},
 		{
+			forms: []string{"some-denial", "some-inaccessible", "some-not-found", "rds-source", "key-not-accessible", "secrets"},
+			words: []phrase{"other account", "another account", "cross-account", "cross account", "destination account", "source account", "crossaccount"},
+			says:  "two accounts are in play: the key's policy and an IAM policy on the other side both have to allow it",
+			shift: []shift{{crossAccount, 4, 0.3}},
+		},
+		{
 			forms: []string{"key-not-accessible"},
 			words: []phrase{"describekey permissions on the default cmk"},
 			says:  "the copy would be encrypted with the default key of the account that receives, which AWS Backup has to see",
