@@ -18,8 +18,8 @@ func formsOfPolicies() []form {
 		{name: "no-such-grantee", words: []phrase{"arn does not refer to a valid principal"}, says: "the role for which a grant is made does not exist, or has existed for seconds only", action: "kms:CreateGrant", causes: []prior{
 			{notYet, 0.46}, {badPrincipal, 0.44},
 		}},
-		{name: "malformed-policy", words: []phrase{"malformedpolicydocument"}, says: "KMS does not take the policy as it is written", causes: []prior{
-			{badParameter, 0.50}, {badPrincipal, 0.28}, {lockout, 0.10},
+		{name: "malformed-policy", words: []phrase{"malformedpolicydocument"}, says: "KMS does not take the policy; without a word of why it is mostly a principal that is not there, or not yet", causes: []prior{
+			{badPrincipal, 0.40}, {badParameter, 0.32}, {lockout, 0.08}, {notYet, 0.08},
 		}},
 		{name: "alias-exists", words: []phrase{"alias*already exists", "alreadyexistsexception*alias/"}, says: "an alias is unique in its account and Region", causes: []prior{
 			{aliasExists, 0.96},
@@ -46,9 +46,12 @@ func formsOfRequests() []form {
 		{name: "credentials", words: []phrase{
 			"nocredentialproviders", "no valid providers in chain", "unable to locate credentials", "expiredtoken", "unrecognizedclientexception", "security token included in the request is",
 			"invalidclienttokenid", "signaturedoesnotmatch", "invalidsignatureexception", "failed to retrieve credentials", "failed to refresh cached credentials", "missingauthenticationtoken",
-			"credentialsprovidererror", "could not load credentials", "unable to load aws credentials", "unable to load credentials", "missing credentials in config", "no ec2 imds role found", "nocredentialserror", "credentials have expired", "incompletesignature", "token has expired", "invalidaccesskeyid", "not able to validate the provided access credentials", "could not find credentials", "credentials could not be", "no credentials", "security credentials from", "webidentityerr", "unable to get credentials", "failed to get credentials", "ec2 metadata", "error getting credentials", "credential should be scoped", "sso session*expired",
+			"credentialsprovidererror", "could not load credentials", "unable to load aws credentials", "unable to load credentials", "missing credentials in config", "no ec2 imds role found", "nocredentialserror", "credentials have expired", "incompletesignature", "token has expired", "invalidaccesskeyid", "not able to validate the provided access credentials", "could not find credentials", "credentials could not be", "no credentials", "security credentials from", "webidentityerr", "unable to get credentials", "failed to get credentials", "ec2 metadata", "ec2metadata", "no ec2 instance role found", "failed to find credentials", "error getting credentials", "credential should be scoped", "sso session*expired",
 		}, when: aboutAWS, says: "the call was refused, or not made, before any policy was asked: AWS did not accept who signs it", causes: []prior{
 			{noCredentials, 0.94}, {wrongIdentity, 0.03},
+		}},
+		{name: "no-region", words: []phrase{"region is missing", "must specify a region", "missing region in config", "no default region found", "no region determinable", "missingregion"}, when: aboutKey, says: "neither the settings nor the name of the key tell in which Region to call; an alias or a bare id has none in it", causes: []prior{
+			{badParameter, 0.42}, {wrongRegion, 0.26}, {aliasMisuse, 0.18},
 		}},
 		{name: "waiting", words: []phrase{"waiting for kms key*timeout", "kms key*timeout while waiting for state", "kms*propagation*timeout", "kms*couldn't find resource (", "waiting for kms*propagat"}, says: "a tool waited for KMS to show what it had just written", causes: []prior{
 			{notYet, 0.62}, {iamMissing, 0.10}, {badParameter, 0.08},

@@ -104,6 +104,12 @@ func rulesOfActions() []rule {
 			shift: []shift{{keyRoot, 8, 0.6}, {iamMissing, 0.05, 0}},
 		},
 		{
+			forms: []string{"no-identity"},
+			words: []phrase{"administratoraccess", "poweruser", "/admin", "-admin"},
+			says:  "an administrator's policies mostly allow everything: where they do not, a condition of theirs (address, MFA, Region) is not met",
+			shift: []shift{{condition, 4, 0.2}},
+		},
+		{
 			forms: []string{"no-resource"},
 			when:  func(in *Incident) bool { return in.Action != "" && !keyed(in.Action) },
 			says:  "this action is on no key, so only IAM policies can allow it",
@@ -158,6 +164,12 @@ func rulesOfKeys() []rule {
 			words: []phrase{"secrets manager", "secretsmanager", "rotation", "cross-account", "cross account", "other account"},
 			says:  "the service completes a bare key id with the account of whoever calls, which need not be the account of the secret and its key",
 			shift: []shift{{wrongKey, 4, 0.3}, {crossAccount, 1.5, 0}, {wrongRegion, 0.7, 0}},
+		},
+		{
+			forms: []string{"key-missing"},
+			words: []phrase{"aws_kms_key.", "aws_kms_alias.", "listing tags for kms key", "get kms key tags", "creating kms alias", "kms key*rotation", "kms key*propagat"},
+			says:  "a tool reads here the key that it has just made, and KMS takes a moment to know it everywhere",
+			shift: []shift{{notYet, 12, 0.6}},
 		},
 		{
 			forms: []string{"key-missing", "some-not-found", "alias-missing"},
