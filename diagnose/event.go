@@ -3,6 +3,7 @@ package diagnose
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"slices"
 	"strings"
 )
@@ -30,10 +31,7 @@ func (s *splitter) json() bool {
 	var raw json.RawMessage
 	err := dec.Decode(&raw)
 	if err != nil || !slices.Contains([]byte("{["), raw[0]) || bytes.Equal(raw, []byte("[]")) || bytes.Equal(raw, []byte("{}")) || !objects(raw) {
-		s.budget -= int(dec.InputOffset()) + 512
-		if err != nil {
-			s.budget -= len(rest) / 8
-		}
+		s.budget -= int(dec.InputOffset()) + buffered(dec)
 		return false
 	}
 	s.close()
@@ -47,6 +45,12 @@ func (s *splitter) json() bool {
 		s.number++
 	}
 	return true
+}
+
+// buffered is how much the decoder has read beyond what it decoded.
+func buffered(dec *json.Decoder) int {
+	n, _ := io.Copy(io.Discard, dec.Buffered()) // neither end can fail
+	return int(n)
 }
 
 // objects reports whether the value is an object, or a list of them: not the

@@ -26,6 +26,11 @@ func (in *Incident) words(c *Cause) words {
 // serviceOf is the service principal that works with the key, where the text
 // tells the service.
 func serviceOf(in *Incident) string {
+	for _, d := range deliverers {
+		if in.mentions(d.words...) {
+			return d.principal
+		}
+	}
 	switch s := in.Service; s {
 	case "", "kms":
 		return ""
@@ -34,6 +39,18 @@ func serviceOf(in *Incident) string {
 	default:
 		return s + ".amazonaws.com"
 	}
+}
+
+// deliverers are the services that send to queues and topics of others, by the
+// words that stand around such a failure.
+var deliverers = []struct {
+	principal string
+	words     []string
+}{
+	{"cloudwatch.amazonaws.com", []string{"failed to execute action", "alarm"}},
+	{"events.amazonaws.com", []string{"eventbridge", "cloudwatch event"}},
+	{"sns.amazonaws.com", []string{"sqsrequestid", "providerresponse"}},
+	{"s3.amazonaws.com", []string{"destination configurations"}},
 }
 
 // fixes are what to do about each cause. {who}, {what}, {key} and the like are

@@ -25,6 +25,9 @@ func formsOfLayers() []form {
 		{name: "foreign", words: []phrase{"does not exist in this region, no resource-based polic", "resource does not exist in this region, no"}, says: "KMS withholds the reason from callers of other accounts: the key may be in another Region, gone, or its policy does not let them in", causes: []prior{
 			{crossAccount, 0.52}, {keyPrincipal, 0.16}, {wrongRegion, 0.08}, {wrongKey, 0.06}, {keyNotFound, 0.06}, {wrongIdentity, 0.04},
 		}},
+		{name: "not-a-key", when: func(in *Incident) bool {
+			return in.Action != "" && !strings.HasPrefix(in.Action, "kms:") && !in.Explicit && (in.Layer == access.Identity || in.Layer == access.ResourcePolicy)
+		}, says: "the refused action is not one of KMS: no key plays a part in it", causes: []prior{{iamMissing, 0.72}, {wrongIdentity, 0.08}}},
 		{name: "lambda-resource", words: []phrase{"environment variables", "lambda was unable to decrypt"}, when: layer(access.ResourcePolicy, false), says: "Lambda opens its environment through a grant that names the role by its id: a role that was made anew under the same name has none", action: "kms:Decrypt", kind: Role, causes: []prior{
 			{staleGrant, 0.50}, {keyPrincipal, 0.26}, {keyRoot, 0.06}, {managedKey, 0.06},
 		}},

@@ -29,7 +29,7 @@ func formsOfServices() []form {
 		{name: "eks-role", words: []phrase{"could not be assumed because it does not exist"}, when: func(in *Incident) bool { return strings.Contains(in.Operation, "Cluster") }, says: "EKS says this of a cluster role also when the role is there and may not use the key of the secrets", action: "kms:DescribeKey", kind: Role, causes: []prior{
 			{keyPrincipal, 0.50}, {iamMissing, 0.12}, {notYet, 0.10},
 		}},
-		{name: "eks-revoked", words: []phrase{"explicit deny policy or revoked grant", "access denied to kms key"}, says: "EKS tests the key as the cluster's role; a role or grant of this minute may not be known yet", action: "kms:CreateGrant", kind: Role, causes: []prior{
+		{name: "eks-revoked", words: []phrase{"explicit deny policy or revoked grant", "kms key*revoked grant"}, says: "EKS tests the key as the cluster's role; a role or grant of this minute may not be known yet", action: "kms:CreateGrant", kind: Role, causes: []prior{
 			{keyPrincipal, 0.38}, {notYet, 0.20}, {iamMissing, 0.18}, {keyDisabled, 0.06},
 		}},
 		{name: "service-null", words: []phrase{"null (service: awskms", "null (service: kms"}, says: "the service passed on a refusal of KMS that had no text", action: "kms:GenerateDataKey", causes: []prior{
@@ -49,10 +49,13 @@ func formsOfStorage() []form {
 		}, says: "the policy of an AWS managed key is AWS's and lets in the own account only", causes: []prior{
 			{defaultKey, 0.95},
 		}},
+		{name: "managed-refused", words: []phrase{"aws managed key*not supported", "aws managed key*cannot be used", "aws-managed key*not supported", "managed key*isn't supported", "only customer managed", "must be a customer managed", "customer managed key is required", "not a customer managed", "aws managed kms key*not supported", "default*kms key*not supported"}, says: "the service wants a key whose policy you can write", causes: []prior{
+			{managedKey, 0.80}, {defaultKey, 0.06}, {keyUsage, 0.04},
+		}},
 		{name: "inaccessible-volume", words: []phrase{"inaccessible aws kms key", "encrypted with an inaccessible"}, says: "the instance was started and ended at once because a volume did not open; EC2 gives this text whoever launched it", action: "kms:CreateGrant", causes: []prior{
 			{slrMissing, 0.50}, {iamMissing, 0.16}, {keyPrincipal, 0.16}, {crossAccount, 0.06}, {keyDisabled, 0.04},
 		}},
-		{name: "launch", words: []phrase{"client.internalerror", "client error on launch"}, says: "EC2 says this of an instance whose encrypted volume did not open; the key's state is mostly fine", action: "kms:CreateGrant", causes: []prior{
+		{name: "launch", words: []phrase{"client.internalerror", "client error on launch", "internal error on launch"}, says: "EC2 says this of an instance whose encrypted volume did not open; the key's state is mostly fine", action: "kms:CreateGrant", causes: []prior{
 			{slrMissing, 0.36}, {iamMissing, 0.26}, {keyPrincipal, 0.20}, {crossAccount, 0.08}, {keyDisabled, 0.02},
 		}},
 		{name: "launch-state", words: []phrase{"client.invalidkmskey.invalidstate", "invalidkmskey.invalidstate", "kms key provided is in an incorrect state"}, says: "EC2 says 'incorrect state' also when only a right is missing, mostly kms:CreateGrant", action: "kms:CreateGrant", causes: []prior{
@@ -85,7 +88,7 @@ func formsOfStorage() []form {
 // formsOfData are what comes of ciphertexts.
 func formsOfData() []form {
 	s3 := func(in *Incident) bool {
-		return (in.Service == "s3" || in.Service == "") && !strings.Contains(in.Text, "not authorized to perform")
+		return (in.Service == "s3" || in.Service == "" || in.mentions("s3")) && !in.mentions("not authorized to perform")
 	}
 	return []form{
 		{name: "ciphertext", words: []phrase{"ciphertext refers to a customer master key", "refers to a customer master key that does not exist", "ciphertext refers to a kms key that does not exist"}, says: "the old words of KMS for every refused Decrypt: a foreign key, another Region, a missing right, all read the same", action: "kms:Decrypt", causes: []prior{
@@ -94,10 +97,7 @@ func formsOfData() []form {
 		{name: "handshake", words: []phrase{"handshake*invalidciphertext", "retrieve data key*invalidciphertext"}, says: "agent and client of a session give the target as encryption context, and must give the same", causes: []prior{
 			{wrongContext, 0.90}, {corrupt, 0.03},
 		}},
-		{name: "not-raw", words: []phrase{"invalid base64", "illegal base64", "incorrect padding", "base64*invalidciphertext", "invalidciphertext*base64", "serializationexception*ciphertext", "ciphertext*truncated", "corrupt*ciphertext", "ciphertext*corrupt"}, when: func(in *Incident) bool {
-			l := lowerASCII(in.Text)
-			return strings.Contains(l, "kms") || strings.Contains(l, "cipher")
-		}, says: "what was given is not the bytes that KMS had returned", causes: []prior{
+		{name: "not-raw", words: []phrase{"invalid base64", "illegal base64", "incorrect padding", "base64*invalidciphertext", "invalidciphertext*base64", "serializationexception*ciphertext", "ciphertext*truncated", "corrupt*ciphertext", "ciphertext*corrupt"}, when: func(in *Incident) bool { return in.mentions("kms", "cipher") }, says: "what was given is not the bytes that KMS had returned", causes: []prior{
 			{corrupt, 0.90},
 		}},
 		{name: "invalid-ciphertext", words: []phrase{"invalidciphertext"}, says: "KMS gives this code, without a text, when the context is another than at encryption, and when the bytes are not what it returned", causes: []prior{
@@ -110,39 +110,32 @@ func formsOfData() []form {
 			{iamMissing, 0.30}, {wrongIdentity, 0.18}, {wrongKey, 0.14}, {aliasMisuse, 0.12}, {keyPrincipal, 0.10},
 		}},
 		{name: "s3", words: []phrase{
-			"access denied", "accessdenied", "403 forbidden", "forbidden", "insufficient permissions*bucket",
-		}, when: func(in *Incident) bool { return s3(in) && talksOfS3(in.Text) }, says: "S3 does not tell whether its own policies refused or the key of the object", causes: []prior{
+			"access denied", "accessdenied", "403 forbidden", "forbidden", "insufficient permissions*bucket", "denied by s3", "access*denied*s3",
+		}, when: func(in *Incident) bool {
+			return s3(in) && in.mentions("s3", "bucket", "object", "upload", "download", "multipart", "load state", "save state", "state file")
+		}, says: "S3 does not tell whether its own policies refused or the key of the object", causes: []prior{
 			{iamMissing, 0.42}, {bucketPolicy, 0.14}, {keyPrincipal, 0.13}, {crossAccount, 0.12}, {managedKey, 0.05},
 		}},
 	}
-}
-
-// talksOfS3 reports whether a text is about objects in S3.
-func talksOfS3(text string) bool {
-	lower := lowerASCII(text)
-	for _, w := range []string{"s3", "bucket", "object", "upload", "download", "state", "multipart"} {
-		if strings.Contains(lower, w) {
-			return true
-		}
-	}
-	return false
 }
 
 // formsOfLast catch what says of a key that it does not serve, in words of
 // which nothing is known.
 func formsOfLast() []form {
 	kms := func(in *Incident) bool {
-		l := lowerASCII(in.Text)
-		return strings.Contains(l, "kms") || strings.Contains(l, "cmk") || strings.Contains(l, "encryption key")
+		return in.mentions("kms", "cmk", "encryption key", "encrypted with a key", "the key of")
 	}
 	return []form{
-		{name: "some-not-found", words: []phrase{"notfoundexception", "not found", "does not exist", "could not be found", "no such key"}, when: func(in *Incident) bool { return kms(in) && in.Key != "" }, says: "a key is looked for and not found where it was looked for", causes: []prior{
+		{name: "some-not-found", words: []phrase{"notfoundexception", "not found", "does not exist", "could not be found", "no such key"}, when: kms, says: "a key is looked for and not found where it was looked for", causes: []prior{
 			{keyNotFound, 0.32}, {wrongRegion, 0.26}, {aliasNotFound, 0.10}, {crossAccount, 0.10}, {wrongIdentity, 0.06},
+		}},
+		{name: "key-policy-named", words: []phrase{"key policy does not", "key policy doesn't", "missing from the key policy", "key policy must", "not permitted by the key policy", "by the kms key policy", "check the key policy", "key policy*missing"}, says: "the message points at the key policy", causes: []prior{
+			{keyPrincipal, 0.50}, {keyAction, 0.15}, {keyService, 0.12}, {keyRoot, 0.06},
 		}},
 		{name: "some-parameter", words: []phrase{"validationexception", "validationerror", "invalidparameter", "invalidrequest"}, when: kms, says: "the request is not acceptable as it is", causes: []prior{
 			{badParameter, 0.48}, {keyPrincipal, 0.10}, {iamMissing, 0.10}, {keyUsage, 0.06}, {aliasMisuse, 0.06},
 		}},
-		{name: "some-denial", words: []phrase{"accessdenied", "access denied", "not authorized", "unauthorizedoperation", "authfailure", "unauthorized", "permission", "not allowed", "forbidden"}, when: kms, says: "something about a key was refused; who refused, and why, is not in the text", causes: []prior{
+		{name: "some-denial", words: []phrase{"accessdenied", "access denied", "not authorized", "unauthorizedoperation", "authfailure", "unauthorized", "permission", "not allowed", "forbidden", "have access", "no access", "insufficient"}, when: kms, says: "something about a key was refused; who refused, and why, is not in the text", causes: []prior{
 			{iamMissing, 0.42}, {keyPrincipal, 0.24}, {crossAccount, 0.07}, {keyService, 0.05}, {keyAction, 0.05},
 		}},
 		{name: "some-inaccessible", words: []phrase{"inaccessible", "not accessible", "cannot access", "can't access", "unable to access", "cannot be accessed", "cannot use", "can't use", "unable to use"}, when: kms, says: "a key does not serve; why is not in the text", causes: []prior{

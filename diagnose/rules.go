@@ -32,7 +32,7 @@ var (
 )
 
 func rules() []rule {
-	return slices.Concat(rulesOfPrincipals(), rulesOfKeys(), rulesOfLaunches(), rulesOfCopies(), rulesOfCallers(), rulesOfData())
+	return slices.Concat(rulesOfPrincipals(), rulesOfActions(), rulesOfKeys(), rulesOfConditions(), rulesOfLaunches(), rulesOfCopies(), rulesOfCallers(), rulesOfData(), rulesOfObjects(), rulesOfCiphertexts())
 }
 
 // rulesOfPrincipals look at who was refused.
@@ -76,6 +76,12 @@ func rulesOfPrincipals() []rule {
 			says:  "something in Kubernetes called with the session of an instance: without a role of its own a pod gets the node's",
 			shift: []shift{{wrongIdentity, 8, 0.4}, {iamMissing, 0.8, 0}},
 		},
+	}
+}
+
+// rulesOfActions look at what was refused, and to whom.
+func rulesOfActions() []rule {
+	return []rule{
 		{
 			forms: []string{"no-resource", "refused"},
 			when:  func(in *Incident) bool { return administrative(in.Action) },
@@ -96,6 +102,12 @@ func rulesOfPrincipals() []rule {
 			when:  func(in *Incident) bool { return in.PrincipalKind == Root },
 			says:  "the root user has no IAM policies: the key policy has left it out",
 			shift: []shift{{keyRoot, 8, 0.6}, {iamMissing, 0.05, 0}},
+		},
+		{
+			forms: []string{"no-identity"},
+			words: []phrase{"administratoraccess", "poweruser", "/admin", "-admin"},
+			says:  "an administrator's policies mostly allow everything: where they do not, a condition of theirs (address, MFA, Region) is not met",
+			shift: []shift{{condition, 4, 0.2}},
 		},
 		{
 			forms: []string{"no-resource"},
@@ -154,6 +166,12 @@ func rulesOfKeys() []rule {
 			shift: []shift{{wrongKey, 4, 0.3}, {crossAccount, 1.5, 0}, {wrongRegion, 0.7, 0}},
 		},
 		{
+			forms: []string{"key-missing"},
+			words: []phrase{"aws_kms_key.", "aws_kms_alias.", "listing tags for kms key", "get kms key tags", "creating kms alias", "kms key*rotation", "kms key*propagat"},
+			says:  "a tool reads here the key that it has just made, and KMS takes a moment to know it everywhere",
+			shift: []shift{{notYet, 12, 0.6}},
+		},
+		{
 			forms: []string{"key-missing", "some-not-found", "alias-missing"},
 			words: []phrase{"creating", "createalias", "creation complete", "waiting for", "just created", "putkeypolicy", "tagresource", "enablekeyrotation"},
 			says:  "KMS takes a moment to know a new key or alias everywhere",
@@ -178,11 +196,23 @@ func rulesOfKeys() []rule {
 			says:  "what was given has the form of a key id: KMS looks for it in the caller's own account and Region only",
 			shift: []shift{{aliasMisuse, 0.1, 0}, {wrongKey, 2.5, 0}, {wrongRegion, 2.5, 0}, {keyNotFound, 2, 0}},
 		},
+	}
+}
+
+// rulesOfConditions look for what statements are conditioned on.
+func rulesOfConditions() []rule {
+	return []rule{
 		{
 			forms: []string{"no-resource", "refused", "no-identity", "foreign"},
 			words: []phrase{"attestation", "enclave", "recipientattestation"},
 			says:  "key policies for enclaves allow Decrypt only with an attestation document that matches",
 			shift: []shift{{condition, 14, 0.6}},
+		},
+		{
+			forms: []string{"deny-resource"},
+			when:  func(in *Incident) bool { return in.Action == "s3:PutObject" },
+			says:  "what a bucket policy denies of uploads is mostly one without the encryption headers it demands",
+			shift: []shift{{bucketPolicy, 1, 0.9}},
 		},
 		{
 			forms: []string{"deny-resource", "deny"},

@@ -48,6 +48,12 @@ func rulesOfCopies() []rule {
 			shift: []shift{{slrMissing, 5, 0.45}, {crossAccount, 1.2, 0}, {keyAction, 0.5, 0}},
 		},
 		{
+			forms: []string{"some-denial", "some-inaccessible", "some-not-found", "rds-source", "key-not-accessible", "secrets"},
+			words: []phrase{"other account", "another account", "cross-account", "cross account", "destination account", "source account", "crossaccount"},
+			says:  "two accounts are in play: the key's policy and an IAM policy on the other side both have to allow it",
+			shift: []shift{{crossAccount, 4, 0.3}},
+		},
+		{
 			forms: []string{"key-not-accessible"},
 			words: []phrase{"describekey permissions on the default cmk"},
 			says:  "the copy would be encrypted with the default key of the account that receives, which AWS Backup has to see",
@@ -157,6 +163,12 @@ func rulesOfData() []rule {
 			says:  "a tool that opens files for people works with the profile and Region of the moment",
 			shift: []shift{{wrongIdentity, 3.6, 0}, {wrongRegion, 1.4, 0}, {iamMissing, 0.8, 0}, {staleGrant, 0.1, 0}},
 		},
+	}
+}
+
+// rulesOfObjects look at what was done to an object in S3.
+func rulesOfObjects() []rule {
+	return []rule{
 		{
 			forms: []string{"s3"},
 			words: []phrase{"upload", "putobject", "put-object", "createmultipartupload", "failed to save state"},
@@ -181,6 +193,12 @@ func rulesOfData() []rule {
 			says:  "reading an object sends no encryption headers, so no demand for them is in play",
 			shift: []shift{{bucketPolicy, 0.15, 0}, {crossAccount, 1.3, 0}},
 		},
+	}
+}
+
+// rulesOfCiphertexts look at who handed a ciphertext over.
+func rulesOfCiphertexts() []rule {
+	return []rule{
 		{
 			forms: []string{"invalid-ciphertext"},
 			words: []phrase{"aws kms decrypt", "ciphertext-blob", "fileb://", "base64", "ciphertextblob", "openssl"},

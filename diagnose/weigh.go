@@ -2,9 +2,12 @@ package diagnose
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/keyreach/keyreach/awsfacts"
 )
 
 // The tables are the same for everybody and never change.
@@ -33,7 +36,7 @@ func analyse(in *Incident) (Incident, bool) {
 		return *in, false
 	}
 	in.Form = f.name
-	if in.Action == "" && f.action != "" && in.Service == "kms" && in.Operation != "" {
+	if _, ok := awsfacts.KMSAction("kms:" + in.Operation); ok && in.Action == "" && f.action != "" && in.Service == "kms" {
 		in.Action = "kms:" + in.Operation
 	}
 	in.Causes = weigh(in, f, words, lower)
@@ -116,14 +119,15 @@ func weigh(in *Incident, f *form, words, lower string) []Cause {
 			}
 		}
 	}
+	codes := slices.Sorted(maps.Keys(weights)) // in one order, for sums that come out the same
 	total := rest
-	for _, w := range weights {
-		total += w.of
+	for _, code := range codes {
+		total += weights[code].of
 	}
 	var causes []Cause
-	for code, w := range weights {
-		if c := w.of / total; c >= shownAt {
-			causes = append(causes, in.cause(f, code, c, w.evidence))
+	for _, code := range codes {
+		if c := weights[code].of / total; c >= shownAt {
+			causes = append(causes, in.cause(f, code, c, weights[code].evidence))
 		}
 	}
 	slices.SortFunc(causes, func(a, b Cause) int {

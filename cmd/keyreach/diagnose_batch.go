@@ -68,6 +68,11 @@ func diagnoseBatch(ctx context.Context, s *streams, path string) error {
 				bad++
 				fmt.Fprintf(s.err, "%s:%d: %v\n", name, l.number, err)
 			}
+			if len(lines) == 0 { // nothing waits, so somebody may
+				if err := out.Flush(); err != nil {
+					return failure(fmt.Errorf("writing the answers: %w", err))
+				}
+			}
 		}
 	}
 }
@@ -110,7 +115,7 @@ func (l *batchLine) answer(w io.Writer) error {
 
 // batchLines reads the lines one by one; empty ones are passed over.
 func batchLines(ctx context.Context, in io.Reader) <-chan batchLine {
-	lines := make(chan batchLine)
+	lines := make(chan batchLine, 64)
 	go func() {
 		defer close(lines)
 		r := bufio.NewReaderSize(in, 64<<10)
