@@ -84,8 +84,16 @@ type asker struct {
 type fact struct {
 	verdict Verdict
 	why     []string
-	action  string // that is missing
-	rank    int    // of the true ones, the least first
+	actions []string // that are missing
+	rank    int      // of the true ones, the least first
+}
+
+// action is the first of the missing actions.
+func (f *fact) action() string {
+	if len(f.actions) == 0 {
+		return ""
+	}
+	return f.actions[0]
 }
 
 func (a *asker) note(format string, args ...any) {
@@ -96,8 +104,11 @@ func (a *asker) note(format string, args ...any) {
 func (a *asker) isTrue(code, action string, rank int, why ...string) {
 	f := a.facts[code]
 	if f == nil || f.verdict != True {
-		f = &fact{verdict: True, action: action, rank: rank}
+		f = &fact{verdict: True, rank: rank}
 		a.facts[code] = f
+	}
+	if action != "" && !slices.Contains(f.actions, action) {
+		f.actions = append(f.actions, action)
 	}
 	f.rank = min(f.rank, rank)
 	for _, w := range why {
@@ -134,16 +145,16 @@ func (a *asker) verdicts() {
 		f := a.facts[c.Code]
 		c.Verdict, c.Why = f.verdict, f.why
 		if f.verdict == True {
-			c.MissingAction = cmp.Or(f.action, c.MissingAction)
-			c.Fix = cmp.Or(sentence(a.fix(c.Code, c.MissingAction)), c.Fix)
+			c.MissingAction = cmp.Or(f.action(), c.MissingAction)
+			c.Fix = cmp.Or(sentence(a.fix(c.Code, cmp.Or(strings.Join(f.actions, ", "), c.MissingAction))), c.Fix)
 		}
 	}
 	for code, f := range a.facts {
 		if f.verdict != True || slices.ContainsFunc(a.in.Causes, func(c Cause) bool { return c.Code == code }) {
 			continue
 		}
-		c := Cause{Code: code, MissingAction: f.action, PrincipalKind: a.kind(), Verdict: True, Why: f.why, Evidence: []string{"the estate, not the text"}}
-		c.Fix, c.Settles = cmp.Or(sentence(a.fix(code, f.action)), a.in.fix(&c)), a.in.settles(&c)
+		c := Cause{Code: code, MissingAction: f.action(), PrincipalKind: a.kind(), Verdict: True, Why: f.why, Evidence: []string{"the estate, not the text"}}
+		c.Fix, c.Settles = cmp.Or(sentence(a.fix(code, strings.Join(f.actions, ", "))), a.in.fix(&c)), a.in.settles(&c)
 		a.in.Causes = append(a.in.Causes, c)
 	}
 }

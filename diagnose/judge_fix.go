@@ -8,8 +8,8 @@ import (
 	"github.com/keyreach/keyreach/access"
 )
 
-// fix is what mends a true cause, with the names of the estate; empty for one of which
-// the text's own fix says as much.
+// fix is what mends a true cause, with the names of the estate and all actions that are
+// missing; empty for one of which the text's own fix says as much.
 func (a *asker) fix(code, action string) string {
 	key, who := cmp.Or(a.j.Key, a.in.Key), a.j.Principal
 	if a.decoded != nil && len(a.j.Asked) > 0 {

@@ -11,6 +11,7 @@ import (
 	"github.com/keyreach/keyreach/cloud"
 	"github.com/keyreach/keyreach/diagnose"
 	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/route"
 )
 
 // judged is a failure of a text with what an estate says of it.
@@ -78,14 +79,38 @@ func (o *diagnoseOptions) judgeOne(ctx context.Context, s *streams, in alike) (j
 		j.unasked = err.Error()
 		return j, nil
 	}
+	note, err := o.declared(in.Incident, j.estate)
+	if err != nil {
+		return j, err
+	}
 	var told diagnose.Judgement
 	if j.decoded != nil {
 		told = diagnose.JudgeDecoded(in.Incident, j.decoded, j.estate, time.Now().UTC())
 	} else {
 		told = diagnose.Judge(in.Incident, j.estate, time.Now().UTC())
 	}
+	if note != "" {
+		told.Notes = append([]string{note}, told.Notes...)
+	}
 	j.judgement = &told
 	return j, nil
+}
+
+// declared takes from the routes of keyreach.yaml what the text does not tell. What it
+// took is for the reader to know.
+func (o *diagnoseOptions) declared(in *diagnose.Incident, e *estate.Estate) (string, error) {
+	if o.file == nil || in.Principal != "" && in.Key != "" {
+		return "", nil
+	}
+	var proofs []route.Proof
+	for i := range o.file.Routes {
+		p, err := route.Prove(&o.file.Routes[i], e, time.Now().UTC())
+		if err != nil {
+			return "", misuse(err)
+		}
+		proofs = append(proofs, p)
+	}
+	return diagnose.Declared(in, proofs), nil
 }
 
 func (o *diagnoseOptions) printJudged(w io.Writer, all []judged, mended *mending) error {
