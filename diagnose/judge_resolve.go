@@ -301,6 +301,8 @@ func (a *asker) uses() []usage.Use {
 	rows := rowsOf(a.operations())
 	if len(rows) == 0 {
 		a.note("the text names no action on the key")
+	} else {
+		a.note("the text names no action: everything was asked that %s needs of its keys, though the key may be only one of them", strings.Join(a.operations(), " and "))
 	}
 	for _, u := range rows {
 		if u.Need == usage.Required && !slices.ContainsFunc(list, func(have usage.Use) bool { return have.Action == u.Action && have.Via == u.Via }) {

@@ -169,38 +169,56 @@ func (e *explainer) places() []place {
 	return once
 }
 
-// window is the time in which the calls of the failure are looked for.
-func (e *explainer) window() (from, to time.Time) {
+// window is a time in which calls are looked for; a zero to is now.
+type window struct{ from, to time.Time }
+
+// windows are the times in which the calls of the failure are looked for, the likeliest
+// first: in a busy account a long one holds more calls than are read.
+func (e *explainer) windows() []window {
 	f := &e.x.Failed
 	switch {
 	case f.At.IsZero() && f.Until.IsZero():
-		return e.o.Now.Add(-trailUnsure), time.Time{}
-	case f.At.IsZero():
-		return f.Until.Add(-trailLong), f.Until.Add(trailAfter)
+		return []window{{e.o.Now.Add(-trailUnsure), time.Time{}}}
 	case f.Until.IsZero():
-		return f.At.Add(-trailBefore), f.At.Add(trailLong)
+		return []window{{f.At.Add(-trailBefore), f.At.Add(trailAfter)}, {f.At.Add(-trailBefore), f.At.Add(trailLong)}}
+	case f.At.IsZero():
+		return []window{{f.Until.Add(-trailAfter), f.Until.Add(trailAfter)}, {f.Until.Add(-trailLong), f.Until.Add(trailAfter)}}
 	}
-	return f.At.Add(-trailBefore), f.Until.Add(trailAfter)
+	return []window{{f.Until.Add(-trailAfter), f.Until.Add(trailAfter)}, {f.At.Add(-trailBefore), f.Until.Add(trailAfter)}}
 }
 
 // denials finds the refused call behind the failure.
 func (e *explainer) denials(ctx context.Context) error {
-	from, to := e.window()
-	var all []cloud.Event
-	for _, p := range e.places() {
-		found, whole, err := e.src.Trail(ctx, cloud.Trail{Account: p.account, Region: p.region, From: from, To: to, Sources: e.sources(), Refused: true})
-		if err != nil {
-			if errors.Is(err, context.Canceled) {
+	for _, w := range e.windows() {
+		var all []cloud.Event
+		var notes []string
+		for _, p := range e.places() {
+			found, whole, err := e.src.Trail(ctx, cloud.Trail{Account: p.account, Region: p.region, From: w.from, To: w.to, Sources: e.sources(), Refused: true})
+			switch {
+			case errors.Is(err, context.Canceled):
 				return err
+			case err != nil:
+				e.note("CloudTrail of account %s in %s could not be read: %v", p.account, p.region, err)
+			case !whole:
+				notes = append(notes, fmt.Sprintf("CloudTrail of account %s in %s has more calls of that time than were read", p.account, p.region))
 			}
-			e.note("CloudTrail of account %s in %s could not be read: %v", p.account, p.region, err)
-			continue
+			all = append(all, found...)
 		}
-		if !whole {
-			e.note("CloudTrail of account %s in %s has more calls of that time than were read", p.account, p.region)
+		if e.choose(all); e.x.Denial != nil {
+			return nil
 		}
-		all = append(all, found...)
+		for _, n := range notes {
+			e.note("%s", n)
+		}
 	}
+	if !e.x.Failed.At.IsZero() && e.o.Now.Sub(e.x.Failed.At) < trailDelay {
+		e.note("CloudTrail shows a call up to %s late: ask again then", trailDelay)
+	}
+	return nil
+}
+
+// choose takes the refusal for which most speaks, and those that come near.
+func (e *explainer) choose(all []cloud.Event) {
 	best := -1
 	points := make([]int, len(all))
 	for i := range all {
@@ -209,18 +227,16 @@ func (e *explainer) denials(ctx context.Context) error {
 			best = i
 		}
 	}
+	e.x.Near = nil
+	if best >= 0 {
+		e.x.Denial = &all[best]
+	}
 	for i := range all {
-		switch {
-		case i == best:
-			e.x.Denial = &all[i]
-		case points[i] > 0 && len(e.x.Near) < nearShown && !slices.ContainsFunc(e.x.Near, func(have cloud.Event) bool { return same(&have, &all[i]) }) && (best < 0 || !same(&all[best], &all[i])):
+		told := i == best || best >= 0 && same(&all[best], &all[i]) || slices.ContainsFunc(e.x.Near, func(have cloud.Event) bool { return same(&have, &all[i]) })
+		if points[i] > 0 && !told && len(e.x.Near) < nearShown {
 			e.x.Near = append(e.x.Near, all[i])
 		}
 	}
-	if best < 0 && !e.x.Failed.At.IsZero() && e.o.Now.Sub(e.x.Failed.At) < trailDelay {
-		e.note("CloudTrail shows a call up to %s late: ask again then", trailDelay)
-	}
-	return nil
 }
 
 // nearShown is how many other refusals are told.

@@ -190,6 +190,23 @@ func TestWhatCannotBeLookedUpIsNoted(t *testing.T) {
 	}
 }
 
+func TestTheLikeliestTimeIsSearchedFirst(t *testing.T) {
+	t.Parallel()
+	late := refusal(judgeSession, "kms:CreateGrant", judgeKey, func(v *cloud.Event) { v.At = noon.Add(3 * time.Hour) })
+	s := &toldSource{failed: copyFailed(), calls: map[string][]cloud.Event{judgeOwner + " us-east-1": {late}}}
+	if x := explain(t, s, diagnose.WhyOptions{Now: noon.Add(24 * time.Hour)}); x.Denial == nil || len(s.asked) != 2 || !s.asked[0].To.Before(s.asked[1].To) {
+		t.Errorf("what came late is %+v, after the look-ups %+v", x.Denial, s.asked)
+	}
+	s.calls[judgeOwner+" us-east-1"], s.asked = []cloud.Event{late, refusal(judgeSession, "kms:Decrypt", judgeKey, nil)}, nil
+	if x := explain(t, s, diagnose.WhyOptions{Now: noon.Add(24 * time.Hour)}); x.Denial == nil || x.Denial.Name != "Decrypt" || len(s.asked) != 1 {
+		t.Errorf("what came at once is %+v, after the look-ups %+v", x.Denial, s.asked)
+	}
+	s.failed.At, s.failed.Until, s.asked = time.Time{}, noon, nil
+	if x := explain(t, s, diagnose.WhyOptions{}); x.Denial == nil || !s.asked[0].From.Before(noon) || !s.asked[0].To.After(noon) {
+		t.Errorf("of what only has an end the look-ups are %+v", s.asked)
+	}
+}
+
 func TestOnlyWhatBearsOnTheRefusalIsToldAsChanged(t *testing.T) {
 	t.Parallel()
 	const admin = "arn:aws:iam::111122223333:user/admin"

@@ -25,6 +25,7 @@ type judging struct {
 	file   *route.File // of dir; nil is none
 	cloud  *live.Cloud
 	loaded *estate.Estate
+	read   map[string]*estate.Estate // what was read of AWS, by what was to be read
 }
 
 // addJudging adds the flags.
@@ -82,11 +83,28 @@ func (j *judging) of(ctx context.Context, s *streams, in *diagnose.Incident) (*e
 	}
 	switch {
 	case len(scope.Accounts) > 0:
-		return collectScope(ctx, s, j.cloud, scope)
+		return j.collect(ctx, s, scope)
 	case refused != nil:
 		return nil, refused
 	}
 	return nil, errors.New("the text does not tell whose account it is")
+}
+
+// collect reads AWS, once for what several failures are about.
+func (j *judging) collect(ctx context.Context, s *streams, scope live.Scope) (*estate.Estate, error) {
+	what := fmt.Sprint(scope.Accounts, scope.Keys)
+	if e := j.read[what]; e != nil {
+		return e, nil
+	}
+	e, err := collectScope(ctx, s, j.cloud, scope)
+	if err != nil {
+		return nil, err
+	}
+	if j.read == nil {
+		j.read = map[string]*estate.Estate{}
+	}
+	j.read[what] = e
+	return e, nil
 }
 
 // accountsOfIncident are those of the caller and of the key.
@@ -134,5 +152,6 @@ func (j *judging) decode(ctx context.Context, s *streams, in *diagnose.Incident)
 		return nil, nil
 	}
 	diagnose.Tell(in, &d)
+	in.Encoded = "" // it is told decoded
 	return &d, nil
 }

@@ -44,7 +44,8 @@ With --estate or --live the very request is asked of an estate, which tells whic
 is true. When the last proof is at hand (a run of this program that had to do with the
 key, the estate, or --since), it lists what was changed since, and by whom.
 
-Nothing is written to AWS. keyreach iam-policy --for why prints the rights it takes.
+Nothing is written to AWS. keyreach iam-policy --for why prints the rights it takes;
+--live takes those of --for read too.
 CloudTrail shows a call up to 15 minutes late and keeps 90 days; a refused call stands
 in its caller's account.
 
