@@ -280,3 +280,34 @@ func (w *taskWorld) extendedRecovery(key, own string) cloud.Task {
 	w.pass(10 * time.Minute)
 	return taskIn(taskConsumer, "drs:StartRecovery", "kr-recover", cloud.Task{Source: there.ID, Scenario: "extended", Args: map[string]string{"drill": "true"}})
 }
+
+// Of what is fine every kind of thing is found, with what is told of it.
+func TestWhatDidNotFailIsFound(t *testing.T) {
+	t.Parallel()
+	eachRDS(t, func(t *testing.T, cluster bool) {
+		o := wordsOfRDS(cluster)
+		w := newTaskWorld(t, o.all()...)
+		made := w.works(taskIn(taskOwner, o.create, "kr-first", cloud.Task{Source: w.aDatabase(cluster)}))
+		for _, id := range []string{made.ID, lastOf(made.ID)} {
+			x := w.explained(taskOwner, id)
+			if x.Found() || !strings.HasPrefix(x.Failed.What, "DB ") || x.Failed.State != "available" || len(x.Failed.Keys) != 1 {
+				t.Errorf("%s is %+v: %s", id, x.Failed, x.Says)
+			}
+		}
+	})
+	w := newBackupWorld(t)
+	image := w.anImage(taskOwner, w.key(taskOwner, taskHome))
+	point := w.works(w.back)
+	w.copy.Source = point.ID
+	copied := w.works(w.copy)
+	w.restore.Source = copied.ID
+	restored := w.works(w.restore)
+	for _, tt := range []struct{ account, id, what string }{
+		{taskOwner, image, "image"}, {taskOwner, point.ID, "snapshot"}, {taskOwner, point.Made["job"], "backup job"}, {taskOwner, copied.Made["job"], "copy job"},
+		{taskConsumer, restored.Made["job"], "restore job"}, {taskConsumer, restored.ID, "volume"},
+	} {
+		if x := w.explained(tt.account, tt.id); x.Found() || x.Failed.What != tt.what || x.Failed.At.IsZero() || !strings.Contains(x.Says, "did not fail") {
+			t.Errorf("%s %s is %+v: %s", tt.what, tt.id, x.Failed, x.Says)
+		}
+	}
+}
