@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -221,6 +222,8 @@ func flatten(raw []byte) string {
 			b.WriteString(v + " ")
 		case json.Number:
 			b.WriteString(v.String() + " ")
+		case bool:
+			b.WriteString(strconv.FormatBool(v) + " ")
 		}
 	}
 	return unwrap([]string{b.String()})

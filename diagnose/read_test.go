@@ -93,6 +93,8 @@ func TestOtherEvents(t *testing.T) {
 		{"an item of a DRS job log", `{"items": [{"event": "LAUNCH_FAILED", "eventData": {"rawError": "Failed to create staging disks"}}]}`, "drs-staging", ""},
 		{"a snapshot's message", `{"Snapshots": [{"State": "error", "StateMessage": "Given key ID is not accessible"}]}`, "key-not-accessible", ""},
 		{"an answer of KMS", `{"__type":"com.amazonaws.kms#DisabledException","message":"arn:aws:kms:eu-west-1:111122223333:key/k is disabled."}`, "disabled", "eu-west-1"},
+		{"a decoded message", `{"allowed":false,"explicitDeny":false,"matchedStatements":{"items":[]},"failures":{"items":[]},"context":{"principal":{"id":"AROA:x","arn":"` + caller + `"},"action":"ec2:RunInstances","resource":"arn:aws:ec2:eu-west-1:111122223333:instance/*"}}`, "decoded", "eu-west-1"},
+		{"a decoded message with a Deny", `{"DecodedMessage": "{\"allowed\":false,\"explicitDeny\":true,\"matchedStatements\":{\"items\":[]},\"context\":{\"action\":\"kms:CreateGrant\"}}"}`, "deny", ""},
 		{"a message in a message", `{"level":"error","msg":"{\"errorMessage\":\"Access to KMS is not allowed\"}"}`, "secrets", ""},
 		{"a call that KMS refused without words", `{"eventSource":"kms.amazonaws.com","eventName":"Decrypt","errorCode":"InvalidCiphertextException","awsRegion":"eu-west-1"}`, "invalid-ciphertext", "eu-west-1"},
 	} {
