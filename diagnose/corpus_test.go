@@ -66,7 +66,7 @@ func (c *tally) shares() (strict, lenient float64) {
 }
 
 // developedOn tells the cases that were looked at when forms and rules were
-// made (three quarters of them) from those that only score.
+// made (two thirds of them) from those that only score.
 func developedOn(id string) bool {
 	h := sha256.Sum256([]byte(id))
 	return (h[0]>>4)%2 == 0 || h[1]%2 == 0

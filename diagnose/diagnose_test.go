@@ -64,6 +64,7 @@ func TestFirstCause(t *testing.T) {
 		{"a grant token", "InvalidGrantTokenException: ", "invalid-grant-token"},
 		{"Terraform's state", "Failed to save state: failed to upload state: AccessDenied: Access Denied", "bucket-policy-requires-sse"},
 		{"an upload in parts", "An error occurred (AccessDenied) when calling the UploadPart operation: Access Denied", "iam-policy-missing-action"},
+		{"the simulator says no", "s3:GetObject allowed\nkms:Decrypt implicitDeny", "iam-policy-missing-action"},
 		{"DRS has no key", "The EBS encryption key could not be found in this account", "cross-account-key-access"},
 	} {
 		t.Run(tt.says, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -138,16 +139,16 @@ func (s *splitter) one(raw []byte, place Incident, depth int) {
 		s.value(envelope.Detail, place, depth+1)
 		return
 	}
-	in := place
+	in, text := place, ""
 	if envelope.EventName != "" && envelope.EventSource != "" {
-		if !in.trail(raw) {
+		if text = in.trail(raw); text == "" {
 			return
 		}
 	} else {
-		in.Text = cut(mask(plain(flatten(raw))))
+		text = flatten(raw)
 		in.Region = envelope.Region
 	}
-	if in, ok := analyse(&in); ok {
+	if in, ok := analyseLong(in, mask(plain(text))); ok {
 		s.event = true
 		s.add(in)
 	}
@@ -170,13 +171,13 @@ type trail struct {
 	}
 }
 
-// trail fills the incident from a CloudTrail event; false when the event is of
-// a call that succeeded.
-func (in *Incident) trail(raw []byte) bool {
+// trail fills the incident from a CloudTrail event, and gives its words; none
+// when the event is of a call that succeeded.
+func (in *Incident) trail(raw []byte) string {
 	var t trail
 	_ = json.Unmarshal(raw, &t) // members of another type stay empty
 	if t.ErrorCode == "" && t.ErrorMessage == "" {
-		return false
+		return ""
 	}
 	in.Code, in.Operation, in.RequestID = t.ErrorCode, t.EventName, t.RequestID
 	in.Service, _, _ = strings.Cut(t.EventSource, ".")
@@ -199,8 +200,7 @@ func (in *Incident) trail(raw []byte) bool {
 	if in.Via != "" {
 		parts = append(parts, ", invokedBy: "+in.Via)
 	}
-	in.Text = cut(mask(plain(unwrap([]string{strings.Join(parts, " ") + ")"}))))
-	return true
+	return unwrap([]string{strings.Join(parts, " ") + ")"})
 }
 
 // flatten gives the words of a JSON value: names and what they hold.
@@ -208,7 +208,7 @@ func flatten(raw []byte) string {
 	var b strings.Builder
 	dec := json.NewDecoder(strings.NewReader(mask(string(raw)))) // names stand before their values here, and not after
 	dec.UseNumber()
-	for b.Len() < maxRecord {
+	for b.Len() < maxLine {
 		t, err := dec.Token()
 		if err != nil {
 			break
@@ -221,6 +221,8 @@ func flatten(raw []byte) string {
 			b.WriteString(v + " ")
 		case json.Number:
 			b.WriteString(v.String() + " ")
+		case bool:
+			b.WriteString(strconv.FormatBool(v) + " ")
 		}
 	}
 	return unwrap([]string{b.String()})

@@ -20,6 +20,9 @@ var (
 	refusal   = regexp.MustCompile(`(?:[Uu]ser:? )?(` + named + `) is not\s+authorized to perform:? ?([A-Za-z0-9-]+:[A-Za-z*]+)`)
 	refusal2  = regexp.MustCompile(`not authorized to perform:? ?([a-z0-9-]+:[A-Za-z*]+)`)
 	actions   = regexp.MustCompile(`\((?:Actions?|Permissions?): ?([a-z0-9-]+:[A-Za-z*]+)`)
+	decoded   = regexp.MustCompile(`\baction[\\"]*[ :]+[\\"]*([a-z0-9-]+:[A-Za-z*]+)`)
+	simulated = regexp.MustCompile(`\b(kms:[A-Za-z*]+)\b[^:]{0,40}?(?:implicit|explicit)Deny`)
+	denying   = regexp.MustCompile(`explicitdeny[\\"]*[ :]+true`)
 	allows    = regexp.MustCompile(`allows? the ([a-z0-9-]+:[A-Za-z*]+) action`)
 	resource  = regexp.MustCompile(`on (?:the )?resource: ?(` + named + `)`)
 	noLayer   = regexp.MustCompile(`because no ([a-z][a-z -]*)`)
@@ -81,6 +84,9 @@ func (in *Incident) refusal(lower string) {
 	if in.Action == "" {
 		in.Action = cmp.Or(sub(allows, in.Text), sub(actions, in.Text))
 	}
+	if in.Action == "" && strings.Contains(lower, "deny") {
+		in.Action = cmp.Or(sub(simulated, in.Text), sub(decoded, in.Text))
+	}
 }
 
 // layerWords are the layers in the words of AWS's messages.
@@ -99,7 +105,7 @@ func (in *Incident) layer(lower string) {
 	if strings.Contains(lower, "does not exist in this region, no ") {
 		return // several reasons in one sentence
 	}
-	in.Explicit = strings.Contains(lower, "explicit deny") && !strings.Contains(lower, "explicit deny policy or ") || strings.Contains(lower, "explicitdeny true")
+	in.Explicit = strings.Contains(lower, "explicit deny") && !strings.Contains(lower, "explicit deny policy or ") || denying.MatchString(lower)
 	words := cmp.Or(sub(noLayer, lower), sub(noAllows, lower))
 	if in.Explicit {
 		words = cmp.Or(sub(denyLayer, lower), words)

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// words are what the texts of a fix name: the incident's own, or a word in
+// naming is what the texts of a fix name: the incident's own, or a word in
 // capitals for what it does not tell.
-type words struct {
+type naming struct {
 	who, what, key, region, service string
 }
 
@@ -16,8 +16,8 @@ type words struct {
 // shell would read.
 var harmless = regexp.MustCompile(`^[A-Za-z0-9:/._@=+,-]{1,300}$`)
 
-func (in *Incident) words(c *Cause) words {
-	return words{
+func (in *Incident) naming(c *Cause) naming {
+	return naming{
 		who: cmp.Or(in.Principal, "the caller"), what: cmp.Or(c.MissingAction, in.Action, "the action"), key: cmp.Or(in.Key, "the key"),
 		region: cmp.Or(in.Region, "REGION"), service: cmp.Or(serviceOf(in), "the service"),
 	}
@@ -100,7 +100,7 @@ var fixes = map[string]string{
 
 // fix is what to do when it is this cause.
 func (in *Incident) fix(c *Cause) string {
-	w := in.words(c)
+	w := in.naming(c)
 	return strings.NewReplacer("{who}", w.who, "{what}", w.what, "{key}", w.key, "{region}", w.region, "{service}", w.service).Replace(fixes[c.Code])
 }
 

@@ -21,7 +21,7 @@ func formsOfLayers() []form {
 		{name: "session", when: either(access.Session), says: "IAM names the session policy, which was given when the role was assumed", causes: []prior{{sessionDeny, 0.95}}},
 		{name: "deny-identity", when: layer(access.Identity, true), says: "a Deny in the caller's own policies applies", causes: []prior{{explicitDeny, 0.85}, {condition, 0.10}}},
 		{name: "deny-resource", when: layer(access.ResourcePolicy, true), says: "a Deny in the key policy applies; such a Deny mostly has a condition that the call was meant to avoid", causes: []prior{{explicitDeny, 0.62}, {condition, 0.30}}},
-		{name: "deny", words: []phrase{"explicit deny", "explicitdeny true"}, when: func(in *Incident) bool { return in.Explicit }, says: "a Deny applies; the text does not say where it stands", causes: []prior{{explicitDeny, 0.55}, {scpDeny, 0.25}, {condition, 0.08}, {boundaryDeny, 0.04}}},
+		{name: "deny", words: []phrase{"explicit deny", "explicitdeny"}, when: func(in *Incident) bool { return in.Explicit }, says: "a Deny applies; the text does not say where it stands", causes: []prior{{explicitDeny, 0.55}, {scpDeny, 0.25}, {condition, 0.08}, {boundaryDeny, 0.04}}},
 		{name: "foreign", words: []phrase{"does not exist in this region, no resource-based polic", "resource does not exist in this region, no"}, says: "KMS withholds the reason from callers of other accounts: the key may be in another Region, gone, or its policy does not let them in", causes: []prior{
 			{crossAccount, 0.52}, {keyPrincipal, 0.16}, {wrongRegion, 0.08}, {wrongKey, 0.06}, {keyNotFound, 0.06}, {wrongIdentity, 0.04},
 		}},
@@ -45,6 +45,12 @@ func formsOfRefusals() []form {
 	kms := func(in *Incident) bool { return strings.HasPrefix(in.Action, "kms:") }
 	unscoped := func(in *Incident) bool { return kms(in) && !keyed(in.Action) }
 	return []form{
+		{name: "decoded", words: []phrase{"allowed*explicitdeny*matchedstatements"}, says: "the decoded message has no Deny that applied: nothing allowed the call", causes: []prior{
+			{iamMissing, 0.64}, {scpDeny, 0.10}, {boundaryDeny, 0.06}, {keyPrincipal, 0.06},
+		}},
+		{name: "simulated", words: []phrase{"implicitdeny"}, says: "IAM's simulator finds no policy of the caller that allows the action", causes: []prior{
+			{iamMissing, 0.78}, {condition, 0.08}, {boundaryDeny, 0.04},
+		}},
 		{name: "refused-without-key", when: unscoped, says: "this action is on no key, so no key policy can allow it: only IAM policies can", causes: []prior{
 			{iamMissing, 0.88}, {scpDeny, 0.03}, {wrongIdentity, 0.04},
 		}},

@@ -39,6 +39,8 @@ type Incident struct {
 	Encoded       string            // an encoded authorization message
 	Form          string            // name of the form that recognised it
 	Causes        []Cause           // best first, never empty in what Read returns
+
+	words string // those by which the form is recognised
 }
 
 // Cause is one reason that an incident may have.

@@ -35,6 +35,8 @@ func TestRead(t *testing.T) {
 		{"in colours", "\x1b[31mError:\x1b[0m \x1b[1mKMSInvalidStateException: " + key + " is pending deletion.\x1b[0m\n", []string{"1:1 pending-deletion "}},
 		{"the second line of syslog goes on", "Jul 01 15:03:09 host app[11]: AccessDeniedException: Access to KMS is not allowed\nJul 01 15:03:09 host app[11]: status code: 400\n", []string{"1:31 secrets "}},
 		{"a context that stands around", "State transition reason: Server.InternalError\nKarpenter nodeclaim\nClient.InternalError: Client error on launch\n", []string{"1:1 launch "}},
+		{"at the end of much else on the line", strings.Repeat("debug value ", 3000) + "Access to KMS is not allowed", []string{"1:1 secrets "}},
+		{"at the end of many lines", strings.Repeat("stack frame\n", 3000) + "Access to KMS is not allowed", []string{"3001:1 secrets "}},
 		{"Windows line ends", "Error: x\r\n" + refused + "\r\n", []string{"1:1 refused kms:Decrypt"}},
 	} {
 		t.Run(tt.says, func(t *testing.T) {
@@ -93,6 +95,8 @@ func TestOtherEvents(t *testing.T) {
 		{"an item of a DRS job log", `{"items": [{"event": "LAUNCH_FAILED", "eventData": {"rawError": "Failed to create staging disks"}}]}`, "drs-staging", ""},
 		{"a snapshot's message", `{"Snapshots": [{"State": "error", "StateMessage": "Given key ID is not accessible"}]}`, "key-not-accessible", ""},
 		{"an answer of KMS", `{"__type":"com.amazonaws.kms#DisabledException","message":"arn:aws:kms:eu-west-1:111122223333:key/k is disabled."}`, "disabled", "eu-west-1"},
+		{"a decoded message", `{"allowed":false,"explicitDeny":false,"matchedStatements":{"items":[]},"failures":{"items":[]},"context":{"principal":{"id":"AROA:x","arn":"` + caller + `"},"action":"ec2:RunInstances","resource":"arn:aws:ec2:eu-west-1:111122223333:instance/*"}}`, "decoded", "eu-west-1"},
+		{"a decoded message with a Deny", `{"DecodedMessage": "{\"allowed\":false,\"explicitDeny\":true,\"matchedStatements\":{\"items\":[]},\"context\":{\"action\":\"kms:CreateGrant\"}}"}`, "deny", ""},
 		{"a message in a message", `{"level":"error","msg":"{\"errorMessage\":\"Access to KMS is not allowed\"}"}`, "secrets", ""},
 		{"a call that KMS refused without words", `{"eventSource":"kms.amazonaws.com","eventName":"Decrypt","errorCode":"InvalidCiphertextException","awsRegion":"eu-west-1"}`, "invalid-ciphertext", "eu-west-1"},
 	} {

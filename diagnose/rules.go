@@ -110,6 +110,12 @@ func rulesOfActions() []rule {
 			shift: []shift{{condition, 4, 0.2}},
 		},
 		{
+			forms: []string{"no-resource", "foreign", "refused"},
+			when:  func(in *Incident) bool { return in.Action == "kms:CreateGrant" },
+			says:  "key policies give kms:CreateGrant in a statement of its own, with kms:GrantIsForAWSResource as condition: it is left out more easily than the use of the key",
+			shift: []shift{{keyAction, 2.2, 0.24}, {condition, 2, 0.06}},
+		},
+		{
 			forms: []string{"no-resource"},
 			when:  func(in *Incident) bool { return in.Action != "" && !keyed(in.Action) },
 			says:  "this action is on no key, so only IAM policies can allow it",

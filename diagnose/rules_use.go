@@ -19,7 +19,7 @@ func rulesOfLaunches() []rule {
 		},
 		{
 			forms: launchForms,
-			words: []phrase{"failed to stabilize", "runinstances", "terraform", "aws_instance", "aws::ec2::instance", "packer", "amazon-ebs", "unexpected state", "runner", "lambda", "waiting for ec2 instance", "startinstances", "service catalog", "ansible", "jenkins"},
+			words: []phrase{"failed to stabilize", "runinstances", "terraform", "aws_instance", "aws::ec2::instance", "packer", "amazon-ebs", "unexpected state", "runner", "lambda", "waiting for ec2 instance", "waiting for instance", "startinstances", "service catalog", "ansible", "jenkins"},
 			says:  "the instance was launched by a role or user of yours in its own name: no service-linked role takes part",
 			shift: []shift{{slrMissing, 0.2, 0}, {iamMissing, 2, 0}, {keyPrincipal, 1.1, 0}},
 		},
@@ -204,6 +204,12 @@ func rulesOfCiphertexts() []rule {
 			words: []phrase{"aws kms decrypt", "ciphertext-blob", "fileb://", "base64", "ciphertextblob", "openssl"},
 			says:  "on the command line the blob has to be given as raw bytes (fileb://), and base64 once too often or too rarely spoils it",
 			shift: []shift{{corrupt, 2.5, 0}},
+		},
+		{
+			forms: []string{"invalid-ciphertext"},
+			words: []phrase{"when calling the decrypt operation"},
+			says:  "the blob was handed over by the AWS CLI or a script, where base64 once too often is the usual mistake, and contexts are rare",
+			shift: []shift{{corrupt, 1.9, 0}},
 		},
 		{
 			forms: []string{"sdk-data-key"},

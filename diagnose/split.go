@@ -56,8 +56,15 @@ func One(text string) (Incident, bool) {
 	if s.events() && len(s.found) > 0 {
 		return s.found[0], true
 	}
+	if len(text) > maxRecord {
+		s := newSplitter([]byte(text[:min(len(text), MaxText)]))
+		if s.run(); len(s.found) > 0 {
+			return s.found[0], true
+		}
+		return Incident{}, false
+	}
 	var lines []string
-	size, at := 0, line{number: 1, column: 1}
+	at := line{number: 1, column: 1}
 	number := 0
 	for raw := range strings.Lines(text) {
 		number++
@@ -69,18 +76,25 @@ func One(text string) (Incident, bool) {
 			at = l
 		}
 		lines = append(lines, l.text)
-		if size += len(l.text); size > maxRecord {
-			break
-		}
 	}
-	return analyse(&Incident{Line: at.number, Column: at.column, Text: cut(unwrap(lines))})
+	return analyse(&Incident{Line: at.number, Column: at.column, Text: unwrap(lines)})
 }
 
-func cut(s string) string {
-	if len(s) <= maxRecord {
-		return s
+// analyseLong looks at a text piece by piece, each a little into the next,
+// until one is recognised.
+func analyseLong(in Incident, text string) (Incident, bool) {
+	const overlap = maxRecord / 8
+	for {
+		piece := in
+		piece.Text = text
+		if len(text) > maxRecord {
+			piece.Text = strings.ToValidUTF8(text[:maxRecord], "")
+		}
+		if found, ok := analyse(&piece); ok || len(text) <= maxRecord {
+			return found, ok
+		}
+		text = strings.ToValidUTF8(text[maxRecord-overlap:], "")
 	}
-	return strings.ToValidUTF8(s[:maxRecord], "")
 }
 
 // splitter walks over a text and finds its incidents.
@@ -102,8 +116,7 @@ func newSplitter(data []byte) *splitter {
 
 // record is a message that is being gathered.
 type record struct {
-	first   line
-	lines   []string
+	lines   []line
 	size    int
 	headed  bool // a line of it is one with which messages begin
 	refused bool // it has said that somebody is not authorized
@@ -133,16 +146,13 @@ func (s *splitter) next() {
 	raw = bytes.TrimRight(raw, "\r")
 	l := clean(s.number, string(raw[:min(len(raw), maxLine)]))
 	head := heads(l.text)
-	if s.open.ends(&l, head) {
+	if s.open.ends(&l, head) || s.open.size > maxRecord {
 		s.close()
 	}
-	if l.text == "" || s.open.size > maxRecord {
+	if l.text == "" {
 		return
 	}
-	if len(s.open.lines) == 0 {
-		s.open.first = l
-	}
-	s.open.lines = append(s.open.lines, l.text)
+	s.open.lines = append(s.open.lines, l)
 	s.open.size += len(l.text)
 	s.open.headed = s.open.headed || head
 	s.open.refused = s.open.refused || strings.Contains(l.text, "not authorized to perform")
@@ -183,9 +193,37 @@ func (s *splitter) close() {
 	if len(r.lines) == 0 {
 		return
 	}
-	if in, ok := analyse(&Incident{Line: r.first.number, Column: r.first.column, Text: cut(unwrap(r.lines))}); ok {
-		s.add(in)
+	texts := make([]string, len(r.lines))
+	for i := range r.lines {
+		texts[i] = r.lines[i].text
 	}
+	first := &r.lines[0]
+	in, ok := analyseLong(Incident{Line: first.number, Column: first.column}, unwrap(texts))
+	if !ok {
+		return
+	}
+	if near := r.holding(in.words); near != nil {
+		in.Line, in.Column = near.number, near.column
+	}
+	s.add(in)
+}
+
+// far is how many lines below its beginning a message may say what failed.
+const far = 12
+
+// holding finds the line with the words by which a message was recognised,
+// where that is far from where the message seems to begin.
+func (r *record) holding(words string) *line {
+	begin := words[:min(len(words), 12)]
+	for i := range r.lines {
+		if strings.Contains(r.lines[i].text, begin) {
+			if i > far {
+				return &r.lines[i]
+			}
+			return nil
+		}
+	}
+	return nil
 }
 
 func (s *splitter) add(in Incident) {

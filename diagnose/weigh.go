@@ -35,7 +35,7 @@ func analyse(in *Incident) (Incident, bool) {
 	if f == nil {
 		return *in, false
 	}
-	in.Form = f.name
+	in.Form, in.words = f.name, words
 	if _, ok := awsfacts.KMSAction("kms:" + in.Operation); ok && in.Action == "" && f.action != "" && in.Service == "kms" {
 		in.Action = "kms:" + in.Operation
 	}
