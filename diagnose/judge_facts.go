@@ -193,7 +193,7 @@ func (a *asker) keyPolicy(q *route.RequestProof, b *access.Blocker, rank func(in
 	if a.conditions(b, action) {
 		return
 	}
-	n := naming(a.key, &policy.Caller{Principal: a.who})
+	n := namedBy(a.key, &policy.Caller{Principal: a.who})
 	switch {
 	case a.who.Kind == arn.Service:
 		a.isTrue(keyService, action, rankParty, b.Text)
@@ -335,8 +335,8 @@ func (a *asker) lookAtGrants() {
 // nameIn is who a key policy lets in for anything at all.
 type nameIn struct{ caller, account []string } // statements
 
-// naming finds the Allow statements of a key's policy that name the caller, or its account.
-func naming(k *estate.Key, c *policy.Caller) nameIn {
+// namedBy finds the Allow statements of a key's policy that name the caller, or its account.
+func namedBy(k *estate.Key, c *policy.Caller) nameIn {
 	var n nameIn
 	if k == nil || k.Policy == nil || k.Policy.Source == nil {
 		return n

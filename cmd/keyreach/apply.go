@@ -258,7 +258,7 @@ func (a *application) perform(ctx context.Context) error {
 	if err := shown.sayPlan(talk.w, shown.amount()+", plan "+a.plan.ShortDigest()); err != nil {
 		return failure(err)
 	}
-	if err := a.approve(ctx, a.s, "Write "+shown.amount()+" to AWS?"); err != nil {
+	if err := a.s.approve(ctx, a.autoApprove, "Write "+shown.amount()+" to AWS?"); err != nil {
 		return err
 	}
 	j, err := a.journal()

@@ -1,0 +1,3 @@
+package rules
+
+func conditionRules() []Rule { return []Rule{key014()} }

@@ -1,0 +1,3 @@
+package rules
+
+func estateRules() []Rule { return []Rule{} }
