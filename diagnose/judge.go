@@ -24,6 +24,9 @@ type Judgement struct {
 	Principal, Key string
 	// Asked are the requests with their decisions.
 	Asked []route.RequestProof
+	// Next are the other uses of the key that the operation surely makes and that the estate
+	// refuses too: it would fail of them when the one that the text names were open.
+	Next []route.RequestProof
 	// Allowed is set when all of them are allowed on the estate.
 	Allowed bool
 	// Notes are what was taken for granted, or could not be found out.
@@ -57,6 +60,7 @@ func (a *asker) judge() Judgement {
 	}
 	a.lookAtKey()
 	a.lookAtGrants()
+	a.lookAhead()
 	for _, f := range a.facts { // allowed, when it were asked for rightly
 		a.j.Allowed = a.j.Allowed && f.verdict != True
 	}

@@ -134,6 +134,9 @@ func (a *asker) identity(action string, b *access.Blocker, rank func(int) int) {
 	}
 	if a.who.IsServiceLinked() {
 		a.isTrue(slrMissing, action, rankParty, b.Text)
+		if a.crossAccount() {
+			a.isTrue(crossAccount, action, rankKeyPolicy, "the key is of account "+a.keyAt.Account+", and a service-linked role of account "+a.who.Account+" takes a grant only")
+		}
 		return
 	}
 	if aliases := aliasResources(b); len(aliases) > 0 {

@@ -11,7 +11,7 @@ import (
 // fix is what mends a true cause, with the names of the estate and all actions that are
 // missing; empty for one of which the text's own fix says as much.
 func (a *asker) fix(code, action string) string {
-	key, who := cmp.Or(a.j.Key, a.in.Key), a.j.Principal
+	key, who := cmp.Or(a.j.Key, a.in.Key), Holder(a.j.Principal, a.e)
 	if a.decoded != nil && len(a.j.Asked) > 0 {
 		key = a.j.Asked[0].Key
 	}
@@ -64,7 +64,7 @@ func (a *asker) fixAcross(action string) string {
 			switch {
 			case b.Explicit:
 			case b.Layer == access.KeyPolicy:
-				parts = append(parts, fmt.Sprintf("in account %s, allow %s to %s in the key policy", b.Owner, action, a.j.Principal))
+				parts = append(parts, fmt.Sprintf("in account %s, allow %s to %s in the key policy", b.Owner, action, Holder(a.j.Principal, a.e)))
 			case b.Layer == access.Identity:
 				parts = append(parts, fmt.Sprintf("in account %s, allow %s on %s in an IAM policy of it", b.Owner, action, a.j.Key))
 			}

@@ -278,6 +278,50 @@ func TestWhatIsAllowedTodayIsSaidSo(t *testing.T) {
 	}
 }
 
+func TestWhatTheOperationFailsOfNextIsTold(t *testing.T) {
+	t.Parallel()
+	only := func(actions ...string) world {
+		return world{identity: []string{`{"Effect":"Allow","Action":["` + strings.Join(actions, `","`) + `"],"Resource":"*"}`}}
+	}
+	for _, tt := range []struct {
+		name  string
+		world world
+		in    diagnose.Incident
+		want  []string
+	}{
+		{"a copy that lacks all", only("s3:*"), through(decrypts(judgeRole), "ec2", "CopySnapshot", "kms:GenerateDataKeyWithoutPlaintext"), []string{"kms:DescribeKey", "kms:CreateGrant"}},
+		{"a copy that lacks one more", only("kms:DescribeKey"), through(decrypts(judgeRole), "ec2", "CopySnapshot", "kms:GenerateDataKeyWithoutPlaintext"), []string{"kms:CreateGrant"}},
+		{"what only one of two keys needs", only("s3:*"), through(decrypts(judgeRole), "ec2", "CopySnapshot", "kms:CreateGrant"), nil},
+		{"a launch by Auto Scaling", world{key: []string{admits("arn:aws:iam::111122223333:root", "kms:DescribeKey")}}, launched(judgeSLR), []string{"kms:CreateGrant"}},
+		{"a direct call", only("s3:*"), decrypts(judgeRole), nil},
+		{"a call that is allowed", world{}, through(decrypts(judgeRole), "ec2", "CopySnapshot", "kms:GenerateDataKeyWithoutPlaintext"), nil},
+	} {
+		in := tt.in
+		j := diagnose.Judge(&in, tt.world.estate(t), time.Time{})
+		var got []string
+		for i := range j.Next {
+			got = append(got, j.Next[i].Use.Action)
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s: it fails next of %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestTheHolderOfASessionsRightsIsItsRole(t *testing.T) {
+	t.Parallel()
+	e := world{}.estate(t)
+	for caller, want := range map[string]string{
+		judgeSession: judgeRole, judgeUser: judgeUser, "logs.amazonaws.com": "logs.amazonaws.com",
+		"arn:aws:sts::111122223333:assumed-role/AWSServiceRoleForAutoScaling/AutoScaling": judgeSLR,
+		"arn:aws:sts::111122223333:assumed-role/unknown/one":                              "arn:aws:iam::111122223333:role/unknown",
+	} {
+		if got := diagnose.Holder(caller, e); got != want {
+			t.Errorf("the holder of %s is %s, want %s", caller, got, want)
+		}
+	}
+}
+
 func TestWhatTheEstateCannotKnowStaysOpen(t *testing.T) {
 	t.Parallel()
 	unread := func(e *estate.Estate) { e.Keys[0].Policy = &estate.Document{Unreadable: "AccessDeniedException"} }

@@ -353,7 +353,7 @@ func (e *explainer) incident() {
 	if in.Key == "" && len(f.Keys) > 0 {
 		in.Key = f.Keys[0]
 	}
-	if in.Operation == "" {
+	if in.Operation == "" || in.Via != "" { // the operation that a person knows, in place of the call within it
 		in.Service, in.Operation, _ = strings.Cut(f.Operation, ":")
 	}
 	e.x.Incident = &in

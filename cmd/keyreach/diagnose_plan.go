@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/keyreach/keyreach/arn"
-	"github.com/keyreach/keyreach/awsfacts"
+	"github.com/keyreach/keyreach/diagnose"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/plan"
 	"github.com/keyreach/keyreach/route"
@@ -59,14 +59,15 @@ func (o *diagnoseOptions) mend(all []judged) (*mending, error) {
 	return m, nil
 }
 
-// refusedUses are the key uses that the estate refuses, each once, for the role in place
-// of its session.
+// refusedUses are the key uses that the estate refuses, and those that the operation would
+// fail of next, each once, for the role in place of its session: a policy that names one
+// session ends with it.
 func refusedUses(all []judged) (uses []route.Asked, e *estate.Estate, err error) {
 	for i := range all {
 		if all[i].judgement == nil {
 			continue
 		}
-		for _, q := range all[i].judgement.Blocked() {
+		for _, q := range slices.Concat(all[i].judgement.Blocked(), all[i].judgement.Next) {
 			key, err := arn.Parse(q.Key)
 			if err != nil || !key.IsKMSKey() {
 				continue
@@ -75,7 +76,7 @@ func refusedUses(all []judged) (uses []route.Asked, e *estate.Estate, err error)
 				return nil, nil, misuse(errors.New("--plan: the failures of the text are of several estates")).hinting("diagnose them one by one, or give one estate with --estate")
 			}
 			e = all[i].estate
-			a := route.Asked{Principal: holderOf(q.Caller, e), Action: q.Use.Action, Key: q.Key, Via: q.Use.Via, Grants: q.Use.Grants, About: q.Use.About}
+			a := route.Asked{Principal: diagnose.Holder(q.Caller, e), Action: q.Use.Action, Key: q.Key, Via: q.Use.Via, Grants: q.Use.Grants, About: q.Use.About}
 			if !slices.ContainsFunc(uses, func(have route.Asked) bool { return sameUse(&have, &a) }) {
 				uses = append(uses, a)
 			}
@@ -86,24 +87,6 @@ func refusedUses(all []judged) (uses []route.Asked, e *estate.Estate, err error)
 
 func sameUse(a, b *route.Asked) bool {
 	return a.Principal == b.Principal && a.Action == b.Action && a.Key == b.Key && a.Via == b.Via
-}
-
-// holderOf is the role behind a session, as the estate has it: a policy that names one
-// session ends with it.
-func holderOf(caller string, e *estate.Estate) string {
-	p, err := arn.ParsePrincipal(caller)
-	if err != nil || p.Kind != arn.AssumedRole {
-		return caller
-	}
-	for i := range e.Principals {
-		if role, err := arn.ParsePrincipal(e.Principals[i].ARN); err == nil && p.SameRole(role) {
-			return role.Text
-		}
-	}
-	if linked, ok := awsfacts.ServiceLinkedRoleFor(p.Name); ok { // whose path a session's ARN does not tell
-		return "arn:" + p.Partition + ":iam::" + p.Account + ":role" + linked.Path + p.Name
-	}
-	return p.RoleARN
 }
 
 // declaring are the routes of the file in which a refused use is.
@@ -123,7 +106,7 @@ func declaring(file *route.File, uses []route.Asked, e *estate.Estate, at time.T
 			for k := range p.Steps[j].Requests {
 				q := &p.Steps[j].Requests[k]
 				for n := range uses {
-					if q.Verdict == route.Blocked && q.Use.Action == uses[n].Action && q.Key == uses[n].Key && holderOf(q.Caller, e) == uses[n].Principal {
+					if q.Verdict == route.Blocked && q.Use.Action == uses[n].Action && q.Key == uses[n].Key && diagnose.Holder(q.Caller, e) == uses[n].Principal {
 						has, had[n] = true, true
 					}
 				}

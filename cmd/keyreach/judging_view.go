@@ -15,6 +15,7 @@ type judgementView struct {
 	Key       string        `json:"key,omitempty"`
 	Allowed   bool          `json:"allowed"`
 	Requests  []requestView `json:"requests"`
+	Next      []requestView `json:"next,omitempty"`
 	Notes     []string      `json:"notes,omitempty"`
 }
 
@@ -26,6 +27,9 @@ func viewOfJudgement(j *diagnose.Judgement) *judgementView {
 	for i := range j.Asked {
 		q := &j.Asked[i]
 		v.Requests = append(v.Requests, viewOfRequest(q))
+	}
+	for i := range j.Next {
+		v.Next = append(v.Next, viewOfRequest(&j.Next[i]))
 	}
 	return v
 }
@@ -53,6 +57,13 @@ func (p *printer) judgement(in *diagnose.Incident, j *diagnose.Judgement) {
 			b := &q.Decision.Blockers[k]
 			p.line(6, 8, "- %s (account %s): %s", b.Layer, b.Owner, b.Text)
 		}
+	}
+	if len(j.Next) > 0 {
+		var actions []string
+		for i := range j.Next {
+			actions = append(actions, j.Next[i].Use.Action)
+		}
+		p.line(4, 6, "once that is open it fails next of %s, which the estate refuses too", strings.Join(actions, ", "))
 	}
 	for _, verdict := range []diagnose.Verdict{diagnose.True, diagnose.Open, diagnose.RuledOut} {
 		p.verdict(in, verdict)
