@@ -162,13 +162,10 @@ func said(words, says string) string {
 // cause fills in what a cause means for this incident.
 func (in *Incident) cause(f *form, code string, confidence float64, evidence []string) Cause {
 	c := Cause{Code: code, Confidence: float64(int(confidence*1000+0.5)) / 1000, PrincipalKind: in.PrincipalKind, Evidence: evidence}
-	switch {
-	case strings.HasPrefix(in.Action, "kms:"):
+	if strings.HasPrefix(in.Action, "kms:") {
 		c.MissingAction = in.Action
-	case in.Action == "" && aboutRights(code):
+	} else if in.Action == "" && aboutRights(code) {
 		c.MissingAction = cmp.Or(in.actionByCall(), f.action)
-	case in.Action != "" || !aboutRights(code):
-		// The refused action is another service's, or nothing is missing.
 	}
 	switch {
 	case code == slrMissing:
