@@ -76,8 +76,7 @@ func others(operations []string, action string) []usage.Use {
 	maps.DeleteFunc(parts, func(_ part, list []usage.Use) bool { return !has(list, action) })
 	var sure []usage.Use
 	for _, u := range rowsOf(operations) {
-		list, ok := parts[part{u.Operation, u.Scenario, u.Key}]
-		if !ok || u.Need != usage.Required || u.Action == action || has(sure, u.Action) || !has(list, u.Action) {
+		if _, ok := parts[part{u.Operation, u.Scenario, u.Key}]; !ok || u.Need != usage.Required || u.Action == action || has(sure, u.Action) {
 			continue
 		}
 		everywhere := true

@@ -20,7 +20,10 @@ func (a *asker) fix(code, action string) string {
 	case iamMissing:
 		return fmt.Sprintf("in account %s, allow %s on %s in an IAM policy of %s", a.who.Account, action, key, who)
 	case crossAccount:
-		return a.fixAcross(action)
+		if !a.who.IsServiceLinked() {
+			return a.fixAcross(action)
+		}
+		return a.fix(slrMissing, action)
 	case keyPrincipal, keyAction:
 		return fmt.Sprintf("in account %s, allow %s to %s in the policy of %s", owner, action, who, key)
 	case keyRoot:
