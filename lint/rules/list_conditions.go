@@ -1,5 +1,8 @@
 package rules
 
 func conditionRules() []Rule {
-	return []Rule{key014(), key035(), key112(), key115()}
+	return []Rule{
+		key002(), key009(), key014(), key015(), key016(), key017(),
+		key026(), key035(), key040(), key112(), key113(), key114(), key115(),
+	}
 }
