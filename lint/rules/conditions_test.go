@@ -17,7 +17,7 @@ func readExample(t *testing.T, name, text string) *Material {
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
-	p := &Policy{Doc: d, Kind: IdentityPolicy, Whole: !strings.HasPrefix(name, "fragment"), Read: findings}
+	p := &Policy{Doc: d, Kind: IdentityPolicy, Standalone: !strings.HasPrefix(name, "fragment"), Read: findings}
 	for i := range d.Statements {
 		if s := &d.Statements[i]; s.Principal != nil || s.NotPrincipal != nil {
 			p.Kind = KeyPolicy

@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/keyreach/keyreach/arn"
@@ -18,7 +17,7 @@ func key015() Rule {
 			"the services that work on volumes, DRS and Auto Scaling among them. Another form, or another name, matches no call.",
 		Fix:     "Use the name that the KMS guide lists, such as ec2.REGION.amazonaws.com for everything on EBS volumes.",
 		Page:    "https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service",
-		Assumed: "The list of names is of " + awsfacts.ViaServicesDate() + "; a name that AWS has a service of, and that is not on it, is told as information only.",
+		Assumed: "The list of names is of " + awsfacts.ViaServicesDate() + "; a service that AWS has and the list has not may send its name since, and nothing is said of it.",
 		Check:   viaNames,
 		Fires: []Example{
 			{"policy.json", `{"Version": "2012-10-17", "Statement": [{
@@ -32,7 +31,7 @@ func key015() Rule {
 		},
 		Silent: []Example{{"policy.json", `{"Version": "2012-10-17", "Statement": [{
   "Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*",
-  "Condition": {"StringLike": {"kms:ViaService": ["ec2.*.amazonaws.com", "*.us-east-1.amazonaws.com"]}}
+  "Condition": {"StringLike": {"kms:ViaService": ["ec2.*.amazonaws.com", "*.us-east-1.amazonaws.com", "sso.*.amazonaws.com"]}}
 }]}`}},
 	}
 }
@@ -54,29 +53,25 @@ func viaNames(m *Material, r *Report) {
 }
 
 func (p *place) viaName(v *policy.Value, like bool, r *Report) {
-	if !plain(v) || !like && strings.ContainsAny(v.Text, "*?") {
+	if v.Kind != policy.StringValue {
+		return
+	}
+	if service, rest, _ := strings.Cut(v.Text, "."); callsThrough(service) != "" && strings.HasSuffix(rest, "amazonaws.com") {
+		r.add(p, v.Pos, v.Text+" is not among the names that AWS documents for kms:ViaService: "+service+" calls KMS through "+callsThrough(service),
+			"write "+callsThrough(service)+"."+rest)
+		return
+	}
+	if v.Unknown || !like && strings.ContainsAny(v.Text, "*?") {
 		return // KEY112 tells of the latter
 	}
-	service, region, documented := awsfacts.ViaServiceName(v.Text)
-	if documented {
-		return
-	}
-	if service == "" {
-		if like && viaPattern(v.Text) {
-			return
-		}
+	service, _, documented := awsfacts.ViaServiceName(v.Text)
+	switch {
+	case documented, service == "" && like && viaPattern(v.Text), strings.ContainsAny(service, "*?"), awsfacts.KnownService(service):
+	case service == "":
 		r.add(p, v.Pos, v.Text+" is not of the form that kms:ViaService has, SERVICE.REGION.amazonaws.com, so it matches no call", "write such a name")
-		return
+	default:
+		r.add(p, v.Pos, v.Text+" names no service that AWS documents for kms:ViaService", "see the list in the KMS guide")
 	}
-	if callsAs := callsThrough(service); callsAs != "" {
-		r.add(p, v.Pos, v.Text+" is not among the names that AWS documents for kms:ViaService: "+service+" calls KMS through "+callsAs, "write "+callsAs+"."+region+".amazonaws.com")
-		return
-	}
-	sev, text := finding.Info, v.Text+" is not among the names that AWS documented for kms:ViaService by "+awsfacts.ViaServicesDate()
-	if !awsfacts.KnownService(service) && !strings.ContainsAny(service, "*?") && !slices.Contains(viaPrefixes(), service) {
-		sev, text = finding.Warning, v.Text+" names no service that AWS documents for kms:ViaService"
-	}
-	r.addAs(sev, p, v.Pos, text, "see the list in the KMS guide")
 }
 
 // callsThrough returns by which service one calls KMS whose own name never stands
@@ -89,9 +84,6 @@ func callsThrough(service string) string {
 	}
 	return ""
 }
-
-// viaPrefixes are services whose calls are named otherwise than their actions.
-func viaPrefixes() []string { return []string{"identitystore", "sso", "logs", "events"} }
 
 // viaPattern reports whether a pattern of another form can cover a documented
 // name.

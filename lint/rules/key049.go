@@ -48,7 +48,7 @@ func key049() Rule {
 // work for somebody, or for themselves.
 func perimeterHitsServices(m *Material, r *Report) {
 	for _, p := range m.statements() {
-		if !p.denies() || p.policy.Kind == TrustPolicy || !p.stopsUse() {
+		if !p.denies() || p.policy.Kind == TrustPolicy || p.policy.Kind == EndpointPolicy || !p.stopsUse() {
 			continue
 		}
 		conditions := p.asks()

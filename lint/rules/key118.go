@@ -37,11 +37,11 @@ func key118() Rule {
 	}
 }
 
-// passingAdministrators reports whole key policies that only sessions and roles
+// passingAdministrators reports key policies, whole as far as can be told, that only sessions and roles
 // which are about to go may change.
 func passingAdministrators(m *Material, r *Report) {
 	for _, p := range m.Policies {
-		if p.Kind != KeyPolicy || !p.Whole {
+		if p.Kind != KeyPolicy || !p.Whole && !p.Standalone {
 			continue
 		}
 		if at := m.onlyPassing(p); at != nil {
