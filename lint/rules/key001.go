@@ -34,7 +34,7 @@ func stagingRoleLeftOut(m *Material, r *Report) {
 		return
 	}
 	for _, p := range m.allowing(KeyPolicy, IdentityPolicy) {
-		role := p.policy.Kind == KeyPolicy && slices.ContainsFunc(p.names(), func(n named) bool { return isStagingRole(&n) })
+		role := p.policy.Kind == KeyPolicy && slices.ContainsFunc(p.principalNames(), func(n principalName) bool { return isStagingRole(&n) })
 		attached := p.policy.Kind == IdentityPolicy && len(p.policy.Role) > len(stagingRole) && p.policy.Role[:len(stagingRole)] == stagingRole
 		if (role || attached) && coversUses(&p, sharing()) {
 			return

@@ -74,13 +74,13 @@ func lockedOut(m *Material, r *Report) {
 // change the policy. Other accounts never can.
 func (p *Policy) administered() bool {
 	for _, at := range p.allows() {
-		if at.covers("kms:PutKeyPolicy") == policy.False {
+		if at.includes("kms:PutKeyPolicy") == policy.False {
 			continue
 		}
 		if at.s.Principal == nil {
 			return true
 		}
-		for _, n := range at.names() {
+		for _, n := range at.principalNames() {
 			foreign := p.Key.Account != "" && arn.IsAccount(n.account) && n.account != p.Key.Account
 			if n.kind != arn.Service && !foreign {
 				return true

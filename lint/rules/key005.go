@@ -63,10 +63,10 @@ func accountLeftOut(m *Material, r *Report) {
 func administrators(p *Policy) int {
 	count := 0
 	for _, at := range p.allows() {
-		if at.covers("kms:PutKeyPolicy") == policy.False {
+		if at.includes("kms:PutKeyPolicy") == policy.False {
 			continue
 		}
-		for _, n := range at.names() {
+		for _, n := range at.principalNames() {
 			if n.kind == arn.User || n.kind == arn.Role {
 				count++
 			}
@@ -80,7 +80,7 @@ func administrators(p *Policy) int {
 // be filled in.
 func (p *Policy) admitsItself() bool {
 	for _, at := range p.allows() {
-		for _, n := range at.names() {
+		for _, n := range at.principalNames() {
 			switch {
 			case n.value.Kind == policy.OpaqueValue, n.kind == arn.Invalid && n.value.Unknown:
 				return true

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -84,7 +85,7 @@ func unknownAction(p *place, v *policy.Value, r *Report) {
 // completeAction reports a name that is the beginning of others.
 func completeAction(p *place, v *policy.Value, halves []string, text string, r *Report) {
 	fix := "write " + v.Text + "*, which is " + list(halves)
-	if p.s.Action != nil && !slices.ContainsFunc(halves, func(a string) bool { return p.covers(a) == policy.False }) {
+	if p.s.Action != nil && !slices.ContainsFunc(halves, func(a string) bool { return p.includes(a) == policy.False }) {
 		r.addAs(finding.Warning, p, v.Pos, text+"; the statement has "+list(halves)+" besides", "remove it")
 		return
 	}
@@ -96,18 +97,20 @@ func completeAction(p *place, v *policy.Value, halves []string, text string, r *
 }
 
 // nearAction returns the action that a name was most likely meant to be: one
-// that it is a slip of the pen from, or begins with.
+// that it is a slip of the pen from, with the same first letter if there is such,
+// or one that it begins with.
 func nearAction(name string) string {
-	var known []string
+	var known, alike []string
 	longest := ""
 	for _, a := range awsfacts.KMSActions() {
 		known = append(known, a.Name)
+		if strings.EqualFold(a.Name[:len("kms:E")], name[:len("kms:E")]) {
+			alike = append(alike, a.Name)
+		}
 		if len(a.Name) > len(longest) && len(name) > len(a.Name) && strings.EqualFold(name[:len(a.Name)], a.Name) {
 			longest = a.Name
 		}
 	}
-	if near := source.Suggest(strings.TrimRight(strings.TrimSpace(name), "*?"), known); near != "" {
-		return near
-	}
-	return longest
+	bare := strings.TrimRight(strings.TrimSpace(name), "*?")
+	return cmp.Or(source.Suggest(bare, alike), source.Suggest(bare, known), longest)
 }

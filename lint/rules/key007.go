@@ -50,7 +50,7 @@ func anyAction(string) bool { return true }
 // where no IAM policy of that account is shown.
 func identityHalf(m *Material, p *Policy, r *Report) {
 	for _, at := range p.allows() {
-		for _, n := range at.names() {
+		for _, n := range at.principalNames() {
 			others := p.elsewhere(&n) || n.kind == arn.AccountRoot && at.broad() != ""
 			if !others || n.kind == arn.Service || len(at.patterns(opens)) == 0 {
 				continue
@@ -108,7 +108,7 @@ func admits(k *Policy, who arn.Principal) bool {
 		if at.s.NotPrincipal != nil || at.s.NotAction != nil {
 			return true
 		}
-		for _, n := range at.names() {
+		for _, n := range at.principalNames() {
 			if unfilled(n.value) || n.kind == arn.Everyone || n.account == who.Account && (n.kind == arn.AccountRoot || n.name == who.Name) {
 				return true
 			}

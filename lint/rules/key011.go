@@ -77,7 +77,7 @@ func grantless(m *Material, r *Report) {
 // makesVolumes reports whether a statement is for a service, such as EC2, that makes a grant
 // in every operation in which it makes a data key.
 func makesVolumes(p *place) bool {
-	return p.covers(volumeKey) == policy.True && slices.ContainsFunc(p.viaServices(), grantsAlways)
+	return p.includes(volumeKey) == policy.True && slices.ContainsFunc(p.viaServices(), grantsAlways)
 }
 
 // grantsAlways reports whether every operation that makes a data key without
@@ -124,10 +124,10 @@ func grantlessKey(m *Material, p *Policy, r *Report) {
 		severity = finding.Critical
 	}
 	for _, at := range p.allows() {
-		if at.s.Action == nil || at.covers(volumeKey) != policy.True {
+		if at.s.Action == nil || at.includes(volumeKey) != policy.True {
 			continue
 		}
-		for _, n := range at.names() {
+		for _, n := range at.principalNames() {
 			role, linked := n.serviceLinked()
 			linked = linked && role.UsesEBS && !role.KMSUse
 			if !linked && !(n.kind == arn.Everyone && makesVolumes(&at)) || grantsTo(p, &n) || grantMade(m, &n) {
@@ -141,15 +141,15 @@ func grantlessKey(m *Material, p *Policy, r *Report) {
 
 // grantsTo reports whether the policy lets somebody make grants, by name or as
 // everybody.
-func grantsTo(p *Policy, who *named) bool {
+func grantsTo(p *Policy, who *principalName) bool {
 	return slices.ContainsFunc(p.allows(), func(at place) bool {
-		return at.covers(createGrant) != policy.False && slices.ContainsFunc(at.names(), func(n named) bool {
+		return at.includes(createGrant) != policy.False && slices.ContainsFunc(at.principalNames(), func(n principalName) bool {
 			return n.kind == arn.Everyone || n.value.Text == who.value.Text || n.kind == arn.Invalid
 		})
 	})
 }
 
 // grantMade reports whether the text makes a grant for somebody.
-func grantMade(m *Material, who *named) bool {
+func grantMade(m *Material, who *principalName) bool {
 	return slices.ContainsFunc(m.Grants, func(g *Grant) bool { return g.UnknownGrantee || g.Grantee == who.value.Text })
 }

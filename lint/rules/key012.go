@@ -73,8 +73,8 @@ func (p *place) callingService() string {
 	if p.asksFor("aws:SourceArn", "aws:SourceAccount", "aws:SourceOrgID", "aws:SourceOrgPaths") {
 		return ""
 	}
-	for _, n := range p.names() {
-		if n.kind == arn.Service && p.covers("kms:PutKeyPolicy") == policy.False {
+	for _, n := range p.principalNames() {
+		if n.kind == arn.Service && p.includes("kms:PutKeyPolicy") == policy.False {
 			return n.value.Text
 		}
 	}

@@ -78,11 +78,12 @@ func objectKey(m *Material, p *Policy, shown bool, r *Report) {
 }
 
 func lacks(on *place, operation string, u *usage.Use, shown bool, r *Report) {
-	severity := finding.Critical
+	severity, objects := finding.Critical, "no object under the key"
 	if !shown {
+		objects = "if the objects are under the key, none"
 		// A right to encrypt beside one to put objects was meant for them; other
 		// rights may be about other data.
-		if severity = finding.Warning; on.covers("kms:Encrypt") == policy.False {
+		if severity = finding.Warning; on.includes("kms:Encrypt") == policy.False {
 			return
 		}
 	}
@@ -90,14 +91,14 @@ func lacks(on *place, operation string, u *usage.Use, shown bool, r *Report) {
 	if operation == "s3:GetObject" {
 		does = "got"
 	}
-	r.addAs(severity, on, on.s.Pos, "the policy allows "+operation+" and not "+u.Action+": no object under the key can be "+does, "add "+u.Action)
+	r.addAs(severity, on, on.s.Pos, "the policy allows "+operation+" and not "+u.Action+": "+objects+" can be "+does, "add "+u.Action)
 }
 
 // namesAction reports whether one of the statements allows an action by name,
 // or by a wildcard within its service.
 func namesAction(ps []place, action string) bool {
 	return slices.ContainsFunc(ps, func(p place) bool {
-		return p.s.Action != nil && p.covers(action) == policy.True && slices.ContainsFunc(p.s.Action.Values, func(v policy.Value) bool {
+		return p.s.Action != nil && p.includes(action) == policy.True && slices.ContainsFunc(p.s.Action.Values, func(v policy.Value) bool {
 			return strings.HasPrefix(strings.ToLower(v.Text), "s3:") && !strings.EqualFold(v.Text, "s3:*")
 		})
 	})

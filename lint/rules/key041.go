@@ -33,7 +33,7 @@ func targetLeftOut(m *Material, r *Report) {
 		return
 	}
 	target := slices.ContainsFunc(m.allowing(KeyPolicy), func(p place) bool {
-		return !neverVia(&p) && coversUses(&p, recovering()) && slices.ContainsFunc(p.names(), func(n named) bool { return mayBeTarget(&p, &n) })
+		return !neverVia(&p) && coversUses(&p, recovering()) && slices.ContainsFunc(p.principalNames(), func(n principalName) bool { return mayBeTarget(&p, &n) })
 	})
 	if !target {
 		r.AddAs(v.severity(), v.at.Doc.Position(v.at.Doc.Pos), v.at.Owner, "no statement allows kms:ReEncrypt* to the target account, which reads the shared snapshots of the staging account by it",
@@ -45,7 +45,7 @@ func targetLeftOut(m *Material, r *Report) {
 
 // mayBeTarget reports whether a name is an account, user or role that can be of
 // the target account: not the key's own, and no service.
-func mayBeTarget(p *place, n *named) bool {
+func mayBeTarget(p *place, n *principalName) bool {
 	if n.kind == arn.Service || slices.Contains(p.policy.ruling(), n.account) {
 		return false
 	}

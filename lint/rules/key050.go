@@ -64,7 +64,7 @@ func controlled(m *Material, r *Report) {
 			if !p.denies() || len(p.s.Conditions) > 0 || p.s.HasCondition || !p.everywhere() {
 				continue
 			}
-			if taken := slices.DeleteFunc(slices.Clone(needed), func(a string) bool { return p.covers(a) != policy.True }); len(taken) > 0 {
+			if taken := slices.DeleteFunc(slices.Clone(needed), func(a string) bool { return p.includes(a) != policy.True }); len(taken) > 0 {
 				r.add(&p, p.s.Pos, "denies "+list(taken)+", which other policies of this text give", "ask the owner of this policy for an exception")
 			}
 		}

@@ -42,9 +42,13 @@ func wideContents(m *Material, r *Report) {
 		switch {
 		case v == nil || len(contents) == 0:
 		case !p.picksKeys():
-			r.add(&p, v.Pos, list(contents)+" on "+v.Text+": every key that lets this account in, not the one that was meant", "name the keys by ARN")
+			severity := finding.Warning
+			if len(p.viaServices()) > 0 {
+				severity = finding.Info // nobody opens anything directly
+			}
+			r.addAs(severity, &p, v.Pos, list(contents)+" on "+v.Text+": every key that lets this account in, not the one that was meant", "name the keys by ARN")
 		case everyRegion(v) && !p.asksFor("aws:RequestedRegion"):
-			r.add(&p, v.Pos, list(contents)+" on "+v.Text+": what the condition picks it picks in every Region", "name the Region")
+			r.addAs(finding.Info, &p, v.Pos, list(contents)+" on "+v.Text+": what the condition picks it picks in every Region", "name the Region")
 		}
 	}
 	for _, p := range m.allowing(KeyPolicy) {
@@ -98,7 +102,7 @@ func wholeAccount(p *place, r *Report) {
 		return
 	}
 	contents := p.patterns(func(action string) bool { return opens(action) && !strings.HasPrefix(action, "kms:ReEncrypt") })
-	for _, n := range p.names() {
+	for _, n := range p.principalNames() {
 		if n.kind == arn.AccountRoot && len(contents) > 0 && (p.policy.elsewhere(&n) || p.broad() != "") {
 			r.add(p, n.value.Pos, list(contents)+" for another account as a whole, without kms:ViaService: whoever that account lets may use the key directly",
 				"add kms:ViaService with the service that is meant to call, and kms:CallerAccount")

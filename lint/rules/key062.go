@@ -39,7 +39,7 @@ func idleLinkedRoles(m *Material, r *Report) {
 		}
 	}
 	for _, p := range m.allowing(KeyPolicy) {
-		for _, n := range p.names() {
+		for _, n := range p.principalNames() {
 			if role, ok := n.serviceLinked(); ok && idle(role) {
 				r.add(&p, n.value.Pos, "names "+role.Name+", which starts no instance and needs no key of a volume", "remove it")
 			}

@@ -57,7 +57,7 @@ func s3Operations(m *Material, r *Report) {
 // gives reports whether an Allow of the policy covers an action, or may.
 func (p *Policy) gives(action string) bool {
 	for _, at := range p.allows() {
-		if at.covers(action) != policy.False {
+		if at.includes(action) != policy.False {
 			return true
 		}
 	}

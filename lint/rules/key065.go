@@ -25,17 +25,16 @@ func key065() Rule {
 }
 
 // tagless reports a right to make keys without the one to tag them: an error
-// where the text makes keys with tags, else a warning, since another policy may
-// give it.
+// where the text makes keys with tags. Else nobody knows whether they get tags.
 func tagless(m *Material, r *Report) {
 	tagging := taggedKeys(m)
 	told := false
 	for _, p := range m.allowing(IdentityPolicy) {
 		told = true
-		if p.s.Action == nil || p.covers("kms:CreateKey") != policy.True || p.policy.gives("kms:TagResource") {
+		if p.s.Action == nil || p.includes("kms:CreateKey") != policy.True || p.policy.gives("kms:TagResource") {
 			continue
 		}
-		severity := finding.Warning
+		severity := finding.Info
 		if len(tagging) > 0 && !given(m.allowing(IdentityPolicy), "kms:TagResource") {
 			severity = finding.Error
 		}

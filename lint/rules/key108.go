@@ -58,7 +58,7 @@ resource "aws_iam_role_policy" "restore" {
 func twoSources(m *Material, r *Report) {
 	rights := m.allowing(IdentityPolicy)
 	for _, p := range m.allowing(KeyPolicy) {
-		for _, n := range p.names() {
+		for _, n := range p.principalNames() {
 			if n.name == "" || n.kind != arn.Role && n.kind != arn.User || !p.policy.delegates(n.account) {
 				continue
 			}
@@ -73,7 +73,7 @@ func twoSources(m *Material, r *Report) {
 // delegates reports whether the policy lets the account's IAM policies count.
 func (p *Policy) delegates(account string) bool {
 	return slices.ContainsFunc(p.allows(), func(at place) bool {
-		return at.covers("kms:Decrypt") == policy.True && slices.ContainsFunc(at.names(), func(n named) bool {
+		return at.includes("kms:Decrypt") == policy.True && slices.ContainsFunc(at.principalNames(), func(n principalName) bool {
 			return n.kind == arn.AccountRoot && n.account == account
 		})
 	})
@@ -89,7 +89,7 @@ func sameRights(rights []place, p *place, name string) []string {
 		}
 		for i := range q.s.Action.Values {
 			for _, a := range kmsActions(&q.s.Action.Values[i]) {
-				if p.covers(a) == policy.True {
+				if p.includes(a) == policy.True {
 					both = append(both, a)
 				}
 			}

@@ -41,7 +41,7 @@ func handsOutKeys(m *Material, r *Report) {
 			continue
 		}
 		var control []string
-		named := false
+		byName := false
 		for i := range p.s.Action.Values {
 			v := &p.s.Action.Values[i]
 			for _, a := range kmsActions(v) {
@@ -49,7 +49,7 @@ func handsOutKeys(m *Material, r *Report) {
 					control = append(control, a)
 					// Only a right to change policies that somebody wrote down was given to
 					// a machine by mistake; kms:* is an administrator's.
-					named = named || a == "kms:PutKeyPolicy" && isPutPolicy(v)
+					byName = byName || a == "kms:PutKeyPolicy" && isPutPolicy(v)
 				}
 			}
 		}
@@ -57,7 +57,7 @@ func handsOutKeys(m *Material, r *Report) {
 			continue
 		}
 		severity := finding.Warning
-		if named && len(p.s.Conditions) == 0 {
+		if byName && len(p.s.Conditions) == 0 {
 			severity = finding.Error
 		}
 		r.addAs(severity, &p, at.Pos, list(slices.Compact(control))+" on "+at.Text+": whoever has this hands out any key it reaches", "name the keys by ARN")

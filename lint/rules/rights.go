@@ -14,9 +14,9 @@ func (m *Material) allowing(kinds ...Kind) []place {
 	return slices.DeleteFunc(m.statements(kinds...), func(p place) bool { return !p.allows() })
 }
 
-// covers says whether the statement's actions take an action in. What is still
+// includes says whether the statement's actions take an action in. What is still
 // to be filled in may become anything.
-func (p *place) covers(action string) policy.Truth {
+func (p *place) includes(action string) policy.Truth {
 	switch {
 	case p.s.Action != nil:
 		return listCovers(p.s.Action, action)
@@ -56,7 +56,7 @@ func isKMSAction(text string) bool { return len(text) > 4 && strings.EqualFold(t
 // given reports whether one of the statements covers the action, or may once it
 // is filled in.
 func given(ps []place, action string) bool {
-	return slices.ContainsFunc(ps, func(p place) bool { return p.covers(action) != policy.False })
+	return slices.ContainsFunc(ps, func(p place) bool { return p.includes(action) != policy.False })
 }
 
 // settled reports whether everything that a policy allows is known: a statement,

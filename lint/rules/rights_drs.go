@@ -53,7 +53,7 @@ func speaksOfDRS(p *Policy) bool {
 		if slices.Contains(at.viaServices(), "drs") {
 			return true
 		}
-		for _, n := range at.names() {
+		for _, n := range at.principalNames() {
 			if n.value.Text == "drs.amazonaws.com" || strings.HasPrefix(n.name, "DRS") || n.name == "AWSServiceRoleForElasticDisasterRecovery" {
 				return true
 			}
@@ -68,7 +68,7 @@ func letsOthersIn(p *Policy) bool {
 		if at.broad() != "" && len(at.viaServices()) == 0 {
 			return true
 		}
-		for _, n := range at.names() {
+		for _, n := range at.principalNames() {
 			if p.elsewhere(&n) {
 				return true
 			}
@@ -99,7 +99,7 @@ func required(operation, scenario string) []usage.Use {
 
 // coversUses reports whether a statement covers every one of the uses, or may.
 func coversUses(p *place, uses []usage.Use) bool {
-	return !slices.ContainsFunc(uses, func(u usage.Use) bool { return p.covers(u.Action) == policy.False })
+	return !slices.ContainsFunc(uses, func(u usage.Use) bool { return p.includes(u.Action) == policy.False })
 }
 
 // neverVia reports whether a statement asks for services of another Region than
@@ -127,7 +127,7 @@ func neverVia(p *place) bool {
 
 // isStagingRole reports whether a name is DRS's staging role, or may be: a
 // placeholder may stand for its number or for all of it.
-func isStagingRole(n *named) bool {
+func isStagingRole(n *principalName) bool {
 	return strings.Contains(n.value.Text, stagingRole) || n.kind == arn.Everyone ||
 		n.value.Kind == policy.OpaqueValue || n.kind == arn.Role && n.name == "" || n.kind == arn.Invalid && n.value.Unknown
 }

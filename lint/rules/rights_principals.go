@@ -8,37 +8,37 @@ import (
 	"github.com/keyreach/keyreach/policy"
 )
 
-// named is one name of a Principal, as far as it can be read: a placeholder may
+// principalName is one name of a Principal, as far as it can be read: a placeholder may
 // stand for its account, and the rest is known all the same.
-type named struct {
+type principalName struct {
 	value   *policy.Value
 	kind    arn.Kind
 	account string // as it stands there; a placeholder is the same account as itself
 	name    string // of the user, role or service; "" when a placeholder is in it
 }
 
-// names returns who the statement's Principal names. What cannot be read has
+// principalNames returns who the statement's Principal names. What cannot be read has
 // the kind Invalid.
-func (p *place) names() []named {
+func (p *place) principalNames() []principalName {
 	e := p.s.Principal
 	if e == nil {
 		return nil
 	}
 	if e.Text != nil {
-		return []named{nameOf(e.Text, "AWS")}
+		return []principalName{principalNameOf(e.Text, "AWS")}
 	}
-	var ns []named
+	var ns []principalName
 	for i := range e.Groups {
 		g := &e.Groups[i]
 		for j := range g.Names.Values {
-			ns = append(ns, nameOf(&g.Names.Values[j], g.Type))
+			ns = append(ns, principalNameOf(&g.Names.Values[j], g.Type))
 		}
 	}
 	return ns
 }
 
-func nameOf(v *policy.Value, group string) named {
-	n := named{value: v}
+func principalNameOf(v *policy.Value, group string) principalName {
+	n := principalName{value: v}
 	switch {
 	case v.Kind == policy.OpaqueValue:
 	case group == "Service":
@@ -58,7 +58,7 @@ func nameOf(v *policy.Value, group string) named {
 }
 
 // read takes an IAM ARN apart whose account may be a placeholder.
-func (n *named) read(v *policy.Value) {
+func (n *principalName) read(v *policy.Value) {
 	parts := cutARN(v.Text)
 	if len(parts) != 6 || parts[0] != "arn" || parts[2] != "iam" {
 		return
@@ -110,7 +110,7 @@ func cutARN(text string) []string {
 
 // serviceLinked returns the service-linked role that a name is, when it is one
 // that matters to encrypted data.
-func (n *named) serviceLinked() (awsfacts.ServiceLinkedRole, bool) {
+func (n *principalName) serviceLinked() (awsfacts.ServiceLinkedRole, bool) {
 	if n.kind != arn.Role || !strings.HasPrefix(n.name, "AWSServiceRoleFor") {
 		return awsfacts.ServiceLinkedRole{}, false
 	}
@@ -125,10 +125,10 @@ func (p *Policy) ruling() []string {
 		accounts = append(accounts, p.Key.Account)
 	}
 	for _, at := range p.allows() {
-		if at.covers("kms:PutKeyPolicy") == policy.False {
+		if at.includes("kms:PutKeyPolicy") == policy.False {
 			continue
 		}
-		for _, n := range at.names() {
+		for _, n := range at.principalNames() {
 			if n.account != "" {
 				accounts = append(accounts, n.account)
 			}
@@ -141,7 +141,7 @@ func (p *Policy) ruling() []string {
 // accounts that are numbers can be told apart, and so can two placeholders that
 // are words of one make, such as SOURCE_ACCOUNT and TARGET_ACCOUNT; where nobody
 // administers the key by the policy nothing is known.
-func (p *Policy) elsewhere(n *named) bool {
+func (p *Policy) elsewhere(n *principalName) bool {
 	own := p.ruling()
 	if n.account == "" || len(own) == 0 {
 		return false
@@ -157,7 +157,7 @@ func (p *Policy) elsewhere(n *named) bool {
 // broad says whom a statement of a key policy names that is more than a few
 // principals of the key's account; "" when there is no such.
 func (p *place) broad() string {
-	for _, n := range p.names() {
+	for _, n := range p.principalNames() {
 		switch {
 		case n.kind == arn.Everyone:
 			return "everybody it names"

@@ -45,7 +45,7 @@ func (m *Material) completeness(p *Policy) completeness {
 func literal(d *policy.Document) bool {
 	for i := range d.Statements {
 		p := place{s: &d.Statements[i]}
-		ns := p.names()
+		ns := p.principalNames()
 		for _, n := range ns {
 			if unfilled(n.value) || n.kind != arn.AccountRoot && n.kind != arn.Role && n.kind != arn.User {
 				return false
