@@ -58,7 +58,7 @@ func identityHalf(m *Material, p *Policy, r *Report) {
 			text := "lets in " + n.value.Text + "; that opens nothing until an IAM policy of that account allows the same on the key's ARN, and none is shown here"
 			const fix = "give whoever uses the key there an IAM policy with these actions on the key's ARN"
 			switch {
-			case len(m.Prose) > 0 && m.about("cross-account", "multi-account", "another account", "other account") && !m.about("iam polic", "iam permission", "identity polic", "iam policies", "identity-based"):
+			case len(m.Prose) > 0 && m.about("cross-account", "multi-account", "another account", "other account") && !m.about("iam polic", "identity polic", "identity-based", "inline polic", "iam role"):
 				r.addAs(finding.Warning, &at, n.value.Pos, text, fix)
 			case len(m.Prose) == 0 && p.Whole:
 				r.addAs(finding.Info, &at, n.value.Pos, text, fix)

@@ -35,7 +35,7 @@ func key012() Rule {
   }, {
     "Sid": "Partner", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"},
     "Action": "kms:CreateGrant", "Resource": "*",
-    "Condition": {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+    "Condition": {"Bool": {"kms:GrantIsForAWSResource": "true"}, "StringEquals": {"kms:ViaService": "rds.us-east-1.amazonaws.com"}}
   }]
 }`}},
 	}
@@ -43,7 +43,11 @@ func key012() Rule {
 
 func freeGrants(m *Material, r *Report) {
 	for _, p := range m.allowing(KeyPolicy) {
-		if p.s.Action == nil || p.limitsGrants() {
+		if p.s.Action == nil {
+			continue
+		}
+		if p.limitsGrants() {
+			anyService(&p, r)
 			continue
 		}
 		who := p.broad()
@@ -63,6 +67,20 @@ func freeGrants(m *Material, r *Report) {
 				r.addAs(finding.Info, &p, v.Pos, v.Text+" includes kms:CreateGrant: whoever this names can hand out the right to decrypt",
 					"name the actions that are meant, such as kms:CreateAlias")
 			}
+		}
+	}
+}
+
+// anyService reports another account as a whole that may have any service make
+// grants for its resources. AWS's own samples have such statements.
+func anyService(p *place, r *Report) {
+	if p.openCondition() || !p.asksFor("kms:GrantIsForAWSResource") || p.asksFor("kms:ViaService", "kms:GranteePrincipal", "kms:GrantOperations") {
+		return
+	}
+	for _, n := range p.principalNames() {
+		if n.kind == arn.AccountRoot && p.policy.elsewhere(&n) && p.includes(createGrant) == policy.True {
+			r.addAs(finding.Info, p, n.value.Pos, "account "+n.account+" as a whole may have every service make grants on the key", "add kms:ViaService with the service that is meant")
+			return
 		}
 	}
 }

@@ -44,7 +44,7 @@ func repeated(m *Material, r *Report) {
 	}
 	for _, c := range m.Code {
 		if line, ok := appends(c.Text); ok && !looksFirst(c.Text) {
-			r.Add(finding.Position{File: c.Pos.File, Line: c.Pos.Line + line}, "",
+			r.Add(finding.Position{File: c.Pos.File, Line: c.Pos.Line + line, Column: 1}, "",
 				"this adds its statement to the key policy each time it runs, whether or not it is there", "look for the Sid first, and replace the statement when it differs")
 		}
 	}

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/keyreach/keyreach/finding"
 	"github.com/keyreach/keyreach/policy"
@@ -31,6 +32,7 @@ func key060() Rule {
 // oldVersion relays what the reader found, and mends a Version that is written.
 func oldVersion(m *Material, r *Report) {
 	relay(m, r)
+	r.found = slices.DeleteFunc(r.found, func(f Found) bool { return ofStatements(m, f.Position) })
 	for i := range r.found {
 		f := &r.found[i]
 		for _, p := range m.Policies {
@@ -40,6 +42,14 @@ func oldVersion(m *Material, r *Report) {
 			}
 		}
 	}
+}
+
+// ofStatements reports whether a finding is about statements that stand by
+// themselves: the document that they are put into has the Version.
+func ofStatements(m *Material, at finding.Position) bool {
+	return slices.ContainsFunc(m.Policies, func(p *Policy) bool {
+		return p.Doc.Form == policy.BareStatements && p.Doc.Position(p.Doc.Pos) == at
+	})
 }
 
 // usesVariables reports whether a text of the policy would be read as a policy

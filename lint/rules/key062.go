@@ -51,7 +51,7 @@ func idleLinkedRoles(m *Material, r *Report) {
 	for _, c := range m.Code {
 		for i, line := range strings.Split(c.Text, "\n") {
 			if role, ok := linkedRoleIn(line); ok && idle(role) {
-				r.Add(finding.Position{File: c.Pos.File, Line: c.Pos.Line + i}, "", role.Name+" is named for grants on a key; it starts no instance and needs no key of a volume", "leave it out")
+				r.Add(finding.Position{File: c.Pos.File, Line: c.Pos.Line + i, Column: 1}, "", role.Name+" is named for grants on a key; it starts no instance and needs no key of a volume", "leave it out")
 			}
 		}
 	}

@@ -59,7 +59,7 @@ func twoSources(m *Material, r *Report) {
 	rights := m.allowing(IdentityPolicy)
 	for _, p := range m.allowing(KeyPolicy) {
 		for _, n := range p.principalNames() {
-			if n.name == "" || n.kind != arn.Role && n.kind != arn.User || !p.policy.delegates(n.account) {
+			if n.name == "" || n.kind != arn.Role && n.kind != arn.User || !slices.Contains(p.policy.ruling(), n.account) || !p.policy.delegates(n.account) {
 				continue
 			}
 			if both := sameRights(rights, &p, n.name); len(both) > 0 {
