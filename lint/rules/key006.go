@@ -75,6 +75,10 @@ func unknownAction(p *place, v *policy.Value, r *Report) {
 		return
 	}
 	if near := nearAction(v.Text); near != "" {
+		if p.s.Action == nil {
+			r.addAs(finding.Warning, p, v.Pos, text, "did you mean "+near+"?")
+			return
+		}
 		r.add(p, v.Pos, text, "did you mean "+near+"?")
 		return
 	}

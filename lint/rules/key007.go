@@ -49,10 +49,14 @@ func anyAction(string) bool { return true }
 // identityHalf reports, once for a key policy, another account that it lets in
 // where no IAM policy of that account is shown.
 func identityHalf(m *Material, p *Policy, r *Report) {
+	own := p.owners()
 	for _, at := range p.allows() {
+		if len(at.patterns(opens)) == 0 {
+			continue
+		}
+		broad := at.broad(own) != ""
 		for _, n := range at.principalNames() {
-			others := p.elsewhere(&n) || n.kind == arn.AccountRoot && at.broad() != ""
-			if !others || n.kind == arn.Service || len(at.patterns(opens)) == 0 {
+			if !own.others(&n) && (n.kind != arn.AccountRoot || !broad) {
 				continue
 			}
 			text := "lets in " + n.value.Text + "; that opens nothing until an IAM policy of that account allows the same on the key's ARN, and none is shown here"

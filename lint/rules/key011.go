@@ -64,10 +64,13 @@ func grantless(m *Material, r *Report) {
 			r.Add(g.Pos, g.Key, "the grant for "+role.Name+" lacks CreateGrant, by which the role lets the volumes of its instances be read", "make it with CreateGrant among its operations")
 		}
 	}
+	made := given(m.allowing(IdentityPolicy), createGrant)
 	for _, p := range m.Policies {
 		switch p.Kind {
 		case IdentityPolicy:
-			grantlessIdentity(m, p, r)
+			if !made {
+				grantlessIdentity(m, p, r)
+			}
 		case KeyPolicy:
 			grantlessKey(m, p, r)
 		}
@@ -97,7 +100,7 @@ func grantsAlways(service string) bool {
 }
 
 func grantlessIdentity(m *Material, p *Policy, r *Report) {
-	if !p.settled() || given(m.allowing(IdentityPolicy), createGrant) {
+	if !p.settled() {
 		return
 	}
 	for _, at := range p.allows() {

@@ -42,43 +42,53 @@ func key012() Rule {
 }
 
 func freeGrants(m *Material, r *Report) {
-	for _, p := range m.allowing(KeyPolicy) {
-		if p.s.Action == nil {
+	for _, k := range m.Policies {
+		if k.Kind != KeyPolicy {
 			continue
 		}
-		if p.limitsGrants() {
-			anyService(&p, r)
+		own := k.owners()
+		for _, p := range k.allows() {
+			freeGrant(&p, own, r)
+		}
+	}
+}
+
+func freeGrant(p *place, own owners, r *Report) {
+	if p.s.Action == nil {
+		return
+	}
+	if p.limitsGrants() {
+		anyService(p, own, r)
+		return
+	}
+	who := p.broad(own)
+	if who == "" {
+		who = p.callingService()
+	}
+	for i := range p.s.Action.Values {
+		v := &p.s.Action.Values[i]
+		if !slices.Contains(kmsActions(v), createGrant) {
 			continue
 		}
-		who := p.broad()
-		if who == "" {
-			who = p.callingService()
-		}
-		for i := range p.s.Action.Values {
-			v := &p.s.Action.Values[i]
-			if !slices.Contains(kmsActions(v), "kms:CreateGrant") {
-				continue
-			}
-			switch {
-			case who != "":
-				r.add(&p, v.Pos, v.Text+" lets "+who+" make grants for anybody, as strong as the right to change the policy",
-					"add Bool kms:GrantIsForAWSResource true, or kms:GranteePrincipal with kms:GrantOperations")
-			case p.s.Principal != nil && len(v.Text) > len("kms:*") && strings.HasSuffix(v.Text, "*"):
-				r.addAs(finding.Info, &p, v.Pos, v.Text+" includes kms:CreateGrant: whoever this names can hand out the right to decrypt",
-					"name the actions that are meant, such as kms:CreateAlias")
-			}
+		switch {
+		case who != "":
+			r.add(p, v.Pos, v.Text+" lets "+who+" make grants for anybody, as strong as the right to change the policy",
+				"add Bool kms:GrantIsForAWSResource true, or kms:GranteePrincipal with kms:GrantOperations")
+		case p.s.Principal != nil && len(v.Text) > len("kms:*") && strings.HasSuffix(v.Text, "*"):
+			r.addAs(finding.Info, p, v.Pos, v.Text+" includes kms:CreateGrant: whoever this names can hand out the right to decrypt",
+				"name the actions that are meant, such as kms:CreateAlias")
 		}
 	}
 }
 
 // anyService reports another account as a whole that may have any service make
 // grants for its resources. AWS's own samples have such statements.
-func anyService(p *place, r *Report) {
+func anyService(p *place, own owners, r *Report) {
 	if p.openCondition() || !p.asksFor("kms:GrantIsForAWSResource") || p.asksFor("kms:ViaService", "kms:GranteePrincipal", "kms:GrantOperations") {
 		return
 	}
 	for _, n := range p.principalNames() {
-		if n.kind == arn.AccountRoot && p.policy.elsewhere(&n) && p.includes(createGrant) == policy.True {
+		if n.kind == arn.AccountRoot && own.others(&n) && p.includes(createGrant) == policy.True {
 			r.addAs(finding.Info, p, n.value.Pos, "account "+n.account+" as a whole may have every service make grants on the key", "add kms:ViaService with the service that is meant")
 			return
 		}

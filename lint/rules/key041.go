@@ -32,8 +32,13 @@ func targetLeftOut(m *Material, r *Report) {
 	if !ok || m.Estate != nil {
 		return
 	}
+	uses := recovering()
 	target := slices.ContainsFunc(m.allowing(KeyPolicy), func(p place) bool {
-		return !neverVia(&p) && coversUses(&p, recovering()) && slices.ContainsFunc(p.principalNames(), func(n principalName) bool { return mayBeTarget(&p, &n) })
+		if neverVia(&p) || !coversUses(&p, uses) {
+			return false
+		}
+		own := p.policy.owners()
+		return slices.ContainsFunc(p.principalNames(), func(n principalName) bool { return mayBeTarget(own, &n) })
 	})
 	if !target {
 		r.AddAs(v.severity(), v.at.Doc.Position(v.at.Doc.Pos), v.at.Owner, "no statement allows kms:ReEncrypt* to the target account, which reads the shared snapshots of the staging account by it",
@@ -45,8 +50,8 @@ func targetLeftOut(m *Material, r *Report) {
 
 // mayBeTarget reports whether a name is an account, user or role that can be of
 // the target account: not the key's own, and no service.
-func mayBeTarget(p *place, n *principalName) bool {
-	if n.kind == arn.Service || slices.Contains(p.policy.ruling(), n.account) {
+func mayBeTarget(own owners, n *principalName) bool {
+	if n.kind == arn.Service || slices.Contains(own, n.account) {
 		return false
 	}
 	_, linked := n.serviceLinked()

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/keyreach/keyreach/finding"
@@ -56,9 +57,19 @@ func bounded(m *Material, r *Report) {
 			bounds = append(bounds, p)
 		}
 	}
+	if len(bounds) == 0 {
+		return
+	}
+	of := map[string][]place{}
+	for _, p := range m.allowing(IdentityPolicy) {
+		of[belongs(p.policy)] = append(of[belongs(p.policy)], p)
+	}
 	for _, b := range bounds {
 		severity := finding.Critical
-		rights := ownedBy(m, b)
+		rights := of[belongs(b)]
+		if belongs(b) == "" {
+			rights = nil
+		}
 		if len(rights) == 0 && len(bounds) == 1 && m.Estate == nil {
 			rights, severity = m.allowing(IdentityPolicy), finding.Warning
 		}
@@ -79,12 +90,9 @@ func boundName(b *Policy) string {
 	return "the permissions boundary"
 }
 
-// ownedBy returns the IAM statements of whomever the boundary belongs to.
-func ownedBy(m *Material, b *Policy) []place {
-	return slices.DeleteFunc(m.allowing(IdentityPolicy), func(p place) bool {
-		return !(b.Owner != "" && p.policy.Owner == b.Owner || b.Role != "" && p.policy.Role == b.Role)
-	})
-}
+// belongs names whom a policy is for: by its owner, or the role it is attached
+// to; "" when that is not known.
+func belongs(p *Policy) string { return cmp.Or(p.Owner, p.Role) }
 
 // leftOut returns the uses of keys that a statement gives by name and the
 // boundary does not allow at all. An administrator's kms:* is bounded on purpose.

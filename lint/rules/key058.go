@@ -51,8 +51,14 @@ func wideContents(m *Material, r *Report) {
 			r.addAs(finding.Info, &p, v.Pos, list(contents)+" on "+v.Text+": what the condition picks it picks in every Region", "name the Region")
 		}
 	}
-	for _, p := range m.allowing(KeyPolicy) {
-		wholeAccount(&p, r)
+	for _, k := range m.Policies {
+		if k.Kind != KeyPolicy {
+			continue
+		}
+		own := k.owners()
+		for _, p := range k.allows() {
+			wholeAccount(&p, own, r)
+		}
 	}
 }
 
@@ -97,13 +103,17 @@ func everyRegion(v *policy.Value) bool {
 
 // wholeAccount reports another account that may open contents of the key with
 // no service between: whoever it lets may decrypt directly.
-func wholeAccount(p *place, r *Report) {
+func wholeAccount(p *place, own owners, r *Report) {
 	if p.openCondition() || p.asksFor("kms:ViaService", "aws:PrincipalArn", "kms:EncryptionContext:", "kms:RecipientAttestation:") {
 		return
 	}
 	contents := p.patterns(func(action string) bool { return opens(action) && !strings.HasPrefix(action, "kms:ReEncrypt") })
+	if len(contents) == 0 {
+		return
+	}
+	broad := p.broad(own) != ""
 	for _, n := range p.principalNames() {
-		if n.kind == arn.AccountRoot && len(contents) > 0 && (p.policy.elsewhere(&n) || p.broad() != "") {
+		if n.kind == arn.AccountRoot && (broad || own.others(&n)) {
 			r.add(p, n.value.Pos, list(contents)+" for another account as a whole, without kms:ViaService: whoever that account lets may use the key directly",
 				"add kms:ViaService with the service that is meant to call, and kms:CallerAccount")
 			return

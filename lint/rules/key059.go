@@ -38,18 +38,28 @@ func key059() Rule {
 }
 
 func broadRevoking(m *Material, r *Report) {
-	for _, p := range m.allowing(KeyPolicy) {
-		who := p.broad()
-		if who == "" || p.s.Action == nil || p.openCondition() || p.asksFor("kms:GrantIsForAWSResource", "kms:ViaService") {
+	for _, k := range m.Policies {
+		if k.Kind != KeyPolicy {
 			continue
 		}
-		for _, v := range p.s.Action.Values {
-			switch {
-			case strings.EqualFold(v.Text, "kms:RevokeGrant"):
-				r.add(&p, v.Pos, v.Text+" lets "+who+" take the grants of all others", "remove it, or add Bool kms:GrantIsForAWSResource true")
-			case strings.EqualFold(v.Text, "kms:RetireGrant"):
-				r.addAs(finding.Warning, &p, v.Pos, v.Text+" in a key policy gives nothing: who may retire a grant stands in the grant", "remove it")
-			}
+		own := k.owners()
+		for _, p := range k.allows() {
+			broadRevoke(&p, own, r)
+		}
+	}
+}
+
+func broadRevoke(p *place, own owners, r *Report) {
+	who := p.broad(own)
+	if who == "" || p.s.Action == nil || p.openCondition() || p.asksFor("kms:GrantIsForAWSResource", "kms:ViaService") {
+		return
+	}
+	for _, v := range p.s.Action.Values {
+		switch {
+		case strings.EqualFold(v.Text, "kms:RevokeGrant"):
+			r.add(p, v.Pos, v.Text+" lets "+who+" take the grants of all others", "remove it, or add Bool kms:GrantIsForAWSResource true")
+		case strings.EqualFold(v.Text, "kms:RetireGrant"):
+			r.addAs(finding.Warning, p, v.Pos, v.Text+" in a key policy gives nothing: who may retire a grant stands in the grant", "remove it")
 		}
 	}
 }

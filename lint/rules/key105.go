@@ -2,6 +2,7 @@ package rules
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/keyreach/keyreach/finding"
@@ -43,54 +44,50 @@ func leftOver(m *Material, r *Report) {
 // liveIDs reports, once for each kind, ids in a text that are no examples. The
 // finding does not repeat them.
 func liveIDs(m *Material, r *Report) {
-	told := map[string]bool{}
-	say := func(at finding.Position, text string) {
-		if what := liveID(text); what != "" && !told[what] {
-			told[what] = true
-			r.Add(at, "", "what stands here is "+what+", and no example: whoever copies the text uses it", "write an example id, or a placeholder")
-		}
+	if len(m.Prose) == 0 && len(m.Code) == 0 {
+		return
 	}
-	if len(m.Prose) > 0 {
-		for _, p := range m.Prose {
-			say(p.Pos, p.Text)
-		}
-		for _, c := range m.Commands {
-			for _, o := range c.Options {
-				for _, w := range o.Values {
-					say(w.Pos, w.Text)
-				}
+	kinds := []idKind{
+		{"an access key id", regexp.MustCompile(`\b(AKIA|ASIA)[A-Z0-9]{16}\b`)},
+		{"the id of a key", regexp.MustCompile(`\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`)},
+		{"the id of a server or job of DRS", regexp.MustCompile(`\b(s|drsjob)-[0-9a-f]{17}\b`)},
+	}
+	say := func(at finding.Position, text string) {
+		kinds = slices.DeleteFunc(kinds, func(k idKind) bool {
+			live := slices.ContainsFunc(k.form.FindAllString(text, -1), func(id string) bool { return !invented(id) })
+			if live {
+				r.Add(at, "", "what stands here is "+k.name+", and no example: whoever copies the text uses it", "write an example id, or a placeholder")
 			}
-		}
+			return live
+		})
+	}
+	for _, p := range m.Prose {
+		say(p.Pos, p.Text)
 	}
 	for _, c := range m.Code {
 		say(c.Pos, c.Text)
 	}
+	if len(m.Prose) == 0 {
+		return
+	}
+	for _, c := range m.Commands {
+		for _, o := range c.Options {
+			for _, w := range o.Values {
+				say(w.Pos, w.Text)
+			}
+		}
+	}
 }
 
-// liveID says which kind of live id a text holds; AWS's own example ids, and
-// those with a run of letters or digits in order, are none.
-func liveID(text string) string {
-	for _, id := range regexp.MustCompile(`\b(AKIA|ASIA)[A-Z0-9]{16}\b`).FindAllString(text, -1) {
-		if !strings.Contains(id, "EXAMPLE") {
-			return "an access key id"
-		}
-	}
-	for _, id := range regexp.MustCompile(`\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`).FindAllString(text, -1) {
-		if !invented(id) {
-			return "the id of a key"
-		}
-	}
-	for _, id := range regexp.MustCompile(`\b(s|drsjob)-[0-9a-f]{17}\b`).FindAllString(text, -1) {
-		if !invented(id) {
-			return "the id of a server or job of DRS"
-		}
-	}
-	return ""
+// idKind is one kind of id, and how it is written.
+type idKind struct {
+	name string
+	form *regexp.Regexp
 }
 
-// invented reports whether an id looks made up.
+// invented reports whether an id looks made up, as those in AWS's examples do.
 func invented(id string) bool {
-	for _, run := range []string{"1234", "abcd", "0000", "1111", "aaaa", "5678", "cdef"} {
+	for _, run := range []string{"EXAMPLE", "1234", "abcd", "0000", "1111", "aaaa", "5678", "cdef"} {
 		if strings.Contains(id, run) {
 			return true
 		}

@@ -57,15 +57,29 @@ resource "aws_iam_role_policy" "restore" {
 
 func twoSources(m *Material, r *Report) {
 	rights := m.allowing(IdentityPolicy)
-	for _, p := range m.allowing(KeyPolicy) {
-		for _, n := range p.principalNames() {
-			if n.name == "" || n.kind != arn.Role && n.kind != arn.User || !slices.Contains(p.policy.ruling(), n.account) || !p.policy.delegates(n.account) {
-				continue
-			}
-			if both := sameRights(rights, &p, n.name); len(both) > 0 {
-				r.add(&p, n.value.Pos, n.name+" has "+list(both)+" here and by an IAM policy in this text; the account is let in, so either is enough, and the two will drift apart",
-					"keep one of the two")
-			}
+	rights = slices.DeleteFunc(rights, func(p place) bool { return len(p.patterns(anyAction)) == 0 })
+	if len(rights) == 0 {
+		return
+	}
+	for _, k := range m.Policies {
+		if k.Kind != KeyPolicy {
+			continue
+		}
+		own := slices.DeleteFunc(k.owners(), func(account string) bool { return !k.delegates(account) })
+		for _, p := range k.allows() {
+			sameNames(&p, own, rights, r)
+		}
+	}
+}
+
+func sameNames(p *place, own owners, rights []place, r *Report) {
+	for _, n := range p.principalNames() {
+		if n.name == "" || n.kind != arn.Role && n.kind != arn.User || !slices.Contains(own, n.account) {
+			continue
+		}
+		if both := sameRights(rights, p, n.name); len(both) > 0 {
+			r.add(p, n.value.Pos, n.name+" has "+list(both)+" here and by an IAM policy in this text; the account is let in, so either is enough, and the two will drift apart",
+				"keep one of the two")
 		}
 	}
 }

@@ -64,12 +64,13 @@ func speaksOfDRS(p *Policy) bool {
 
 // letsOthersIn reports whether a key policy names a second account.
 func letsOthersIn(p *Policy) bool {
+	own := p.owners()
 	for _, at := range p.allows() {
-		if at.broad() != "" && len(at.viaServices()) == 0 {
+		if at.broad(own) != "" && len(at.viaServices()) == 0 {
 			return true
 		}
 		for _, n := range at.principalNames() {
-			if p.elsewhere(&n) {
+			if own.others(&n) {
 				return true
 			}
 		}

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/keyreach/keyreach/arn"
@@ -117,10 +118,13 @@ func (n *principalName) serviceLinked() (awsfacts.ServiceLinkedRole, bool) {
 	return awsfacts.ServiceLinkedRoleFor(n.name)
 }
 
-// ruling returns the accounts, as they stand there, that administer the key by
-// the policy: its own account, which alone can.
-func (p *Policy) ruling() []string {
-	var accounts []string
+// owners are the accounts, as they stand in a key policy, that a key can be of.
+type owners []string
+
+// owners returns the accounts that administer the key by the policy: its own
+// account, which alone can.
+func (p *Policy) owners() owners {
+	var accounts owners
 	if p.Key.Account != "" {
 		accounts = append(accounts, p.Key.Account)
 	}
@@ -129,7 +133,7 @@ func (p *Policy) ruling() []string {
 			continue
 		}
 		for _, n := range at.principalNames() {
-			if n.account != "" {
+			if n.account != "" && len(accounts) < maxOwners && !slices.Contains(accounts, n.account) {
 				accounts = append(accounts, n.account)
 			}
 		}
@@ -137,12 +141,14 @@ func (p *Policy) ruling() []string {
 	return accounts
 }
 
-// elsewhere reports whether a name is of another account than the key's. Two
+// maxOwners bounds the accounts that are compared; an honest policy names one.
+const maxOwners = 100
+
+// others reports whether a name is of another account than the key's. Two
 // accounts that are numbers can be told apart, and so can two placeholders that
 // are words of one make, such as SOURCE_ACCOUNT and TARGET_ACCOUNT; where nobody
 // administers the key by the policy nothing is known.
-func (p *Policy) elsewhere(n *principalName) bool {
-	own := p.ruling()
+func (own owners) others(n *principalName) bool {
 	if n.account == "" || len(own) == 0 {
 		return false
 	}
@@ -156,14 +162,14 @@ func (p *Policy) elsewhere(n *principalName) bool {
 
 // broad says whom a statement of a key policy names that is more than a few
 // principals of the key's account; "" when there is no such.
-func (p *place) broad() string {
+func (p *place) broad(own owners) string {
 	for _, n := range p.principalNames() {
 		switch {
 		case n.kind == arn.Everyone:
 			return "everybody it names"
-		case n.kind == arn.AccountRoot && p.policy.elsewhere(&n):
+		case n.kind == arn.AccountRoot && own.others(&n):
 			return "account " + n.account + " as a whole"
-		case n.kind == arn.AccountRoot && len(p.policy.ruling()) == 0 && !p.policy.Whole && len(p.patterns(opens)) > 0:
+		case n.kind == arn.AccountRoot && len(own) == 0 && !p.policy.Whole && len(p.patterns(opens)) > 0:
 			// A key's own account is given the key as a whole. One that is given single
 			// rights on the contents is another's.
 			return "account " + n.account + " as a whole"
