@@ -42,7 +42,7 @@ func viaItself(m *Material, r *Report) {
 		if !p.allows() {
 			continue
 		}
-		asked := p.viaServices()
+		asked := p.viaPrefixes()
 		for _, n := range p.principals() {
 			if service := servicePrefix(n); service != "" && asked[service] {
 				r.add(&p, n.value.Pos, "a service that calls for itself carries no kms:ViaService of its own, so "+n.value.Text+" never matches",
@@ -52,9 +52,9 @@ func viaItself(m *Material, r *Report) {
 	}
 }
 
-// viaServices returns the services one of which the statement asks for by
+// viaPrefixes returns the services one of which the statement asks for by
 // kms:ViaService.
-func (p *place) viaServices() map[string]bool {
+func (p *place) viaPrefixes() map[string]bool {
 	services := map[string]bool{}
 	for _, a := range p.asks() {
 		if a.name != "kms:viaservice" || a.byAbsence() != policy.False {
