@@ -39,7 +39,7 @@ func key009() Rule {
 }
 
 func foreignServiceLinked(m *Material, r *Report) {
-	owners, granted := m.owners(), m.grantees()
+	owners, granted := m.keyOwners(), m.grantees()
 	for _, p := range m.statements(KeyPolicy) {
 		owner := owners[p.policy]
 		if !p.allows() || owner == "" {

@@ -32,7 +32,7 @@ func key020() Rule {
 // absentPrincipals reports principals that are gone, that the estate does not
 // have, or that the text does not make.
 func absentPrincipals(m *Material, r *Report) {
-	users, owners, people := m.madeUsers(), m.owners(), m.people()
+	users, owners, people := m.madeUsers(), m.keyOwners(), m.people()
 	for _, p := range m.statements(KeyPolicy, ResourcePolicy, BucketPolicy, TrustPolicy) {
 		owner := owners[p.policy]
 		for _, n := range p.principals() {

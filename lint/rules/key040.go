@@ -33,7 +33,7 @@ func key040() Rule {
 }
 
 func neverAcross(m *Material, r *Report) {
-	owners := m.owners()
+	owners := m.keyOwners()
 	for _, p := range m.statements(KeyPolicy) {
 		owner := owners[p.policy]
 		if !p.allows() || owner == "" || !p.foreignOnly(owner) {

@@ -8,10 +8,10 @@ import (
 	"github.com/keyreach/keyreach/policy"
 )
 
-// owners returns the accounts of the keys that the key policies belong to: the one
+// keyOwners returns the accounts of the keys that the key policies belong to: the one
 // that is known, or the only one to whose root the policy gives all of KMS, as the
 // default policy does. A policy of which neither tells is left out.
-func (m *Material) owners() map[*Policy]string {
+func (m *Material) keyOwners() map[*Policy]string {
 	owners := map[*Policy]string{}
 	for _, p := range m.Policies {
 		if p.Kind == KeyPolicy && p.Key.Account != "" {
