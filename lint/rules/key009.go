@@ -39,14 +39,15 @@ func key009() Rule {
 }
 
 func foreignServiceLinked(m *Material, r *Report) {
+	owners, granted := m.keyOwners(), m.grantees()
 	for _, p := range m.statements(KeyPolicy) {
-		owner := p.keyAccount()
+		owner := owners[p.policy]
 		if !p.allows() || owner == "" {
 			continue
 		}
 		for _, n := range p.principals() {
 			role, account, ok := serviceLinked(n)
-			if !ok || role.KMSUse || account == owner || m.granted(n.value.Text) {
+			if !ok || role.KMSUse || account == owner || granted[n.value.Text] {
 				continue
 			}
 			r.add(&p, n.value.Pos, "names "+role.Name+" of account "+account+", whose own policy has no right on keys and cannot be changed, so this lets it do nothing",
@@ -66,17 +67,16 @@ func serviceLinked(n named) (awsfacts.ServiceLinkedRole, string, bool) {
 	return role, q.Account, ok
 }
 
-// granted reports whether the text makes a grant to somebody.
-func (m *Material) granted(grantee string) bool {
+// grantees returns those to whom the text makes grants or holds them.
+func (m *Material) grantees() map[string]bool {
+	all := map[string]bool{}
 	for _, g := range m.Grants {
-		if g.Grantee == grantee {
-			return true
-		}
+		all[g.Grantee] = true
 	}
 	for _, c := range m.Commands {
-		if w, ok := c.Value("--grantee-principal"); ok && c.Is("kms", "create-grant") && w.Text == grantee {
-			return true
+		if w, ok := c.Value("--grantee-principal"); ok && c.Is("kms", "create-grant") {
+			all[w.Text] = true
 		}
 	}
-	return false
+	return all
 }

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/keyreach/keyreach/arn"
@@ -67,22 +68,19 @@ func (m *Material) blockedGrants(r *Report, account string, ps []place) {
 }
 
 // grantingAccounts returns the accounts for whose service-linked roles the text
-// makes grants.
+// makes grants; of more than a few nobody writes in one text.
 func (m *Material) grantingAccounts() []string {
-	var grantees, accounts []string
+	const few = 20
+	given := map[string]bool{} // by AWS: nobody has to make those
 	for _, g := range m.Grants {
-		if !g.FromAWS && !g.UnknownGrantee {
-			grantees = append(grantees, g.Grantee)
+		if g.FromAWS || g.UnknownGrantee {
+			given[g.Grantee] = true
 		}
 	}
-	for _, c := range m.Commands {
-		if w, ok := c.Value("--grantee-principal"); ok && c.Is("kms", "create-grant") {
-			grantees = append(grantees, w.Text)
-		}
-	}
-	for _, text := range grantees {
+	var accounts []string
+	for _, text := range slices.Sorted(maps.Keys(m.grantees())) {
 		q, err := arn.ParsePrincipal(text)
-		if err != nil || !q.IsServiceLinked() {
+		if err != nil || !q.IsServiceLinked() || given[text] || len(accounts) == few {
 			continue
 		}
 		if role, ok := awsfacts.ServiceLinkedRoleFor(text); ok && role.UsesEBS && !role.KMSUse && !slices.Contains(accounts, q.Account) {

@@ -3,7 +3,6 @@ package rules
 import (
 	"strings"
 
-	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/finding"
 	"github.com/keyreach/keyreach/policy"
 )
@@ -43,19 +42,30 @@ func viaItself(m *Material, r *Report) {
 		if !p.allows() {
 			continue
 		}
+		asked := p.viaPrefixes()
 		for _, n := range p.principals() {
-			service := servicePrefix(n)
-			if service == "" {
-				continue
-			}
-			for _, a := range p.asks() {
-				if a.name == "kms:viaservice" && a.byAbsence() == policy.False && a.names(service) {
-					r.add(&p, n.value.Pos, "a service that calls for itself carries no kms:ViaService of its own, so "+n.value.Text+" never matches",
-						"name the role or account on whose behalf the service calls")
-				}
+			if service := servicePrefix(n); service != "" && asked[service] {
+				r.add(&p, n.value.Pos, "a service that calls for itself carries no kms:ViaService of its own, so "+n.value.Text+" never matches",
+					"name the role or account on whose behalf the service calls")
 			}
 		}
 	}
+}
+
+// viaPrefixes returns the services one of which the statement asks for by
+// kms:ViaService.
+func (p *place) viaPrefixes() map[string]bool {
+	services := map[string]bool{}
+	for _, a := range p.asks() {
+		if a.name != "kms:viaservice" || a.byAbsence() != policy.False {
+			continue
+		}
+		for i := range a.key.Values.Values {
+			service, _, _ := strings.Cut(a.key.Values.Values[i].Text, ".")
+			services[service] = true
+		}
+	}
+	return services
 }
 
 // servicePrefix returns the name of a service principal up to its first dot, or
@@ -69,15 +79,4 @@ func servicePrefix(n named) string {
 		return ""
 	}
 	return prefix
-}
-
-// names reports whether a value of kms:ViaService is one of the service.
-func (a *asked) names(service string) bool {
-	for i := range a.key.Values.Values {
-		text := a.key.Values.Values[i].Text
-		if name, _, _ := awsfacts.ViaServiceName(text); name == service || strings.HasPrefix(text, service+".") {
-			return true
-		}
-	}
-	return false
 }

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/awsfacts"
@@ -31,9 +32,9 @@ func key020() Rule {
 // absentPrincipals reports principals that are gone, that the estate does not
 // have, or that the text does not make.
 func absentPrincipals(m *Material, r *Report) {
-	users := m.madeUsers()
+	users, owners, people := m.madeUsers(), m.keyOwners(), m.people()
 	for _, p := range m.statements(KeyPolicy, ResourcePolicy, BucketPolicy, TrustPolicy) {
-		owner := p.keyAccount()
+		owner := owners[p.policy]
 		for _, n := range p.principals() {
 			q, err := arn.ParsePrincipal(n.value.Text)
 			if n.group != "AWS" || err != nil {
@@ -41,11 +42,11 @@ func absentPrincipals(m *Material, r *Report) {
 			}
 			switch {
 			case q.Kind == arn.UniqueID:
-				if !m.livesAs(q.Text) {
+				if id, _, _ := strings.Cut(q.Text, ":"); !people.ids[id] {
 					r.add(&p, n.value.Pos, n.value.Text+" is what AWS shows in the place of a user or role that was deleted: it names nobody", "remove it, or name the one that has taken its place")
 				}
 			case p.policy.Kind != KeyPolicy:
-			case m.lacks(&q):
+			case people.lack(&q):
 				r.addAs(finding.Warning, &p, n.value.Pos, n.value.Text+" is not in the estate: AWS refuses a policy that names a principal before it exists", "make it first, or correct its name")
 			case q.Kind == arn.User && len(users) > 0 && !slices.Contains(users, q.Name):
 				r.addAs(finding.Warning, &p, n.value.Pos, "nothing here makes the user "+q.Name+", only "+list(users)+": AWS refuses a policy that names a principal before it exists", "name the user that is made")
@@ -63,37 +64,32 @@ func foreignUnsure(text string) bool {
 	return ok && !role.KMSUse
 }
 
-// livesAs reports whether somebody of the estate has this unique id.
-func (m *Material) livesAs(id string) bool {
-	if m.Estate == nil {
-		return false
-	}
-	for i := range m.Estate.Principals {
-		if own := m.Estate.Principals[i].ID; own != "" && (id == own || len(id) > len(own) && id[:len(own)+1] == own+":") {
-			return true
-		}
-	}
-	return false
+// people is who lives in the accounts of an estate.
+type people struct {
+	ids, arns map[string]bool
+	kin       map[string]bool // account and kind of those in arns
 }
 
-// lacks reports whether the estate knows others of the principal's account and
-// kind, and not this one.
-func (m *Material) lacks(q *arn.Principal) bool {
-	if m.Estate == nil || q.Kind != arn.Role && q.Kind != arn.User {
-		return false
+func (m *Material) people() people {
+	all := people{map[string]bool{}, map[string]bool{}, map[string]bool{}}
+	if m.Estate == nil {
+		return all
 	}
-	kin := false
 	for i := range m.Estate.Principals {
-		other, err := arn.ParsePrincipal(m.Estate.Principals[i].ARN)
-		if err != nil || other.Account != q.Account || other.Kind != q.Kind {
-			continue
+		p := &m.Estate.Principals[i]
+		all.ids[p.ID] = true
+		if q, err := arn.ParsePrincipal(p.ARN); err == nil {
+			all.arns[q.Text] = true
+			all.kin[q.Account+q.Kind.String()] = true
 		}
-		if other.Text == q.Text {
-			return false
-		}
-		kin = true
 	}
-	return kin
+	return all
+}
+
+// lack reports whether others of the principal's account and kind are known, and
+// not this one.
+func (all people) lack(q *arn.Principal) bool {
+	return (q.Kind == arn.Role || q.Kind == arn.User) && !all.arns[q.Text] && all.kin[q.Account+q.Kind.String()]
 }
 
 // madeUsers returns the users that the commands of the text make.

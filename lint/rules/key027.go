@@ -47,16 +47,20 @@ func aliasDelays(m *Material, r *Report) {
 			r.Add(k.Pos, k.Name, fmt.Sprintf("has %d aliases: above %d no condition on kms:ResourceAliases holds", len(k.Aliases), maxAliases), "remove aliases, or name the key by its ARN")
 		}
 	}
-	changed := map[int][]string{} // by script
+	type made struct {
+		script int
+		alias  string
+	}
+	changed := map[made]bool{}
 	for _, c := range m.Commands {
 		alias, _ := c.Value("--alias-name")
 		switch {
 		case c.Is("kms", "create-alias"), c.Is("kms", "update-alias"):
 			if !alias.Unknown {
-				changed[c.Script] = append(changed[c.Script], alias.Text)
+				changed[made{c.Script, alias.Text}] = true
 			}
 		case c.Service == "kms" && usesKey(c.Operation):
-			if key, ok := c.Value("--key-id"); ok && slices.Contains(changed[c.Script], key.Text) {
+			if key, ok := c.Value("--key-id"); ok && changed[made{c.Script, key.Text}] {
 				r.Add(c.Pos, key.Text, "uses the key right after its alias was changed: a right that asks for kms:ResourceAliases may hold only minutes later", "wait five minutes, or try again until it works")
 			}
 		}

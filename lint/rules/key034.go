@@ -54,7 +54,7 @@ func bucketKeys(m *Material, r *Report) {
 
 // objectContext reports values that name objects of a bucket with a Bucket Key,
 // where none names the bucket.
-func (p *place) objectContext(a *asked, buckets []string, r *Report) {
+func (p *place) objectContext(a *asked, buckets map[string]bool, r *Report) {
 	for i := range a.key.Values.Values {
 		v := &a.key.Values.Values[i]
 		s, err := arn.Parse(v.Text)
@@ -62,7 +62,7 @@ func (p *place) objectContext(a *asked, buckets []string, r *Report) {
 		if err != nil || v.Kind != policy.StringValue || s.Service != "s3" || !isObject || object == "" {
 			continue
 		}
-		if !slices.Contains(buckets, bucket) {
+		if !buckets[bucket] {
 			continue
 		}
 		s.Resource = bucket
@@ -74,15 +74,15 @@ func (p *place) objectContext(a *asked, buckets []string, r *Report) {
 
 // keyedBuckets returns the names of the buckets that get a Bucket Key, as they are
 // written.
-func (m *Material) keyedBuckets(r *Report) []string {
-	var buckets []string
+func (m *Material) keyedBuckets(r *Report) map[string]bool {
+	buckets := map[string]bool{}
 	for _, res := range m.Resources {
 		if res.Body == nil || !strings.Contains(strings.ToLower(res.Type), "s3") || !switchedOn(res.Body) {
 			continue
 		}
 		for _, name := range [...]string{"BucketName", "bucket", "name", "Name"} {
 			if n := res.Body.Field(name); n != nil && n.Kind == source.String {
-				buckets = append(buckets, n.Text)
+				buckets[n.Text] = true
 			}
 		}
 	}
@@ -94,7 +94,7 @@ func (m *Material) keyedBuckets(r *Report) []string {
 		bucket, _ := c.Value("--bucket")
 		switch {
 		case switchedOn(w.JSON):
-			buckets = append(buckets, bucket.Text)
+			buckets[bucket.Text] = true
 		case hasText(w.JSON, "aws:kms") && !hasField(w.JSON, "BucketKeyEnabled"):
 			r.AddAs(finding.Info, c.Pos, bucket.Text, "says nothing of a Bucket Key: each object makes a call to KMS, and if the key is switched on later the encryption context becomes the bucket's ARN",
 				"add \"BucketKeyEnabled\": true, and name the bucket's ARN in conditions on the context")

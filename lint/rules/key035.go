@@ -48,25 +48,26 @@ func contextConditions(m *Material, r *Report) {
 		if !p.allows() {
 			continue
 		}
+		var asking []asked
 		for _, a := range p.asks() {
-			if !strings.HasPrefix(a.name, "kms:encryptioncontext") {
-				continue
+			if strings.HasPrefix(a.name, "kms:encryptioncontext") {
+				asking = append(asking, a)
+				p.unknownContext(&a, r)
 			}
-			p.unknownContext(&a, r)
-			dead := p.deadUnder(&a)
-			if len(dead) == 0 {
-				continue
-			}
-			var names []string
-			for _, k := range dead {
-				names = append(names, k.value.Text)
-			}
-			text := "requests for " + list(names) + " have no encryption context, so this condition keeps everybody from them"
-			if len(dead) == len(p.s.Action.Values) {
-				text += "; the whole statement is dead"
-			}
-			r.addAs(p.uncarriedSeverity(&a, dead[0]), &p, a.key.Pos, text, "split the statement")
 		}
+		dead := p.dead(asking)
+		if len(dead) == 0 {
+			continue
+		}
+		names := make([]string, len(dead))
+		for i := range dead {
+			names[i] = dead[i].pattern.value.Text
+		}
+		text := "requests for " + list(names) + " have no encryption context, so this condition keeps everybody from them"
+		if len(dead) == len(p.s.Action.Values) {
+			text += "; the whole statement is dead"
+		}
+		r.addAs(p.uncarriedSeverity(&dead[0]), &p, dead[0].by.key.Pos, text, "split the statement")
 	}
 }
 

@@ -33,8 +33,9 @@ func key040() Rule {
 }
 
 func neverAcross(m *Material, r *Report) {
+	owners := m.keyOwners()
 	for _, p := range m.statements(KeyPolicy) {
-		owner := p.keyAccount()
+		owner := owners[p.policy]
 		if !p.allows() || owner == "" || !p.foreignOnly(owner) {
 			continue
 		}

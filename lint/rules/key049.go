@@ -47,6 +47,7 @@ func key049() Rule {
 // perimeterHitsServices reports Deny statements that services cannot escape which
 // work for somebody, or for themselves.
 func perimeterHitsServices(m *Material, r *Report) {
+	admitted := m.somePolicies((*place).admitsService)
 	for _, p := range m.statements() {
 		if !p.denies() || p.policy.Kind == TrustPolicy || p.policy.Kind == EndpointPolicy || !p.stopsUse() {
 			continue
@@ -57,7 +58,9 @@ func perimeterHitsServices(m *Material, r *Report) {
 				"add Bool aws:ViaAWSService false to the Deny")
 			continue
 		}
-		if !p.comes(serviceCall) || !p.servicesMatter() {
+		// A resource control policy is about everybody's keys; a key policy lets services
+		// in by naming them.
+		if !p.comes(serviceCall) || p.policy.Kind != ResourceControlPolicy && !admitted[p.policy] {
 			continue
 		}
 		if a := ordinary(serviceCall).denied(conditions, func(k string) bool { return networkKey(k) || organizationKey(k) }); a != nil {
@@ -101,21 +104,7 @@ func (p *place) hitSeverity() finding.Severity {
 	return finding.Warning
 }
 
-// servicesMatter reports whether services can call for themselves at all here: a
-// resource control policy is about everybody's keys; a key policy lets services in
-// by naming them.
-func (p *place) servicesMatter() bool {
-	if p.policy.Kind == ResourceControlPolicy {
-		return true
-	}
-	if p.policy.Kind != KeyPolicy {
-		return false
-	}
-	for i := range p.policy.Doc.Statements {
-		o := place{policy: p.policy, s: &p.policy.Doc.Statements[i], index: i}
-		if !o.s.Opaque && o.allows() && slices.ContainsFunc(o.principals(), func(n named) bool { return n.group == "Service" }) {
-			return true
-		}
-	}
-	return false
+// admitsService reports whether the statement of a key policy lets a service in.
+func (p *place) admitsService() bool {
+	return p.policy.Kind == KeyPolicy && p.allows() && slices.ContainsFunc(p.principals(), func(n named) bool { return n.group == "Service" })
 }

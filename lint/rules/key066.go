@@ -47,8 +47,9 @@ func key066() Rule {
 
 // openKeys reports statements of key policies that let strangers in.
 func openKeys(m *Material, r *Report) {
+	shut := m.somePolicies((*place).deniesStrangers)
 	for _, p := range m.statements(KeyPolicy) {
-		if !p.allows() || !p.everyone() || !p.acrossAccounts() || p.strangersDenied() {
+		if !p.allows() || !p.everyone() || !p.acrossAccounts() || shut[p.policy] {
 			continue
 		}
 		switch conditions := p.asks(); {
@@ -81,18 +82,9 @@ func (p *place) acrossAccounts() bool {
 	return p.s.NotAction != nil
 }
 
-// strangersDenied reports whether another statement keeps strangers out.
-func (p *place) strangersDenied() bool {
-	for i := range p.policy.Doc.Statements {
-		o := place{policy: p.policy, s: &p.policy.Doc.Statements[i], index: i}
-		if o.s.Opaque || !o.denies() || !o.everyone() {
-			continue
-		}
-		if best(o.asks(), stranger(directCall)) == policy.True {
-			return true
-		}
-	}
-	return false
+// deniesStrangers reports whether the statement keeps strangers out of the key.
+func (p *place) deniesStrangers() bool {
+	return p.policy.Kind == KeyPolicy && p.denies() && p.everyone() && best(p.asks(), stranger(directCall)) == policy.True
 }
 
 // anybodyForwards reports whether a stranger satisfies all conditions by having a

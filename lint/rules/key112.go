@@ -133,18 +133,27 @@ func likeOperator(a *asked, not bool) string {
 // outside returns a text without what somebody or something still fills in:
 // ${…}, {{…}}, #{…} and <…>.
 func outside(text string) string {
+	if !strings.ContainsAny(text, "${<#") {
+		return text
+	}
 	for _, b := range [...][2]string{{"${", "}"}, {"{{", "}}"}, {"#{", "}"}, {"<", ">"}} {
-		for {
-			i := strings.Index(text, b[0])
-			if i < 0 {
-				break
-			}
-			j := strings.Index(text[i:], b[1])
-			if j < 0 {
-				return text[:i]
-			}
-			text = text[:i] + text[i+j+len(b[1]):]
-		}
+		text = without(text, b[0], b[1])
 	}
 	return text
+}
+
+// without returns a text without what stands between two brackets; one that is
+// not closed takes all that follows with it.
+func without(text, opening, closing string) string {
+	var kept strings.Builder
+	for {
+		before, rest, found := strings.Cut(text, opening)
+		kept.WriteString(before)
+		if !found {
+			return kept.String()
+		}
+		if _, text, found = strings.Cut(rest, closing); !found {
+			return kept.String()
+		}
+	}
 }

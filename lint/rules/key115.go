@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/keyreach/keyreach/awsfacts"
@@ -57,34 +58,51 @@ func key115() Rule {
 // requests never have its key.
 func uncarriedKeys(m *Material, r *Report) {
 	for _, p := range m.statements() {
-		for _, a := range p.asks() {
-			p.typeMismatch(&a, r)
-			dead := p.deadUnder(&a)
-			for _, k := range dead {
-				sev := p.uncarriedSeverity(&a, k)
-				what := " is dead in this statement: its requests never carry "
-				if p.denies() {
-					what = " is not denied by this statement: its requests never carry "
-				}
-				r.addAs(sev, &p, k.value.Pos, k.value.Text+what+a.key.Name, "move "+k.value.Text+" into a statement without that condition")
+		conditions := p.asks()
+		for i := range conditions {
+			p.typeMismatch(&conditions[i], r)
+		}
+		for _, d := range p.dead(conditions) {
+			what := " is dead in this statement: its requests never carry "
+			if p.denies() {
+				what = " is not denied by this statement: its requests never carry "
 			}
+			k := d.pattern
+			r.addAs(p.uncarriedSeverity(&d), &p, k.value.Pos, k.value.Text+what+d.by.key.Name, "move "+k.value.Text+" into a statement without that condition")
 		}
 	}
 }
 
-// deadUnder returns the values of Action none of whose actions ever carry the
-// key of a condition that only requests with the key satisfy.
-func (p *place) deadUnder(a *asked) []kmsPattern {
-	if a.byAbsence() != policy.False || !p.allows() && !p.denies() {
+// deadAction is a value of Action none of whose actions ever carry the key of a
+// condition that only requests with the key satisfy.
+type deadAction struct {
+	pattern kmsPattern
+	by      *asked
+}
+
+// dead returns the values of Action that are dead by one of the conditions, each
+// with the first one that it is dead by.
+func (p *place) dead(conditions []asked) []deadAction {
+	if !p.allows() && !p.denies() {
 		return nil
 	}
-	var dead []kmsPattern
+	firsts := map[string]*asked{} // by AWS's name of the key
+	var order []*asked
+	for i := range conditions {
+		a := &conditions[i]
+		k, ok := awsfacts.LookupConditionKey(a.key.Name)
+		if ok && firsts[k.Name] == nil && a.byAbsence() == policy.False {
+			firsts[k.Name] = a
+			order = append(order, a)
+		}
+	}
+	var dead []deadAction
 	for _, k := range p.kmsPatterns() {
 		if !k.onlyKMS() || strings.EqualFold(k.value.Text, "kms:*") {
 			continue
 		}
-		if k.lacks(a.key.Name) {
-			dead = append(dead, k)
+		if i := slices.IndexFunc(order, func(a *asked) bool { return k.lacks(a.key.Name) }); i >= 0 {
+			dead = append(dead, deadAction{k, order[i]})
 		}
 	}
 	return dead
@@ -102,11 +120,11 @@ func (k kmsPattern) lacks(key string) bool {
 
 // uncarriedSeverity is milder where little is lost: for lists that show no key,
 // for a Deny, and where AWS's own sample for CloudWatch Logs is the source.
-func (p *place) uncarriedSeverity(a *asked, k kmsPattern) finding.Severity {
+func (p *place) uncarriedSeverity(d *deadAction) finding.Severity {
 	switch {
-	case p.logsSample(a):
+	case p.logsSample(d.by):
 		return finding.Info
-	case p.denies() || !k.onKeys():
+	case p.denies() || !d.pattern.onKeys():
 		return finding.Warning
 	}
 	return finding.Error

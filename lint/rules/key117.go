@@ -52,9 +52,13 @@ func otherIDs(m *Material, r *Report) {
 			live[p.ARN] = p.ID
 		}
 	}
+	keys, grants := m.keyPositions(), m.grantPositions()
 	for i := range m.Estate.Keys {
 		k := &m.Estate.Keys[i]
-		at := m.keyPosition(k.ARN)
+		at, ok := keys[k.ARN]
+		if !ok {
+			at = finding.Position{File: m.File}
+		}
 		for _, name := range slices.Sorted(maps.Keys(k.PrincipalIDs)) {
 			if id, stored := live[name], k.PrincipalIDs[name]; id != "" && stored != "" && id != stored {
 				r.Add(at, k.ARN, "the key policy holds "+stored+" for "+name+", which is "+id+" now: it was deleted and made again, and the policy does not name it", "write the key policy again")
@@ -62,7 +66,11 @@ func otherIDs(m *Material, r *Report) {
 		}
 		for j := range k.Grants {
 			if text := deadGrant(&k.Grants[j], live); text != "" {
-				r.Add(m.grantPosition(k.Grants[j].GrantID, at), k.ARN, text, "make the grant again, and revoke this one")
+				where, ok := grants[k.Grants[j].GrantID]
+				if !ok {
+					where = at
+				}
+				r.Add(where, k.ARN, text, "make the grant again, and revoke this one")
 			}
 		}
 	}
@@ -86,22 +94,22 @@ func deadGrant(g *estate.Grant, live map[string]string) string {
 	return ""
 }
 
-// keyPosition returns where a key of the estate is written.
-func (m *Material) keyPosition(key string) finding.Position {
+// keyPositions returns where the keys are written, by ARN.
+func (m *Material) keyPositions() map[string]finding.Position {
+	at := map[string]finding.Position{}
 	for _, k := range m.Keys {
-		if k.ARN.String() == key || k.Name == key {
-			return k.Pos
-		}
+		at[k.ARN.String()] = k.Pos
 	}
-	return finding.Position{File: m.File}
+	return at
 }
 
-// grantPosition returns where a grant is written, or where its key is.
-func (m *Material) grantPosition(id string, otherwise finding.Position) finding.Position {
+// grantPositions returns where the grants are written, by id.
+func (m *Material) grantPositions() map[string]finding.Position {
+	at := map[string]finding.Position{}
 	for _, g := range m.Grants {
-		if g.ID == id && id != "" {
-			return g.Pos
+		if g.ID != "" {
+			at[g.ID] = g.Pos
 		}
 	}
-	return otherwise
+	return at
 }

@@ -40,11 +40,12 @@ func key118() Rule {
 // passingAdministrators reports key policies, whole as far as can be told, that only sessions and roles
 // which are about to go may change.
 func passingAdministrators(m *Material, r *Report) {
+	deleted := m.deletedRoles()
 	for _, p := range m.Policies {
 		if p.Kind != KeyPolicy || !p.Whole && !p.Standalone {
 			continue
 		}
-		if at := m.onlyPassing(p); at != nil {
+		if at := onlyPassing(p, deleted); at != nil {
 			r.add(at, at.s.Pos, "nobody but sessions and roles that do not stay may change this policy", "add the account principal with kms:*, or two roles that stay")
 		}
 	}
@@ -52,7 +53,7 @@ func passingAdministrators(m *Material, r *Report) {
 
 // onlyPassing returns the statement that gives the right to change the policy,
 // when all who have it are about to go.
-func (m *Material) onlyPassing(whole *Policy) *place {
+func onlyPassing(whole *Policy, deleted map[string]bool) *place {
 	var at *place
 	for i := range whole.Doc.Statements {
 		p := place{policy: whole, s: &whole.Doc.Statements[i], index: i}
@@ -63,7 +64,7 @@ func (m *Material) onlyPassing(whole *Policy) *place {
 			continue
 		}
 		for _, n := range p.principals() {
-			if !m.passing(n) {
+			if !passing(n, deleted) {
 				return nil
 			}
 		}
@@ -91,7 +92,7 @@ func (p *place) mayCover(action string) bool {
 }
 
 // passing reports whether a principal is known not to stay.
-func (m *Material) passing(n named) bool {
+func passing(n named, deleted map[string]bool) bool {
 	q, err := arn.ParsePrincipal(n.value.Text)
 	if n.group != "AWS" || err != nil || n.value.Kind != policy.StringValue {
 		return false
@@ -100,17 +101,18 @@ func (m *Material) passing(n named) bool {
 	case arn.AssumedRole, arn.FederatedUser, arn.UniqueID:
 		return true
 	case arn.Role:
-		return strings.HasPrefix(q.Path, "/aws-reserved/sso.amazonaws.com/") || m.deletes(q.Name)
+		return strings.HasPrefix(q.Path, "/aws-reserved/sso.amazonaws.com/") || deleted[q.Name]
 	}
 	return false
 }
 
-// deletes reports whether a command of the text deletes the role.
-func (m *Material) deletes(role string) bool {
+// deletedRoles returns the roles that commands of the text delete.
+func (m *Material) deletedRoles() map[string]bool {
+	roles := map[string]bool{}
 	for _, c := range m.Commands {
-		if w, ok := c.Value("--role-name"); ok && c.Is("iam", "delete-role") && w.Text == role {
-			return true
+		if w, ok := c.Value("--role-name"); ok && c.Is("iam", "delete-role") {
+			roles[w.Text] = true
 		}
 	}
-	return false
+	return roles
 }
