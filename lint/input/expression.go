@@ -42,6 +42,9 @@ func (r *reader) lower(n *source.Node) source.Node {
 			return source.Node{Kind: source.String, Pos: n.Pos, Text: text}
 		}
 	}
+	if name, arg := expression(n); name == "If" {
+		return replaced(n, r.lowerBranches(arg, r.lower))
+	}
 	c.Items, c.Fields = nil, nil
 	for i := range n.Items {
 		if !isNoValue(&n.Items[i]) {
@@ -63,8 +66,11 @@ func (r *reader) lower(n *source.Node) source.Node {
 
 // lowerStatements lowers what stands in statements, and not the statements.
 func (r *reader) lowerStatements(n *source.Node) source.Node {
-	name, _ := expression(n)
-	if name != "" && name != "If" {
+	switch name, arg := expression(n); name {
+	case "":
+	case "If":
+		return replaced(n, r.lowerBranches(arg, r.lowerStatements))
+	default:
 		return *n
 	}
 	if n.Kind != source.List {
@@ -77,6 +83,31 @@ func (r *reader) lowerStatements(n *source.Node) source.Node {
 			continue
 		}
 		c.Items = append(c.Items, r.lowerStatements(&n.Items[i]))
+	}
+	return c
+}
+
+// lowerBranches lowers what an Fn::If chooses from, and keeps all three parts
+// where they are.
+func (r *reader) lowerBranches(arg *source.Node, lower func(*source.Node) source.Node) source.Node {
+	c := *arg
+	c.Items = make([]source.Node, len(arg.Items))
+	for i := range arg.Items {
+		c.Items[i] = arg.Items[i]
+		if i > 0 && !isNoValue(&arg.Items[i]) {
+			c.Items[i] = lower(&arg.Items[i])
+		}
+	}
+	return c
+}
+
+// replaced returns an expression with another argument.
+func replaced(n *source.Node, arg source.Node) source.Node {
+	c := *n
+	if n.Kind == source.Intrinsic {
+		c.Items = []source.Node{arg}
+	} else {
+		c.Fields = []source.Field{{Name: n.Fields[0].Name, Pos: n.Fields[0].Pos, Value: arg}}
 	}
 	return c
 }

@@ -48,7 +48,7 @@ func span(text []byte) (n int, control bool) {
 }
 
 // longestExpression bounds the search for the end of an expression.
-const longestExpression = 4096
+const longestExpression = 2048
 
 func enclosed(text []byte, end string) int {
 	i := bytes.Index(text[2:min(len(text), longestExpression)], []byte(end))
@@ -60,12 +60,14 @@ func enclosed(text []byte, end string) int {
 
 // braced measures ${ … }, in which braces and quotes may stand.
 func braced(text []byte) int {
-	depth, quoted := 0, false
+	depth, quoted, call := 0, false, false
 	for i := 1; i < min(len(text), longestExpression); i++ {
 		switch c := text[i]; {
-		case c == '"' && depth > 1, c == '"' && bytes.IndexByte(text[1:i], '(') >= 0:
+		case c == '"' && (depth > 1 || call):
 			quoted = !quoted
 		case quoted:
+		case c == '(':
+			call = true
 		case c == '{':
 			depth++
 		case c == '}':

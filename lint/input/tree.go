@@ -15,7 +15,7 @@ func (r *reader) read() {
 
 // tree reads one document of JSON or YAML by what it is.
 func (r *reader) tree(n *source.Node) {
-	for _, is := range []func(*source.Node) bool{r.bare} {
+	for _, is := range []func(*source.Node) bool{r.ours, r.cloudFormation, r.kubernetes, r.ansible, r.grants, r.bare} {
 		if is(n) {
 			return
 		}
