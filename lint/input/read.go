@@ -139,6 +139,8 @@ type reader struct {
 	// template is set when placeholders were taken out before data was read, and
 	// fragment when brackets had to be put around it.
 	template, fragment bool
+	// given is what is known of the policy that the text may be.
+	given *rules.Policy
 	// lowered are the places of texts that stand for expressions of a template.
 	lowered map[source.Pos]bool
 }
@@ -150,7 +152,7 @@ func (r *reader) part(data []byte, at func(source.Pos) source.Pos) *reader {
 	if outer != nil {
 		place = func(p source.Pos) source.Pos { return outer(at(p)) }
 	}
-	return &reader{file: r.file, hint: r.hint, data: data, at: place, m: r.m, errs: r.errs}
+	return &reader{file: r.file, hint: r.hint, data: data, at: place, m: r.m, errs: r.errs, given: r.given}
 }
 
 // is notes what the file is; what was found first stays.

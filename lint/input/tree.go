@@ -8,14 +8,9 @@ import (
 	"github.com/keyreach/keyreach/lint/rules"
 )
 
-// read finds out what the text is, and reads it.
-func (r *reader) read() {
-	r.trees()
-}
-
 // tree reads one document of JSON or YAML by what it is.
 func (r *reader) tree(n *source.Node) {
-	for _, is := range []func(*source.Node) bool{r.ours, r.cloudFormation, r.kubernetes, r.ansible, r.grants, r.bare} {
+	for _, is := range []func(*source.Node) bool{r.ours, r.plan, r.configuration, r.cloudFormation, r.kubernetes, r.ansible, r.grants, r.bare} {
 		if is(n) {
 			return
 		}
@@ -30,7 +25,12 @@ func (r *reader) bare(n *source.Node) bool {
 		return false
 	}
 	tree := r.lower(n)
-	p := r.policy(&tree, rules.Policy{Standalone: n.Kind == source.String || document && n.Field("Version") != nil && n.Field("Statement") != nil})
+	of := rules.Policy{Standalone: true}
+	if r.given != nil {
+		of = *r.given
+	}
+	of.Standalone = of.Standalone && (n.Kind == source.String || document && n.Field("Version") != nil && n.Field("Statement") != nil)
+	p := r.policy(&tree, of)
 	if p == nil {
 		return mayHoldPolicy(n)
 	}
