@@ -51,6 +51,9 @@ func (m *marks) fence(n *ast.FencedCodeBlock) {
 	}
 }
 
+// firstCommand tells a block of commands, before which comments may stand.
+var firstCommand = regexp.MustCompile(`\A(?:[ \t]*(?:#[^\n]*)?\r?\n)*[ \t]*(?:[$%❯#][ \t]+)?(?:sudo[ \t]+)?aws[ \t]+[a-z]`)
+
 // programs are languages in which a block that begins with a brace is no JSON.
 var programs = []string{"python", "js", "javascript", "ts", "typescript", "go", "java", "ruby", "rb", "diff", "jinja", "jinja2", "csharp", "c"}
 
@@ -62,7 +65,9 @@ func (m *marks) anything(p piece, name string) {
 	case "sh":
 		m.r.script(p, block{language: "sh", headings: m.path()})
 	default:
-		m.r.code(p, "", m.path())
+		if !firstCommand.MatchString(p.text) {
+			m.r.code(p, "", m.path())
+		}
 		if oneCommand.MatchString(p.text) {
 			m.r.script(p, block{headings: m.path(), strict: true})
 		}

@@ -7,6 +7,7 @@ import (
 
 	"mvdan.cc/sh/v3/syntax"
 
+	"github.com/keyreach/keyreach/finding"
 	"github.com/keyreach/keyreach/internal/source"
 	"github.com/keyreach/keyreach/lint/rules"
 )
@@ -26,23 +27,25 @@ type pendingWord struct {
 	option  string
 	word    *rules.Word
 	value   value
-	at      int // where the command's statement begins
+	block   *block
 }
 
 // use notes the words of a command that are JSON or name files.
-func (r *reader) use(c *rules.Command, values []value, origins []origin) {
-	at := r.offset(c.Pos.Line, c.Pos.Column)
+func (r *reader) use(b *block, c *rules.Command, values []value, origins []origin) {
 	for _, o := range origins {
 		v := values[o.word]
 		word := &c.Options[o.option].Values[o.value]
 		if v.piece = v.cut(o.cut, len(v.text)); v.json() || v.file != "" || fileName(word.Text) != "" {
-			r.words = append(r.words, pendingWord{command: c, option: c.Options[o.option].Name, word: word, value: v, at: at})
+			r.words = append(r.words, pendingWord{command: c, option: c.Options[o.option].Name, word: word, value: v, block: b})
 		}
 	}
 }
 
 // offset is the reverse of place.
-func (r *reader) offset(line, column int) int { return r.lines[line-1] + column - 1 }
+func (r *reader) offset(at finding.Position) int { return r.lines[at.Line-1] + at.Column - 1 }
+
+// stdin is the file by which the CLI is told to read its standard input.
+const stdin = "/dev/stdin"
 
 // fileName returns the name of the file that a word of the CLI has read, or
 // nothing.
@@ -55,15 +58,37 @@ func fileName(text string) string {
 	return ""
 }
 
+// maxShown is how many files of a text are looked through for a name.
+const maxShown = 500
+
 // part notes a text of another language, and the file that it is.
 func (r *reader) part(p piece, name, language string, headings []string, at int) {
 	if language == "" {
 		language = languageOf(name, p.text)
 	}
-	r.out.Parts = append(r.out.Parts, Part{Name: name, Language: language, Text: p.text, At: r.locator(p), Headings: headings})
-	if name != "" {
-		r.shown = append(r.shown, shown{name: path.Clean(name), part: len(r.out.Parts) - 1, at: at})
+	i := r.add(p, Part{Name: name, Language: language, Headings: headings})
+	if name != "" && len(r.shown) < maxShown {
+		r.shown = append(r.shown, shown{name: path.Clean(name), part: i, at: at})
 	}
+}
+
+// add adds a part, unless the same place is one already, and returns its index.
+func (r *reader) add(p piece, part Part) int {
+	at := p.offset(0)
+	i, known := r.partAt[at]
+	if !known {
+		i = len(r.out.Parts)
+		r.partAt[at] = i
+		part.Text, part.At = p.text, r.locator(p)
+		r.out.Parts = append(r.out.Parts, part)
+	}
+	if known && r.out.Parts[i].Name == "" {
+		r.out.Parts[i].Name = part.Name
+	}
+	if r.out.Parts[i].Use == nil {
+		r.out.Parts[i].Use, r.out.Parts[i].Option = part.Use, part.Option
+	}
+	return i
 }
 
 // files takes up what a statement writes into files.
@@ -80,8 +105,8 @@ func (w *walker) files(s *syntax.Stmt, values []value, command *rules.Command) {
 		}
 		name := w.target(s, first, values)
 		if name == "" && command != nil {
-			name = "/dev/stdin"
-			at = w.r.offset(command.Pos.Line, command.Pos.Column)
+			name = stdin
+			at = w.r.offset(command.Pos)
 		}
 		w.document(w.r.heredoc(w.u, redirect), name, first, at)
 	}
@@ -114,13 +139,16 @@ func (w *walker) target(s *syntax.Stmt, first string, values []value) string {
 	return ""
 }
 
-// pipedFile names the here-document of cat <<EOF | tee FILE.
-func (w *walker) pipedFile(stmts []*syntax.Stmt) {
+// pipedFile names the here-document of cat <<EOF | tee FILE, and of cat <<EOF |
+// aws ….
+func (w *walker) pipedFile(stmts []*syntax.Stmt, end *rules.Pipe) {
 	last := stmts[len(stmts)-1]
 	call, ok := last.Cmd.(*syntax.CallExpr)
 	if !ok || len(call.Args) == 0 {
 		return
 	}
+	from, _ := w.u.span(stmts[0])
+	at := w.u.raw.offset(from)
 	values := make([]value, len(call.Args))
 	for i, a := range call.Args {
 		values[i] = w.r.expand(w.u, a)
@@ -129,12 +157,14 @@ func (w *walker) pipedFile(stmts []*syntax.Stmt) {
 	if name == "" {
 		name = w.out(last)
 	}
+	if end.Command != nil {
+		name, at = stdin, w.r.offset(end.Command.Pos)
+	}
 	n := len(w.r.out.Parts)
 	for _, redirect := range stmts[0].Redirs {
 		if redirect.Hdoc != nil && name != "" && n > 0 && w.r.out.Parts[n-1].Name == "" {
-			from, _ := w.u.span(stmts[0])
 			w.r.out.Parts[n-1].Name = name
-			w.r.shown = append(w.r.shown, shown{name: path.Clean(name), part: n - 1, at: w.u.raw.offset(from)})
+			w.r.shown = append(w.r.shown, shown{name: path.Clean(name), part: n - 1, at: at})
 		}
 	}
 }
@@ -153,7 +183,7 @@ func (w *walker) document(p piece, name, first string, at int) {
 		w.r.code(p, strings.TrimRight(first, "0123456789."), w.s.headings)
 	case language == "sh" || first == "bash" || first == "sh" || first == "ssh":
 		if w.s.depth < maxHeredocs {
-			if w.r.script(p, block{language: "sh", headings: w.s.headings, depth: w.s.depth + 1}) {
+			if w.r.script(p, block{language: file, headings: w.s.headings, depth: w.s.depth + 1}) {
 				w.r.collectNew()
 			}
 		}
@@ -183,7 +213,7 @@ func (r *reader) resolve() {
 			r.inline(w)
 			continue
 		}
-		s := r.find(file, w.at)
+		s := r.find(file, r.offset(w.command.Pos))
 		if s == nil {
 			continue
 		}
@@ -194,28 +224,27 @@ func (r *reader) resolve() {
 		if !s.read {
 			s.read = true
 			if part.Language == "json" || part.Language == "yaml" {
-				s.node = tree(part)
+				s.node = tree(part.Text, part.At)
 			}
 		}
 		w.word.JSON = s.node
 	}
 }
 
-func tree(part *Part) *source.Node {
-	n, _, err := source.Parse([]byte(part.Text))
+func tree(text string, at func(source.Pos) source.Pos) *source.Node {
+	n, _, err := source.Parse([]byte(text))
 	if err != nil {
 		return nil
 	}
-	n.Relocate(part.At)
+	n.Relocate(at)
 	return n
 }
 
 // inline reads a word that is JSON itself. A policy is a part of its own too.
 func (r *reader) inline(w *pendingWord) {
-	part := Part{Language: "json", Text: w.value.text, At: r.locator(w.value.piece), Use: w.command, Option: w.option}
-	w.word.JSON = tree(&part)
-	if strings.Contains(part.Text, `"Statement"`) || strings.Contains(w.option, "policy") {
-		r.out.Parts = append(r.out.Parts, part)
+	w.word.JSON = tree(w.value.text, r.locator(w.value.piece))
+	if strings.Contains(w.value.text, `"Statement"`) || strings.Contains(w.option, "policy") {
+		r.add(w.value.piece, Part{Language: "json", Headings: w.block.headings, Use: w.command, Option: w.option})
 	}
 }
 
@@ -223,7 +252,10 @@ func (r *reader) inline(w *pendingWord) {
 // first one after it. A name without its directory will do where one file alone
 // has it.
 func (r *reader) find(name string, at int) *shown {
-	if s := r.nearest(at, func(s *shown) bool { return s.name == name }); s != nil || name == "/dev/stdin" {
+	if name == stdin {
+		return r.nearest(at, func(s *shown) bool { return s.name == stdin && s.at == at })
+	}
+	if s := r.nearest(at, func(s *shown) bool { return s.name == name }); s != nil {
 		return s
 	}
 	var full string

@@ -24,7 +24,7 @@ func (r *reader) looseJSON(data []byte) []span {
 	looked := 0
 	text := string(data)
 	for at := 0; at < len(text); {
-		end := at + strings.IndexByte(text[at:]+"\n", '\n')
+		end := lineEnd(text, at)
 		line := text[at:end]
 		trimmed := strings.TrimLeft(line, " \t")
 		next := end + 1

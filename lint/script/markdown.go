@@ -46,14 +46,17 @@ var container = regexp.MustCompile(`^[ \t]*(?:>|[-*+][ \t]|\d{1,9}[.)][ \t])`)
 // nested finds a line that begins more quotes and lists than are read.
 func nested(text string) (at int, deep bool) {
 	for at < len(text) {
-		end := at + strings.IndexByte(text[at:]+"\n", '\n')
+		end := lineEnd(text, at)
 		line := text[at:end]
 		for n := 0; ; n++ {
 			m := container.FindString(line)
 			if m == "" {
 				break
 			}
-			if n > maxQuotes && strings.Trim(line, "-*_ \t\r") != "" {
+			if n > maxQuotes {
+				if strings.Trim(line, "-*_ \t\r") == "" {
+					break // a rule across the page
+				}
 				return at, true
 			}
 			line = line[len(m):]

@@ -24,6 +24,9 @@ var (
 	more   = regexp.MustCompile(`^[ \t]*>[ \t]`)
 )
 
+// masking takes the place of what the parser is not to see.
+const masking = 1
+
 // mask returns the text as the parser is given it.
 func mask(text string) string {
 	b := []byte(text)
@@ -74,7 +77,7 @@ func isBlank(text string, from, to int) bool {
 func maskBlank(b []byte) {
 	for i, c := range b {
 		if c == '<' || c == '>' || c == ' ' || c == '|' {
-			b[i] = 1
+			b[i] = masking
 		}
 	}
 }
@@ -93,7 +96,7 @@ func isConsole(language string) bool {
 // the command after each does. There is none where the block is a script.
 func prompts(text, language string) (lines, commands []int) {
 	for at := 0; at < len(text); {
-		end := at + strings.IndexByte(text[at:]+"\n", '\n')
+		end := lineEnd(text, at)
 		line := text[at:end]
 		if m := prompt.FindStringSubmatchIndex(line); m != nil && m[2] < len(line) {
 			lines, commands = append(lines, at), append(commands, at+m[2])

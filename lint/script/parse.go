@@ -16,6 +16,9 @@ type block struct {
 	depth    int  // how many here-documents it stands in
 }
 
+// file is the language of a whole file of commands, which has no prompts.
+const file = "file"
+
 // script is a text of commands, cut into what parses.
 type script struct {
 	block
@@ -37,7 +40,7 @@ func (r *reader) script(p piece, b block) bool {
 	s := &script{block: b}
 	masked := mask(p.text)
 	var lines, commands []int
-	if b.language != "sh" || b.strict {
+	if b.language != file {
 		lines, commands = prompts(p.text, b.language)
 	}
 	if len(lines) > 0 {
@@ -54,6 +57,9 @@ func (r *reader) script(p piece, b block) bool {
 
 // session reads the commands after prompts and leaves out what they print.
 func (r *reader) session(s *script, p piece, masked string, lines, commands []int) {
+	if strings.TrimSpace(masked[:lines[0]]) != "" {
+		r.parse(s, p.cut(0, lines[0]), masked[:lines[0]])
+	}
 	for i, from := range commands {
 		end := len(masked)
 		if i+1 < len(lines) {
@@ -132,7 +138,7 @@ func broken(text string, at int) int {
 		case ' ', '\t', '\r', '\n', ';':
 			at++
 		case '#':
-			at += strings.IndexByte(text[at:]+"\n", '\n')
+			at = lineEnd(text, at)
 		default:
 			return at
 		}
@@ -151,8 +157,7 @@ func (r *reader) eachLine(s *script, p piece, masked string, at int) {
 var oneCommand = regexp.MustCompile(`(?:^|[\s(|;])aws\s+[a-z-]`)
 
 // line reads the line at an offset with those that it goes on in, and returns
-// where the next one begins. Of a line that does not parse the part before the
-// error is taken.
+// where the next one begins.
 func (r *reader) line(s *script, p piece, masked string, at int) int {
 	end := at
 	for {
@@ -170,15 +175,41 @@ func (r *reader) line(s *script, p piece, masked string, at int) int {
 	if !oneCommand.MatchString(text) {
 		return end
 	}
-	stmts, err := statements(text, false)
-	if len(stmts) == 0 && err != nil {
-		var fault syntax.ParseError
-		if errors.As(err, &fault) {
-			stmts, _ = statements(text[:min(int(fault.Pos.Offset()), len(text))], false)
-		}
-	}
+	stmts := r.mend(text)
 	if len(stmts) > 0 {
 		s.units = append(s.units, &unit{raw: p.cut(at, end), stmts: stmts})
 	}
 	return end
+}
+
+// maxMends is how many signs of one line are masked to make it parse.
+const maxMends = 8
+
+// mend parses one line. The sign at which that fails is masked: a quote that
+// nothing closes, a bracket around what may be left out. If that does not help,
+// what stands before it is taken.
+func (r *reader) mend(text string) []*syntax.Stmt {
+	b := []byte(text)
+	for range maxMends {
+		stmts, err := statements(string(b), false)
+		if err == nil || r.budget < 0 {
+			return stmts
+		}
+		r.budget -= len(b)
+		var fault syntax.ParseError
+		if !errors.As(err, &fault) {
+			return stmts
+		}
+		at := int(fault.Pos.Offset())
+		if at >= len(b) || b[at] == masking || b[at] == '\n' {
+			break
+		}
+		b[at] = masking
+	}
+	stmts, err := statements(text, false)
+	var fault syntax.ParseError
+	if len(stmts) == 0 && errors.As(err, &fault) {
+		stmts, _ = statements(text[:min(int(fault.Pos.Offset()), len(text))], false)
+	}
+	return stmts
 }

@@ -74,7 +74,8 @@ func (b *builder) put(text string, from int) {
 
 // copy appends a part of another piece.
 func (b *builder) copy(p *piece, from, to int) {
-	for i := range p.runs {
+	first := sort.Search(len(p.runs), func(i int) bool { return p.runs[i].at > from }) - 1
+	for i := max(first, 0); i < len(p.runs) && p.runs[i].at < to; i++ {
 		r := &p.runs[i]
 		end := len(p.text)
 		if i+1 < len(p.runs) {
@@ -90,6 +91,14 @@ func (b *builder) copy(p *piece, from, to int) {
 			b.add(p.text[start:end], r.from+start-r.at)
 		}
 	}
+}
+
+// lineEnd returns where the line ends that an offset is in.
+func lineEnd(text string, at int) int {
+	if n := strings.IndexByte(text[at:], '\n'); n >= 0 {
+		return at + n
+	}
+	return len(text)
 }
 
 // lineStarts returns the offset at which each line of a text begins.

@@ -55,7 +55,7 @@ func Shell(file string, data []byte) (*Parsed, error) {
 	if at, deep := tooDeep(p.text); deep {
 		return nil, &source.SyntaxError{Pos: r.pos(at), Text: "commands stand too deeply inside one another: no such script is read"}
 	}
-	r.script(p, block{language: "sh"})
+	r.script(p, block{language: file})
 	return r.finish(), nil
 }
 

@@ -30,7 +30,7 @@ const (
 // maxExpanded how much is put in altogether.
 const (
 	maxValue    = 64 << 10
-	maxExpanded = 16 << 20
+	maxExpanded = 4 << 20
 )
 
 // collect finds where variables are set.
@@ -58,7 +58,7 @@ func (r *reader) collectFrom(u *unit, stmt *syntax.Stmt) {
 			}
 		case *syntax.WordIter:
 			if n.Name != nil {
-				r.variable(n.Name.Value).sets++
+				r.variable(n.Name.Value).sets += 2 // one value after the other
 			}
 		case *syntax.Assign:
 			if prefix[n] || n.Naked || n.Name == nil {
@@ -103,10 +103,9 @@ func (r *reader) collectRead(u *unit, stmt *syntax.Stmt) {
 		}
 		v := r.variable(name)
 		v.sets++
-		v.unit = u
 		for _, redirect := range stmt.Redirs {
 			if redirect.Hdoc != nil {
-				v.hdoc = redirect
+				v.unit, v.hdoc = u, redirect
 			}
 		}
 	}
@@ -117,17 +116,13 @@ func asks(u *unit, w *syntax.Word) bool {
 	found := false
 	syntax.Walk(w, func(n syntax.Node) bool {
 		if sub, ok := n.(*syntax.CmdSubst); ok {
-			found = found || strings.Contains(u.source(sub), "aws ")
+			from, to := u.span(sub)
+			found = found || strings.Contains(u.raw.text[from:min(to, from+maxShownCode)], "aws ")
+			return false
 		}
 		return !found
 	})
 	return found
-}
-
-// source returns a node as it was written.
-func (u *unit) source(n syntax.Node) string {
-	from, to := u.span(n)
-	return u.raw.text[from:to]
 }
 
 // span returns where a node begins and ends, within the text.
@@ -139,7 +134,7 @@ func (u *unit) span(n syntax.Node) (from, to int) {
 // value returns what a variable holds when it is set once, to a text.
 func (r *reader) value(name string) (value, bool) {
 	v := r.vars[name]
-	if v == nil || v.sets != 1 || v.state == busy {
+	if v == nil || v.sets != 1 || v.state == busy || v.value == nil && v.hdoc == nil {
 		return value{}, false
 	}
 	if v.state == fresh {

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"slices"
 	"strings"
 
 	"mvdan.cc/sh/v3/syntax"
@@ -58,7 +59,7 @@ func (w *walker) stmt(s *syntax.Stmt, in where) *rules.Pipe {
 		return w.binary(c, in)
 	case *syntax.DeclClause:
 		for _, a := range c.Args {
-			w.substitutions(a, in)
+			w.assign(a, in)
 		}
 	case *syntax.TimeClause:
 		return w.stmt(c.Stmt, in)
@@ -103,16 +104,31 @@ func (w *walker) ifClause(c *syntax.IfClause, in where) {
 
 // binary reads pipes and lists. Pipes are told to both ends.
 func (w *walker) binary(c *syntax.BinaryCmd, in where) *rules.Pipe {
-	switch c.Op {
-	case syntax.OrStmt:
-		w.stmt(c.X, where{guarded: true})
-		w.stmt(c.Y, where{guarded: true})
-	case syntax.AndStmt:
-		looks := w.looks([]*syntax.Stmt{c.X})
-		w.stmt(c.X, where{guarded: in.guarded})
-		w.stmt(c.Y, where{guarded: in.guarded || looks})
-	default:
+	if c.Op != syntax.OrStmt && c.Op != syntax.AndStmt {
 		w.pipe(c, in)
+		return nil
+	}
+	// The list leans to the left: its first command stands deepest.
+	var list []*syntax.BinaryCmd
+	first := c.X
+	for list = append(list, c); ; {
+		inner, ok := first.Cmd.(*syntax.BinaryCmd)
+		if !ok || inner.Op != syntax.OrStmt && inner.Op != syntax.AndStmt {
+			break
+		}
+		list, first = append(list, inner), inner.X
+	}
+	slices.Reverse(list)
+	stmts := []*syntax.Stmt{first}
+	for _, b := range list {
+		stmts = append(stmts, b.Y)
+	}
+	looks := in.guarded
+	for i, s := range stmts {
+		// What fails before || is no end, and what stands after it is done only then.
+		or := i < len(list) && list[i].Op == syntax.OrStmt || i > 0 && list[i-1].Op == syntax.OrStmt
+		w.stmt(s, where{guarded: looks || or})
+		looks = looks || i < len(list) && w.looks([]*syntax.Stmt{s})
 	}
 	return nil
 }
@@ -152,8 +168,12 @@ func (w *walker) pipe(c *syntax.BinaryCmd, in where) {
 		}
 		on = &rules.Pipe{Words: ends[i].Words, Command: ends[i].Command, Next: on}
 	}
-	w.pipedFile(stmts)
+	w.pipedFile(stmts, ends[len(ends)-1])
 }
+
+// maxLooks bounds the work of looking into conditions, which may stand inside
+// one another.
+const maxLooks = 2_000_000
 
 // looks reports whether a condition looks at what is there: by an AWS command,
 // at the output of one, at whether a variable or file is empty, or at whether
@@ -162,6 +182,9 @@ func (w *walker) looks(cond []*syntax.Stmt) bool {
 	found := false
 	for _, s := range cond {
 		syntax.Walk(s, func(n syntax.Node) bool {
+			if w.r.looked++; w.r.looked > maxLooks {
+				return false
+			}
 			switch n := n.(type) {
 			case *syntax.Lit:
 				switch n.Value {
@@ -200,10 +223,22 @@ func (w *walker) substitutions(n syntax.Node, in where) {
 	})
 }
 
+// assign reads the commands in the value of a variable, and the policy that it
+// may be.
+func (w *walker) assign(a *syntax.Assign, in where) {
+	w.substitutions(a, in)
+	if a.Value == nil {
+		return
+	}
+	if v := w.r.expand(w.u, a.Value); v.json() && strings.Contains(v.text, `"Statement"`) {
+		w.r.part(v.piece, "", "json", w.s.headings, v.at)
+	}
+}
+
 // call reads a simple command.
 func (w *walker) call(s *syntax.Stmt, c *syntax.CallExpr, in where) *rules.Pipe {
 	for _, a := range c.Assigns {
-		w.substitutions(a, in)
+		w.assign(a, in)
 	}
 	values := make([]value, 0, len(c.Args))
 	for _, a := range c.Args {
@@ -220,7 +255,7 @@ func (w *walker) call(s *syntax.Stmt, c *syntax.CallExpr, in where) *rules.Pipe 
 		command.Out = w.out(s)
 		end.Command = command
 		w.r.out.Commands = append(w.r.out.Commands, command)
-		w.r.use(command, values, origins)
+		w.r.use(&w.s.block, command, values, origins)
 	}
 	w.files(s, values, command)
 	return end

@@ -51,8 +51,18 @@ func (r *reader) expand(u *unit, w *syntax.Word) value {
 		e.part(p, bare)
 	}
 	v := value{piece: e.b.piece(), at: at, unknown: e.unknown, quoted: e.quoted}
-	v.unknown = v.unknown || policy.HasPlaceholder(v.text) && !v.json()
+	v.unknown = v.unknown || !v.json() && open(v.text)
 	return v
+}
+
+// maxShownCode is how long a substitution may be that stands in a word as it was
+// written; longer ones are named only.
+const maxShownCode = 4 << 10
+
+// open reports whether a person still fills in a part of a word.
+func open(text string) bool {
+	return strings.HasPrefix(text, "[-") || strings.Contains(text, "...") || strings.Contains(text, "…") || strings.Contains(text, "XXXX") || strings.Contains(text, "xxxx") ||
+		policy.HasPlaceholder(text)
 }
 
 // single handles words that are one variable or one command's output, which
@@ -75,8 +85,11 @@ func (r *reader) single(u *unit, w *syntax.Word) (value, bool) {
 			return v, true
 		}
 		b := builder{}
-		from, to := u.span(part)
-		b.copy(&u.raw, from, to)
+		if from, to := u.span(part); to-from <= maxShownCode {
+			b.copy(&u.raw, from, to)
+		} else {
+			b.put("${…}", u.raw.offset(from))
+		}
 		return value{piece: b.piece(), unknown: true}, true
 	}
 	return value{}, false
@@ -131,6 +144,7 @@ func (e *expander) part(p syntax.WordPart, q quoting) {
 	from, to := e.u.span(p)
 	switch p := p.(type) {
 	case *syntax.Lit:
+		e.unknown = e.unknown || strings.IndexByte(p.Value, masking) >= 0
 		e.literal(from, to, q)
 	case *syntax.SglQuoted:
 		e.quoted = true
@@ -250,12 +264,17 @@ func (r *reader) heredoc(u *unit, redirect *syntax.Redirect) piece {
 		}
 	}
 	p := e.b.piece()
+	// The parser counts the end word in.
+	last := strings.LastIndexByte(p.text, '\n') + 1
+	if end := r.expand(u, redirect.Word).text; strings.TrimRight(strings.TrimLeft(p.text[last:], "\t"), "\r") == end {
+		p = p.cut(0, last)
+	}
 	if redirect.Op != syntax.DashHdoc {
 		return p
 	}
 	b := builder{}
 	for at := 0; at < len(p.text); {
-		end := at + strings.IndexByte(p.text[at:]+"\n", '\n') + 1
+		end := lineEnd(p.text, at) + 1
 		for at < len(p.text) && p.text[at] == '\t' {
 			at++
 		}
