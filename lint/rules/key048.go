@@ -71,9 +71,6 @@ func takesCopies(v *estate.Resource) bool {
 
 func vaultKey(m *Material, r *Report, v *estate.Resource, k *Key) {
 	at := k.Pos
-	if at.File == "" {
-		at.File = m.File
-	}
 	if k.Manager == "AWS" {
 		r.AddAs(finding.Warning, at, v.ID, "the vault takes copies of other accounts and is under the AWS managed key "+k.Name+
 			": what is in it can never be copied on to another account", "give the copies a vault under a customer managed key")

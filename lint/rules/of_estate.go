@@ -8,7 +8,6 @@ import (
 
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/estate"
-	"github.com/keyreach/keyreach/finding"
 	"github.com/keyreach/keyreach/internal/source"
 	"github.com/keyreach/keyreach/policy"
 )
@@ -34,6 +33,12 @@ func OfEstate(e *estate.Estate) *Material {
 	}
 	for i := range e.Resources {
 		o.resource(&e.Resources[i])
+	}
+	for _, k := range m.Keys {
+		k.Pos.File = m.File
+	}
+	for _, g := range m.Grants {
+		g.Pos.File = m.File
 	}
 	return m
 }
@@ -72,13 +77,13 @@ func (o *ofEstate) key(k *estate.Key) {
 	}
 	o.Keys = append(o.Keys, key)
 	for i := range k.Grants {
-		o.Grants = append(o.Grants, grantOf(k, &k.Grants[i], finding.Position{File: key.Pos.File}))
+		o.Grants = append(o.Grants, grantOf(k, &k.Grants[i]))
 	}
 }
 
-func grantOf(k *estate.Key, g *estate.Grant, at finding.Position) *Grant {
+func grantOf(k *estate.Key, g *estate.Grant) *Grant {
 	out := &Grant{
-		Pos: at, ID: g.GrantID, Name: g.Name, Key: k.ARN, Grantee: g.GranteePrincipal, Retiring: g.RetiringPrincipal,
+		ID: g.GrantID, Name: g.Name, Key: k.ARN, Grantee: g.GranteePrincipal, Retiring: g.RetiringPrincipal,
 		Operations: g.Operations, Issuer: g.IssuingAccount, FromAWS: true,
 	}
 	if g.GranteeServicePrincipal != "" && out.Grantee == "" {
