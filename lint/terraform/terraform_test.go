@@ -439,6 +439,8 @@ func TestHostileTextEndsSoon(t *testing.T) {
 		"a circle":   "locals {\n a = local.b\n b = local.a\n}\nresource \"aws_kms_key\" \"k\" {\n policy = local.a\n}\n",
 		"doubling":   double + "}\nresource \"aws_iam_policy\" \"p\" {\n policy = jsonencode({Statement = local.a59})\n}\n",
 		"long texts": "locals {\n a = \"" + strings.Repeat("x", 1000) + "\"\n b = join(local.a, [for i in [1,2,3,4,5,6,7,8,9] : join(local.a, [for j in [1,2,3,4,5,6,7,8,9] : local.a])])\n}\nresource \"a\" \"b\" {\n x = local.b\n}\n",
+		"numbers":    "locals {\n a = [" + strings.Repeat("1,", 250_000) + "]\n}\n",
+		"copies":     "resource \"a\" \"b\" {\n" + strings.Repeat("dynamic \"s\" {\n for_each = [1, 2, 3, 4, 5, 6, 7, 8, 9]\n content {\n", 9) + strings.Repeat("}\n}\n", 9) + "}\n",
 		"JSON":       strings.Repeat(`{"resource":`, 100_000),
 	} {
 		t.Run(name, func(t *testing.T) {
