@@ -16,6 +16,9 @@ const maxCopies = 100
 // under their type, which is how Terraform's own JSON shows them.
 func (e *evaluator) body(b *hclsyntax.Body, at source.Pos) source.Node {
 	n := source.Node{Kind: source.Map, Pos: at}
+	if e.work++; e.work > maxWork {
+		return n
+	}
 	attributes := make([]*hclsyntax.Attribute, 0, len(b.Attributes))
 	for _, a := range b.Attributes {
 		attributes = append(attributes, a)

@@ -27,7 +27,7 @@ func document(body *source.Node) (doc source.Node, whole bool) {
 	for _, s := range statements {
 		list.Items = append(list.Items, statement(s))
 	}
-	whole = true
+	whole = body.Field("dynamic") == nil // the JSON syntax has such blocks under their own name
 	for _, name := range []string{"source_json", "override_json", "source_policy_documents", "override_policy_documents"} {
 		if v := given(body, name); v != nil && !holdsNothing(v) {
 			whole = false

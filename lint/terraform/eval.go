@@ -89,6 +89,8 @@ func (e *evaluator) pos(at int) source.Pos {
 
 func (e *evaluator) at(r hcl.Range) source.Pos { return e.pos(r.Start.Byte) }
 
+var harmless = strings.NewReplacer(`"`, "'", `\`, "/", "{", "(", "}", ")", "\x00", "", ":", "…", "?", "…", "*", "…")
+
 // written is the source of an expression on one line, fit to stand in ${…},
 // within a JSON string and within an ARN: colons and wildcards are not its own.
 func (e *evaluator) written(r hcl.Range) string {
@@ -99,7 +101,7 @@ func (e *evaluator) written(r hcl.Range) string {
 	}
 	s := string(e.text.src[from:min(to, from+most)])
 	s = strings.Join(strings.Fields(s), " ")
-	return strings.ToValidUTF8(strings.NewReplacer(`"`, "'", `\`, "/", "{", "(", "}", ")", "\x00", "", ":", "…", "?", "…", "*", "…").Replace(s), "")
+	return strings.ToValidUTF8(harmless.Replace(s), "")
 }
 
 // unknown is the value of an expression that cannot be worked out.
@@ -160,8 +162,8 @@ func (e *evaluator) literal(x *hclsyntax.LiteralValueExpr) source.Node {
 	case v.Type() == cty.Bool:
 		n.Kind, n.Text = source.Bool, strconv.FormatBool(v.True())
 	case v.Type() == cty.Number:
-		n.Kind, n.Text = source.Number, v.AsBigFloat().Text('f', -1)
-		if len(n.Text) > 40 {
+		n.Kind, n.Text = source.Number, e.written(x.SrcRange)
+		if !isNumber(n.Text) {
 			return e.unknown(x.SrcRange)
 		}
 	case v.Type() == cty.String:
@@ -170,6 +172,14 @@ func (e *evaluator) literal(x *hclsyntax.LiteralValueExpr) source.Node {
 		return e.unknown(x.SrcRange)
 	}
 	return n
+}
+
+// isNumber recognises what is written alike in HCL and JSON. Working a literal
+// out and writing it again takes longer than reading the file.
+func isNumber(text string) bool {
+	digits := strings.TrimLeft(text, "0123456789.")
+	return text != "" && digits == "" && len(text) <= 40 && text[0] != '.' && text[len(text)-1] != '.' &&
+		strings.Count(text, ".") <= 1 && (text[0] != '0' || len(text) == 1 || text[1] == '.')
 }
 
 func (e *evaluator) object(x *hclsyntax.ObjectConsExpr) source.Node {

@@ -77,9 +77,15 @@ func (g *gatherer) ofKey(b *block, p *rules.Policy) {
 			return
 		}
 	}
-	if k != nil {
-		k.Policy, p.Key = p, k.ARN
+	if k == nil {
+		return
 	}
+	if g.tied[p] && p.Key != k.ARN {
+		p.Key = arn.ARN{} // the policy of several keys
+	} else {
+		p.Key = k.ARN
+	}
+	k.Policy, g.tied[p] = p, true
 }
 
 // alias notes the names of keys, once all keys are known.

@@ -21,14 +21,26 @@ type gatherer struct {
 	// that became a policy, by address and kind.
 	used   map[string]bool
 	placed map[string]*rules.Policy
-	keys   map[string]*rules.Key // by address
+	seen   map[site]*rules.Policy
+	// anywhere holds where policies were read, whatever they were read as.
+	anywhere map[source.Pos]bool
+	keys     map[string]*rules.Key  // by address
+	tied     map[*rules.Policy]bool // key policies whose key is known
+}
+
+// site is a place where a policy stands, and what it was read as. A policy in a
+// local value may be that of several resources.
+type site struct {
+	at   source.Pos
+	kind rules.Kind
 }
 
 // material makes material of everything that the module declares.
 func (m *module) material(format string) *rules.Material {
 	g := &gatherer{
 		module: m, out: &rules.Material{File: m.file}, blocks: map[string]*block{}, resources: map[*block]*rules.Resource{},
-		used: map[string]bool{}, placed: map[string]*rules.Policy{}, keys: map[string]*rules.Key{},
+		used: map[string]bool{}, placed: map[string]*rules.Policy{}, seen: map[site]*rules.Policy{},
+		anywhere: map[source.Pos]bool{}, keys: map[string]*rules.Key{}, tied: map[*rules.Policy]bool{},
 	}
 	for _, address := range m.linked {
 		g.used[address] = true
@@ -49,6 +61,11 @@ func (m *module) material(format string) *rules.Material {
 		g.alias(&m.blocks[i])
 		g.policiesOf(&m.blocks[i])
 	}
+	for i := range m.blocks {
+		if b := &m.blocks[i]; len(holders(b)) == 0 && b.typ != "aws_iam_policy_document" {
+			g.search(b.address(), &b.body, 0)
+		}
+	}
 	g.unplaced()
 	g.attach()
 	return g.out
@@ -60,8 +77,7 @@ func (g *gatherer) place(at source.Pos) finding.Position {
 
 // policiesOf gathers the policies that a resource has, or refers to.
 func (g *gatherer) policiesOf(b *block) {
-	hs := holders(b)
-	for _, h := range hs {
+	for _, h := range holders(b) {
 		p := g.policy(b, b.body.Field(h.argument), h.kind)
 		if p == nil {
 			continue
@@ -75,9 +91,6 @@ func (g *gatherer) policiesOf(b *block) {
 				p.Role = plain(b.body.Field("name"))
 			}
 		}
-	}
-	if len(hs) == 0 && b.typ != "aws_iam_policy_document" {
-		g.search(b.address(), &b.body, 0)
 	}
 }
 
@@ -136,6 +149,10 @@ func (g *gatherer) read(v *source.Node, owner string, kind rules.Kind, whole boo
 		g.fail(syntax.Pos, "the policy of "+owner+" is no JSON: "+syntax.Text)
 		return nil
 	}
+	at := site{v.Pos, kind}
+	if p := g.seen[at]; p != nil && v.Pos.Line > 0 && v.Kind == source.Map {
+		return p
+	}
 	doc, found, err := policy.FromNode(g.file, v)
 	if err != nil {
 		var refused *policy.Error
@@ -159,6 +176,8 @@ func (g *gatherer) read(v *source.Node, owner string, kind rules.Kind, whole boo
 			p.Whole = false // it may say anything
 		}
 	}
+	g.seen[at] = p
+	g.anywhere[v.Pos] = true
 	g.out.Policies = append(g.out.Policies, p)
 	return p
 }
@@ -185,6 +204,9 @@ func (g *gatherer) search(owner string, n *source.Node, depth int) {
 		return
 	}
 	if isPolicy(n) {
+		if g.anywhere[n.Pos] {
+			return
+		}
 		g.read(n, owner, contentKind(n), false)
 		return
 	}

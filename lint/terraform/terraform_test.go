@@ -283,6 +283,55 @@ resource "aws_kms_grant" "g" {
 	}
 }
 
+func TestAPolicyInALocalIsReadOnce(t *testing.T) {
+	t.Parallel()
+	m := read(t, `
+locals {
+  policy = jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", Principal = "*", Action = "kms:*", Resource = "*" }] })
+}
+provider "aws" {
+  region = "eu-west-1"
+}
+provider "aws" {
+  alias  = "us"
+  region = "us-east-1"
+}
+resource "aws_kms_key" "here" {
+  policy = local.policy
+}
+resource "aws_kms_key" "there" {
+  provider = aws.us
+  policy   = local.policy
+}`)
+	if got := show(m); got != "aws_kms_key.here kind 1 whole true | 3:62 Allow [kms:*] [*] *" {
+		t.Errorf("got\n%s", got)
+	}
+	if m.Policies[0].Key.Region != "" || m.Keys[1].ARN.Region != "us-east-1" || m.Keys[1].Policy != m.Policies[0] {
+		t.Errorf("the policy is of a key in %q, the second key in %q", m.Policies[0].Key.Region, m.Keys[1].ARN.Region)
+	}
+}
+
+func TestTheRulesExamplesInTerraform(t *testing.T) {
+	t.Parallel()
+	ran := 0
+	for _, rule := range rules.All() {
+		for i, list := range [][]rules.Example{rule.Fires, rule.Silent} {
+			for _, x := range list {
+				if x.Name != "main.tf" {
+					continue
+				}
+				ran++
+				if n := len(rules.Check(read(t, x.Text), []rules.Rule{rule})); (n > 0) != (i == 0) {
+					t.Errorf("%s finds %d in\n%s", rule.ID, n, x.Text)
+				}
+			}
+		}
+	}
+	if ran == 0 {
+		t.Error("no rule has an example in Terraform")
+	}
+}
+
 func TestABrokenBlockDoesNotHideTheOthers(t *testing.T) {
 	t.Parallel()
 	m, err := terraform.Read("main.tf", []byte(`resource "aws_kms_key" "a" {
@@ -390,6 +439,8 @@ func TestHostileTextEndsSoon(t *testing.T) {
 		"a circle":   "locals {\n a = local.b\n b = local.a\n}\nresource \"aws_kms_key\" \"k\" {\n policy = local.a\n}\n",
 		"doubling":   double + "}\nresource \"aws_iam_policy\" \"p\" {\n policy = jsonencode({Statement = local.a59})\n}\n",
 		"long texts": "locals {\n a = \"" + strings.Repeat("x", 1000) + "\"\n b = join(local.a, [for i in [1,2,3,4,5,6,7,8,9] : join(local.a, [for j in [1,2,3,4,5,6,7,8,9] : local.a])])\n}\nresource \"a\" \"b\" {\n x = local.b\n}\n",
+		"numbers":    "locals {\n a = [" + strings.Repeat("1,", 250_000) + "]\n}\n",
+		"copies":     "resource \"a\" \"b\" {\n" + strings.Repeat("dynamic \"s\" {\n for_each = [1, 2, 3, 4, 5, 6, 7, 8, 9]\n content {\n", 9) + strings.Repeat("}\n}\n", 9) + "}\n",
 		"JSON":       strings.Repeat(`{"resource":`, 100_000),
 	} {
 		t.Run(name, func(t *testing.T) {
