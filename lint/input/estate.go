@@ -6,6 +6,7 @@ import (
 
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/internal/source"
+	"github.com/keyreach/keyreach/lint/rules"
 )
 
 // ours reads the files that are Keyreach's own: an estate, or the routes.
@@ -33,6 +34,7 @@ func (r *reader) ours(n *source.Node) bool {
 		return true
 	}
 	r.m.Estate = e
+	r.take(rules.OfEstate(e))
 	return true
 }
 
