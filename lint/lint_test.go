@@ -267,7 +267,7 @@ func TestWhoIsOutside(t *testing.T) {
   {"Effect": "Deny", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*", "Condition": {"StringEquals": {"aws:PrincipalAccount": "222222222222"}}},
   {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::333333333333:role/Writer"}, "Action": ["kms:Encrypt", "kms:PutKeyPolicy"], "Resource": "*"}
 ]}`
-	m, _, err := input.Read("key-policy.json", []byte(policy))
+	m, err := input.Read("key-policy.json", []byte(policy))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,6 +26,11 @@ type Material struct {
 	Estate *estate.Estate
 }
 
+// Empty reports whether there is nothing to look at.
+func (m *Material) Empty() bool {
+	return len(m.Policies)+len(m.Grants)+len(m.Keys)+len(m.Resources)+len(m.Commands)+len(m.Prose)+len(m.Code) == 0 && m.Estate == nil
+}
+
 // Kind says what a policy is attached to, which decides what it means.
 type Kind uint8
 

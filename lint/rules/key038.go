@@ -1,0 +1,46 @@
+package rules
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/keyreach/keyreach/awsfacts"
+	"github.com/keyreach/keyreach/finding"
+)
+
+// nearlyAll is how many in a hundred of the grants that a key may have are
+// worth a warning.
+const nearlyAll = 80
+
+func key038() Rule {
+	return Rule{
+		ID: "KEY038", Severity: finding.Warning,
+		Title: "a key has nearly all the grants that it may have",
+		Text: "A customer managed key may have 50,000 grants. EBS makes one for each volume that is attached, other services in a like way; " +
+			"at the quota CreateGrant fails with LimitExceededException, and instances no longer start.",
+		Fix:   "Revoke grants that nobody uses, or spread what is encrypted over several keys.",
+		Page:  "https://docs.aws.amazon.com/kms/latest/developerguide/resource-limits.html",
+		Check: manyGrants,
+		// A text with forty thousand grants would be no example; the test builds one.
+	}
+}
+
+// manyGrants counts the grants that AWS showed of each key.
+func manyGrants(m *Material, r *Report) {
+	first, count := map[string]*Grant{}, map[string]int{}
+	for _, g := range m.Grants {
+		if !g.FromAWS || g.Key == "" {
+			continue
+		}
+		if count[g.Key]++; count[g.Key] == 1 {
+			first[g.Key] = g
+		}
+	}
+	most := awsfacts.Limits().GrantsPerKey
+	for _, key := range slices.Sorted(maps.Keys(count)) {
+		if n := count[key]; n*100 >= most*nearlyAll {
+			r.Add(first[key].Pos, key, fmt.Sprintf("the key has %d of the %d grants that it may have", n, most), "revoke grants that nobody uses, or use further keys")
+		}
+	}
+}
