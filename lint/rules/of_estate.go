@@ -77,7 +77,7 @@ func (m *Material) placeOf(name string) finding.Position {
 // vaults. All of them are whole. What AWS wrote itself is left out: the policies
 // of its managed keys, its managed policies, those of service-linked roles.
 func OfEstate(e *estate.Estate) *Material {
-	m := &Material{Estate: e}
+	m := &Material{Estate: e, Format: "estate"}
 	o := ofEstate{Material: m}
 	for i := range e.Keys {
 		o.key(&e.Keys[i])
