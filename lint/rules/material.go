@@ -24,6 +24,9 @@ type Material struct {
 	// Estate is the estate that the text is or that was given with it; nil when
 	// there is none.
 	Estate *estate.Estate
+	// Places says where the estate has its keys, grants and resources, by ARN or
+	// id; empty when it was not read from a text.
+	Places map[string]finding.Position
 }
 
 // Empty reports whether there is nothing to look at.
