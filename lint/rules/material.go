@@ -125,6 +125,10 @@ type Command struct {
 	Out string
 	// Script numbers the scripts of the text; commands of one block share it.
 	Script int
+	// Headings are those above the command, outermost first, and Comment the lines
+	// of comment right above it, on one line.
+	Headings []string
+	Comment  string
 	// Guarded is set where the script looks first whether the thing is there, or
 	// goes on when the command fails.
 	Guarded bool
