@@ -11,7 +11,9 @@ import (
 // Material is everything in one text that a rule can look at. What is not
 // known is empty, and a rule that needs it stays silent.
 type Material struct {
-	File      string
+	File string
+	// Format is what the text is, as messages name it: key policy, Terraform.
+	Format    string
 	Policies  []*Policy
 	Grants    []*Grant
 	Keys      []*Key
@@ -49,6 +51,9 @@ type Policy struct {
 	// Whole is set when the document is known to be the whole policy: what it does
 	// not say nobody says. A statement shown by itself is a fragment.
 	Whole bool
+	// Standalone is set when the document is a text of its own, with Version and
+	// Statement: probably the whole policy, though nothing proves it.
+	Standalone bool
 	// Key is the key of a key policy as far as it is known: its account, Region or
 	// partition may stand there alone.
 	Key arn.ARN
