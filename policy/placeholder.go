@@ -272,7 +272,3 @@ func insert(spans [][2]int, span [2]int) [][2]int {
 	}
 	return append(spans, span)
 }
-
-// HasPlaceholder reports whether a text holds something that somebody still has
-// to fill in. The reader sets Value.Unknown by it.
-func HasPlaceholder(text string) bool { return hasPlaceholder(text) }

@@ -73,7 +73,7 @@ func managedInDRS(m *Material, r *Report, shared bool) {
 			continue
 		}
 		if value, n := digText(res.Body, "ebs_encryption"); value == "DEFAULT" {
-			r.AddAs(severity, m.nodeAt(n.Pos), res.Type+"."+res.Name, text, fix)
+			r.AddAs(severity, m.nodeAt(n.Pos), res.Name, text, fix)
 		}
 	}
 }

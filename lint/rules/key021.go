@@ -59,7 +59,7 @@ func managedKeyChange(m *Material, r *Report) {
 			continue
 		}
 		if id, n := digText(res.Body, "key_id"); n != nil && isManagedAlias(id) {
-			r.Add(m.nodeAt(n.Pos), res.Type+"."+res.Name, id+" is an AWS managed key: it takes no policy and no grant of yours", "use a customer managed key")
+			r.Add(m.nodeAt(n.Pos), res.Name, id+" is an AWS managed key: it takes no policy and no grant of yours", "use a customer managed key")
 		}
 	}
 	for _, s := range m.sentences() {

@@ -37,7 +37,7 @@ func asymmetricForData(m *Material, r *Report) {
 			if res == k.Resource || !storesData(res.Type) || !names(res, k) {
 				continue
 			}
-			r.Add(res.Pos, res.Type+"."+res.Name, "it is encrypted under "+k.Name+", which is "+why, "use a symmetric encryption key")
+			r.Add(res.Pos, res.Name, "it is encrypted under "+k.Name+", which is "+why, "use a symmetric encryption key")
 		}
 	}
 	asymmetricInScript(m, r)
@@ -69,10 +69,12 @@ func names(res *Resource, k *Key) bool {
 	if k.Resource == nil {
 		return k.ARN.Resource != "" && mentions(res.Body, k.ARN.String())
 	}
+	// A reference is kept as ${aws_kms_key.x.arn}, ${Key} or ${Key.Arn}.
+	name := k.Resource.Name
 	if strings.HasPrefix(k.Resource.Format, "terraform") {
-		return mentions(res.Body, k.Resource.Type+"."+k.Resource.Name+".")
+		return mentions(res.Body, name+".")
 	}
-	return mentions(res.Body, k.Resource.Name)
+	return mentions(res.Body, "${"+name+"}") || mentions(res.Body, "${"+name+".")
 }
 
 // asymmetricInScript looks for a script that makes one key, and uses it for

@@ -3,9 +3,13 @@ package rules
 import (
 	"fmt"
 	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/policy"
 )
 
 func key030() Rule {
@@ -46,7 +50,7 @@ func policyTooLong(m *Material, r *Report) {
 			continue
 		}
 		// What is written is longer by its white space; that much is sure.
-		text := p.Doc.Canonical()
+		text := p.Doc.AppendJSON(nil)
 		at := p.Doc.Position(p.Doc.Pos)
 		switch n := len(text); {
 		case n > most:
@@ -54,9 +58,10 @@ func policyTooLong(m *Material, r *Report) {
 		case n*10 > most*8:
 			r.AddAs(finding.Warning, at, p.Owner, fmt.Sprintf("the policy has at least %d bytes of the %d that KMS takes", n, most), "merge statements and principals before it is full")
 		}
-		for _, c := range string(text) {
-			if c > 0xff || c < 0x20 && c != '\t' && c != '\n' && c != '\r' || c == 0x7f {
-				r.Add(at, p.Owner, fmt.Sprintf("the policy has the character %q: KMS takes ASCII and Latin-1 only", c), "write it in plain letters")
+		for _, v := range knownTexts(p.Doc) {
+			if i := strings.IndexFunc(v.Text, refused); i >= 0 {
+				c, _ := utf8.DecodeRuneInString(v.Text[i:])
+				r.Add(p.Doc.Position(v.Pos), p.Owner, fmt.Sprintf("the policy has the character %q: KMS takes ASCII and Latin-1 only", c), "write it in plain letters")
 				break
 			}
 		}
@@ -68,4 +73,32 @@ func policyTooLong(m *Material, r *Report) {
 				"replace the statement that has the Sid, and look at the length before writing")
 		}
 	}
+}
+
+// refused reports whether KMS refuses a character in a key policy.
+func refused(c rune) bool {
+	return c > 0xff || c < 0x20 && c != '\t' && c != '\n' && c != '\r' || c == 0x7f
+}
+
+// knownTexts returns the texts of a policy that hold nothing unknown.
+func knownTexts(d *policy.Document) []policy.Value {
+	var all []policy.Value
+	if d.ID != nil {
+		all = append(all, *d.ID)
+	}
+	for i := range d.Statements {
+		s := &d.Statements[i]
+		if s.Sid != nil {
+			all = append(all, *s.Sid)
+		}
+		if s.Resource != nil {
+			all = append(all, s.Resource.Values...)
+		}
+		for j := range s.Conditions {
+			for k := range s.Conditions[j].Keys {
+				all = append(all, s.Conditions[j].Keys[k].Values.Values...)
+			}
+		}
+	}
+	return slices.DeleteFunc(all, func(v policy.Value) bool { return v.Unknown })
 }

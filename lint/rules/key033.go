@@ -52,7 +52,7 @@ func bucketByAlias(m *Material, r *Report) {
 			keys = dig(res.Body, "BucketEncryption", "ServerSideEncryptionConfiguration", "ServerSideEncryptionByDefault", "KMSMasterKeyID")
 		}
 		for _, n := range keys {
-			aliasOfBucket(m, r, shared, n, res.Type+"."+res.Name)
+			aliasOfBucket(m, r, shared, n, res.Name)
 		}
 	}
 }

@@ -26,7 +26,7 @@ func key036() Rule {
 }
 
 var (
-	grantAdvice = regexp.MustCompile(`\b(use|create|creating|make|issue|issuing|add|set up|need)\b.{0,40}\b(kms )?(key )?grants?\b`)
+	grantAdvice = regexp.MustCompile(`\b(use|using|create|creating|make|making|issue|issuing|add|adding|set up)\b.{0,20}\b(kms |key )+grants?\b|\b(create|creating|make|making|issue|issuing|add|adding|set up)\b (a |one |the |new )?grants?\b`)
 	grantNamed  = regexp.MustCompile(`\bgrants?\b.{0,60}\bnames?\b|\bnames?\b.{0,60}\bgrants?\b|--name\b|\bidempoten`)
 )
 
@@ -79,7 +79,7 @@ func sameGrants(m *Material, r *Report) {
 // name is what gets left out. Once is enough.
 func grantsUntold(m *Material, r *Report) {
 	for _, s := range m.sentences() {
-		if !grantAdvice.MatchString(s.text) || s.denies() || !strings.Contains(s.text+s.under, "kms") || strings.Contains(s.text, "kms:") {
+		if !grantAdvice.MatchString(s.text) || s.denies() || !strings.Contains(s.text+s.under, "kms") || strings.Contains(s.text, "kms:") || strings.Contains(s.text, "services") {
 			continue
 		}
 		r.AddAs(finding.Info, s.at, "", "grants are to be made, and nothing shows how: without a name every retry makes another one",

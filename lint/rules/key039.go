@@ -49,7 +49,7 @@ func replicasApart(m *Material, r *Report) {
 	}
 	for _, res := range m.Resources {
 		if res.Type == "aws_kms_replica_key" && len(dig(res.Body, "policy")) == 0 && !policyOfItsOwn(m, res) {
-			r.AddAs(finding.Warning, res.Pos, res.Type+"."+res.Name, "the replica gets the default key policy, not that of the primary", "give it the policy")
+			r.AddAs(finding.Warning, res.Pos, res.Name, "the replica gets the default key policy, not that of the primary", "give it the policy")
 		}
 	}
 	replicaClaims(m, r)
@@ -59,7 +59,7 @@ func replicasApart(m *Material, r *Report) {
 
 func policyOfItsOwn(m *Material, res *Resource) bool {
 	return slices.ContainsFunc(m.Resources, func(other *Resource) bool {
-		return other.Type == "aws_kms_key_policy" && mentions(other.Body, res.Type+"."+res.Name+".")
+		return other.Type == "aws_kms_key_policy" && mentions(other.Body, res.Name+".")
 	})
 }
 

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"regexp"
 	"strings"
 
@@ -34,6 +35,7 @@ var (
 	restoreShared  = regexp.MustCompile(`\brestor(e|ing)\b.{0,30}\bshared (encrypted |rds |db )*snapshots?\b|\brestor(e|ing)\b.{0,40}\bdirectly\b.{0,30}\bshared\b`)
 	shareSnapshot  = regexp.MustCompile(`\bshar(e|ed|ing)\b.{0,50}\bsnapshots?\b`)
 	automatedTold  = regexp.MustCompile(`\bautomat(ed|ic) (db |rds )?(snapshots?|backups?)\b|\bmanual (db |rds )?snapshots?\b`)
+	copyUnderKey   = regexp.MustCompile(`\bcop(y|ying)\b.{0,40}\bsnapshot\b.{0,20}\b(with|under|using)\b.{0,30}\b(key|cmk)\b`)
 	copyBefore     = regexp.MustCompile(`\bcop(y|ied|ying)\b`)
 )
 
@@ -47,7 +49,7 @@ func unsharable(m *Material, r *Report) {
 	if !m.says(aboutRDS) || !encrypted {
 		return
 	}
-	told := m.says(automatedTold)
+	var shared, copied *sentence
 	for _, s := range m.sentences() {
 		switch {
 		case s.denies():
@@ -55,10 +57,15 @@ func unsharable(m *Material, r *Report) {
 			r.Add(s.at, "", "an automated snapshot cannot be shared", "copy it to a manual snapshot first")
 		case restoreShared.MatchString(s.text) && !copyBefore.MatchString(s.text) && !strings.HasPrefix(s.text, "although") && !conditional.MatchString(s.text):
 			r.Add(s.at, "", "a shared encrypted snapshot cannot be restored as it is", "copy it in the account that restores, then restore the copy")
-		case !told && shareSnapshot.MatchString(s.text):
-			told = true
-			r.AddAs(finding.Info, s.at, "", "only manual snapshots can be shared: an automated one is copied first, which the text does not say", "say that automated snapshots are copied first")
+		case shareSnapshot.MatchString(s.text) && shared == nil:
+			shared = &s
 		}
+		if copyUnderKey.MatchString(s.text) && !s.denies() && copied == nil {
+			copied = &s
+		}
+	}
+	if at := cmp.Or(copied, shared); shared != nil && !m.says(automatedTold) {
+		r.AddAs(finding.Info, at.at, "", "only manual snapshots can be shared: an automated one is copied first, which the text does not say", "say that automated snapshots are copied first")
 	}
 }
 

@@ -42,7 +42,7 @@ func hostageBackup(m *Material, r *Report) {
 		}
 		foreignKeyOfCopy(c, r)
 	}
-	if m.says(encryption) && m.says(outlive) && m.shares() && !m.says(ownedThere) {
+	if m.says(encryption) && m.says(outlive) && m.shares() && !ownedKeyTold(m) {
 		for _, s := range m.sentences() {
 			if copyShared.MatchString(s.text) && !s.denies() && !notACopyStep.MatchString(s.text) {
 				r.Add(s.at, "", "the copy is to outlive the source account, and nothing says that it is made under a key of the account it is in: under the source's key it is lost with it",
@@ -74,4 +74,15 @@ func foreignKeyOfCopy(c *Command, r *Report) {
 			"use a key of account "+here)
 		return
 	}
+}
+
+// ownedKeyTold reports whether the text names a key of the account that keeps
+// the copy. A key that is shared with that account is none.
+func ownedKeyTold(m *Material) bool {
+	for _, s := range m.sentences() {
+		if ownedThere.MatchString(s.text) && !strings.Contains(s.text, "shared cmk") && !strings.Contains(s.text, "shared key") && !strings.Contains(s.text, "shared kms key") {
+			return true
+		}
+	}
+	return false
 }

@@ -40,7 +40,7 @@ func keyWithoutRetain(m *Material, r *Report) {
 			}
 		case "aws_kms_key":
 			if res.Format == "terraform" && len(dig(res.Body, "lifecycle", "prevent_destroy")) == 0 && len(dig(res.Whole, "lifecycle", "prevent_destroy")) == 0 {
-				r.AddAs(finding.Info, res.Pos, res.Type+"."+res.Name, "destroying the configuration schedules the deletion of the key", "add lifecycle { prevent_destroy = true }")
+				r.AddAs(finding.Info, res.Pos, res.Name, "destroying the configuration schedules the deletion of the key", "add lifecycle { prevent_destroy = true }")
 			}
 		}
 	}

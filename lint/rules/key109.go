@@ -52,7 +52,7 @@ func versionsStay(m *Material, r *Report) {
 			}
 		case "aws_s3_bucket_lifecycle_configuration":
 			if n := onlyCurrent(dig(res.Body, "rule"), "expiration", "noncurrent_version_expiration"); n != nil && versionedBucket(m, res) {
-				r.Add(m.nodeAt(n.Pos), res.Type+"."+res.Name, versionsText("the bucket"), "add noncurrent_version_expiration")
+				r.Add(m.nodeAt(n.Pos), res.Name, versionsText("the bucket"), "add noncurrent_version_expiration")
 			}
 		}
 	}

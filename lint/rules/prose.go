@@ -55,7 +55,7 @@ var denial = regexp.MustCompile(`\b(not|cannot|never|neither|nor|avoid|stop|with
 func (s sentence) denies() bool { return denial.MatchString(s.text) }
 
 var (
-	betweenAccounts = regexp.MustCompile(`\b(cross|multi|multiple|inter)[- ]?accounts?\b|\b(target|backup|destination|another|other|second|recovery|consumer|foreign|different|staging) accounts?\b|\bshar(e|ed|es|ing)\b.{0,60}\b(accounts?|snapshots?|amis?|images?|org|organization)\b`)
+	betweenAccounts = regexp.MustCompile(`\b(cross|multi|multiple|inter)[- ]?accounts?\b|\bacross (aws )?accounts\b|\b(target|backup|destination|another|other|second|recovery|consumer|foreign|different|staging) accounts?\b|\bshar(e|ed|es|ing)\b.{0,60}\b(accounts?|snapshots?|amis?|images?|org|organization)\b`)
 	aboutDRS        = regexp.MustCompile(`\b(drs|elastic disaster recovery)\b`)
 	aboutRDS        = regexp.MustCompile(`\b(rds|aurora|db (cluster )?snapshots?|database snapshots?)\b`)
 )
