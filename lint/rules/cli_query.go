@@ -16,6 +16,9 @@ type queryCheck struct {
 	deep int
 	bad  []badMember
 	lost bool // the rest of the expression cannot be followed
+	// each is set when what was read last stands for every item of a list; a pipe
+	// makes that one list again.
+	each bool
 }
 
 // checkQuery returns the names of a --query that the answer does not have.
@@ -56,6 +59,9 @@ func (q *queryCheck) pipes(s *awsfacts.Shape) *awsfacts.Shape {
 		if strings.HasPrefix(q.text[q.at:], "||") || q.next("|") == "" {
 			break
 		}
+		if q.each && got != nil {
+			got = &awsfacts.Shape{Name: got.Name, Type: "list", Elem: &awsfacts.Member{Shape: got}}
+		}
 		got = q.logic(got)
 	}
 	return got
@@ -80,6 +86,7 @@ func (q *queryCheck) logic(s *awsfacts.Shape) *awsfacts.Shape {
 
 // chain reads a.b[0].c.
 func (q *queryCheck) chain(s *awsfacts.Shape) *awsfacts.Shape {
+	q.each = false
 	got := q.head(s)
 	for !q.lost {
 		q.space()
@@ -214,14 +221,17 @@ func (q *queryCheck) bracket(s *awsfacts.Shape) *awsfacts.Shape {
 	switch c := q.text[q.at]; {
 	case c == ']':
 		q.at++
+		q.each = true
 		return elem
 	case c == '?':
 		q.at++
 		q.pipes(elem)
 		q.want("]")
+		q.each = true
 		return elem
 	case c == '*' && strings.HasPrefix(q.text[q.at:], "*]"):
 		q.at += 2
+		q.each = true
 		return elem
 	case c == '-' || c == ':' || c >= '0' && c <= '9':
 		end := strings.IndexByte(q.text[q.at:], ']')
@@ -229,6 +239,7 @@ func (q *queryCheck) bracket(s *awsfacts.Shape) *awsfacts.Shape {
 			q.lost = true
 			return nil
 		}
+		q.each = q.each || strings.Contains(q.text[q.at:q.at+end], ":")
 		q.at += end + 1
 		return elem
 	}

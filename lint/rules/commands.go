@@ -48,6 +48,15 @@ func (c *Command) told() bool {
 	return false
 }
 
+// mentioned reports whether a command stands as code within a sentence, where
+// people leave away what is not the point.
+func (m *Material) mentioned(c *Command) bool {
+	return slices.ContainsFunc(m.Prose, func(p *Prose) bool {
+		const lines = 30 // a paragraph is shorter
+		return p.Pos.Line <= c.Pos.Line && c.Pos.Line < p.Pos.Line+lines && strings.Contains(p.Text, "`"+c.name())
+	})
+}
+
 // region returns the Region that the command names.
 func (c *Command) region() string {
 	r, _ := c.known("--region")

@@ -32,8 +32,8 @@ func key024() Rule {
 
 func otherRegion(m *Material, r *Report) {
 	for _, c := range m.Commands {
-		if c.Service == "rds" && strings.HasPrefix(c.Operation, "copy-") {
-			continue // KEY045 tells that
+		if c.Service == "rds" && strings.HasPrefix(c.Operation, "copy-") || strings.HasPrefix(c.Service, "s3") {
+			continue // KEY045 tells that; and the Region of a bucket may be another
 		}
 		region := c.region()
 		for _, o := range c.keys() {
@@ -142,7 +142,7 @@ func oneVia(c *condition) string {
 
 var (
 	keyWithSource = regexp.MustCompile(`\b(cmk|kms key|customer[- ]managed key|encryption key|key)\b.{0,60}\bregions?\b.{0,30}\b(source|protected|original|production|on-?prem\w*) (instances?|servers?|machines?|volumes?|workloads?|regions?)\b|\b(source|protected) (instances?|servers?|machines?|volumes?)('s?)? regions?\b.{0,60}\b(cmk|key)\b|\b(cmk|key)\b.{0,40}\bsource (instances?'?s?|servers?'?s?|region'?s?) region\b|\b(cmk|key)\b.{0,40}\bin the source region\b`)
-	rightRegion   = regexp.MustCompile(`\bstaging\b|\btarget region\b|\brecovery region\b|\bdrs region\b`)
+	rightRegion   = regexp.MustCompile(`\bstaging\b|\bto which\b|\breplicat\w+ (to|into)\b|\btarget region\b|\brecovery region\b|\bdrs region\b`)
 )
 
 func sourceRegionClaim(m *Material, r *Report) {

@@ -38,7 +38,7 @@ func unnamedGrant(m *Material, r *Report) {
 			continue
 		}
 		shown, lines[c.Pos.Line] = true, true
-		if !c.has("--name") && !c.told() && len(c.Options) > 0 {
+		if !c.has("--name") && !c.told() && len(c.Options) > 0 && !m.mentioned(c) {
 			r.Add(c.Pos, c.name(), "the grant has no name: every further run makes another grant", "add --name")
 		}
 	}

@@ -31,7 +31,7 @@ func key045() Rule {
 
 // The sentences of this rule and of KEY046 and KEY047.
 var (
-	copyShared   = regexp.MustCompile(`\b(copy|copying|duplicate)\b.{0,30}\bshared\b.{0,20}\b(rds |db |encrypted )*snapshots?\b`)
+	copyShared   = regexp.MustCompile(`\b(copy|copying|duplicate)\b.{0,30}\bshared\b.{0,20}\b(rds |db |encrypted )*snapshots?\b|\bcopy(ing)?\b.{0,30}\bsnapshots?\b.{0,20}\bshared (with|by|from)\b|\bcopy(ing)?\b.{0,30}\bsnapshots?\b.{0,10}\b(that|which) (was|were|is|are) shared\b`)
 	withKey      = regexp.MustCompile(`\b(with|under|using|by|specify\w*|choos\w+|select\w*|pick\w*)\b.{0,40}\b(key|cmk)s?\b|kms-?key-?id`)
 	encryption   = regexp.MustCompile(`encrypt|\bcmk\b|\bkms\b`)
 	notACopyStep = regexp.MustCompile(`^(after|once|when|as soon as)\b`)

@@ -29,7 +29,7 @@ func key047() Rule {
 }
 
 var (
-	outlive     = regexp.MustCompile(`\b(los(e|es|ing|t)|loss of|compromis\w+|delet\w+|destroy\w*|hack\w*|wiped?|gone)\b.{0,40}\baccounts?\b|\baccounts?\b.{0,30}\b(is|are|gets?|was) (lost|compromised|deleted|destroyed|gone|hacked|wiped)\b`)
+	outlive     = regexp.MustCompile(`\b(los(e|es|ing|t)|loss of|compromis\w+|delet\w+|destroy\w*|hack\w*|wiped?|gone)\b.{0,40}\baccounts?\b|\baccounts?\b.{0,30}\b(is|are|gets?|was|be|been|becomes?) (lost|compromised|deleted|destroyed|gone|hacked|wiped)\b`)
 	ownedThere  = regexp.MustCompile(`\bown (kms |cmk|customer|encryption |key)|\b(key|cmk)\b.{0,30}\b(of|in|owned by|from|created in|that belongs to) (the|that|our|this|your) (own |second |other )?(backup|target|destination|recovery|copying|second|other)?\s?account\b|\b(backup|target|destination|recovery|copying|second|other) account's (own )?(kms |customer )?(managed )?key|\btarget-owned\b`)
 	carefree    = regexp.MustCompile(`\bno (key|keys) (management )?(burden|hassle|overhead|worr\w+)\b|\bno key management\b|\b(keys?) (can never|cannot|can't|never) (be|get) lost\b|\bnothing to manage\b|\bno (personal )?keys? to (manage|lose)\b`)
 	keyLossTold = regexp.MustCompile(`\bpending deletion\b|\bdeletion (window|protection)\b|\bscheduled? (for )?(key )?deletion\b|\b(second|another|other|separate) account\b|\boff-?account\b`)

@@ -33,6 +33,7 @@ func key053() Rule {
 			{"script.sh", "aws ec2 run-instances --image-id ami-0abcd --count 1 --associate-public-ip-address --no-cli-pager\n"},
 			{"script.sh", "aws s3 cp a.txt s3://bucket/ --sse aws:kms\naws ec2 wait snapshot-completed --snapshot-ids snap-1\n"},
 			{"script.sh", "aws kms put-key-policy --cli-input-json file://put.json\n"},
+			{"guide.md", "Then call `aws kms put-key-policy --policy file://p.json` for the key.\n"},
 		},
 	}
 }
@@ -55,7 +56,9 @@ func unknownNames(m *Material, r *Report) {
 			unknownOperation(c, api, r)
 		case op != nil:
 			unknownOptions(m, c, op, r)
-			missingOptions(c, op, r)
+			if !m.mentioned(c) {
+				missingOptions(c, op, r)
+			}
 			unknownInQuery(c, op, r)
 		}
 	}

@@ -38,7 +38,7 @@ func bareDiagnosis(m *Material, r *Report) {
 	kms := m.says(keyIsIt)
 	for _, s := range m.sentences() {
 		switch {
-		case !kms || evidence.MatchString(s.text) || possible.MatchString(s.text):
+		case !kms || evidence.MatchString(s.text) || possible.MatchString(s.text) || aside.MatchString(s.text):
 		case onlyCause.MatchString(s.text) && keyIsIt.MatchString(s.text):
 			r.Add(s.at, "", "one cause is named for all of these, and none of them is shown to have it: a control policy, the caller's own policies, a grant, the key's state or its Region give the same errors",
 				"name the principal that was refused and the kind of policy that the message ends with")
@@ -48,6 +48,10 @@ func bareDiagnosis(m *Material, r *Report) {
 		}
 	}
 }
+
+// aside is a sentence in which a reason is given for something else than a
+// failure.
+var aside = regexp.MustCompile(`\breason (is )?why\b|\b(for|the) (this|that|the same|same) reason\b`)
 
 // possible marks a sentence that offers a cause among others.
 var possible = regexp.MustCompile(`\b(may|might|could|can be|possibl[ey]|one of|often|sometimes|usually|likely|common(ly)?|if|not (all|always|every))\b`)

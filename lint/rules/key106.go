@@ -32,7 +32,7 @@ func notRepeatable(m *Material, r *Report) {
 		case "describe-key", "list-aliases", "delete-alias":
 			looked[c.Script] = true
 		}
-		if c.Guarded || looked[c.Script] || told[c.Script] || c.told() {
+		if c.Guarded || looked[c.Script] || told[c.Script] || c.told() || m.mentioned(c) {
 			continue
 		}
 		switch {
