@@ -87,7 +87,7 @@ func TestClaimsInProse(t *testing.T) {
 		{"KEY104", kms, "A Lambda adds the statement to new keys that are tagged Backup.", false},
 		{"KEY104", kms, "AWS Backup automatically creates grants on the key.", false},
 		{"KEY047", rds, "If the production account is lost, the backup must open. Copy the shared snapshot there.", true},
-		{"KEY047", rds, "Should the account be compromised we still have it. Then copy the shared snapshot.", true},
+		{"KEY047", rds, "Should the account be compromised we still have the backup. Then copy the shared snapshot.", true},
 		{"KEY047", rds, "Copy the shared snapshot there. We use a CMK of the backup account in case we lose an account.", false},
 		{"KEY043", drs, "Add your KMS key to the launch template.", true},
 		{"KEY043", drs, "Edit the EC2 launch template and choose the encryption key.", true},
@@ -98,6 +98,10 @@ func TestClaimsInProse(t *testing.T) {
 		{"KEY036", kms, "Use KMS grants for the service-linked role.", true},
 		{"KEY036", kms, "The policy grants access to the key.", false},
 		{"KEY036", kms, "Create a grant with a name so retries are idempotent.", false},
+		{"KEY024", drs, "The source key stays in the source region.", false},
+		{"KEY057", kms, "Many assume that rotation re-encrypts old data.", false},
+		{"KEY003", drs, "The service rejects servers, choosing the default EBS key for them.", false},
+		{"KEY101", kms, "None of them refused a single call because of a key policy.", false},
 	} {
 		n := 0
 		for _, f := range rules.Check(read(t, "guide.md", "# "+c.heading+"\n\n"+c.text+"\n"), rules.All()) {

@@ -51,7 +51,7 @@ func managedKeyShared(m *Material, r *Report) {
 	}
 }
 
-var telling = regexp.MustCompile(`\b(whether|check|fails?|error|cannot|problem|because|was|were|are encrypted|is encrypted|will (now )?be encrypted|(that|which) (use|uses|using))\b`)
+var telling = regexp.MustCompile(`\b(whether|check|reject\w*|fails?|error|cannot|problem|because|was|were|are encrypted|is encrypted|will (now )?be encrypted|(that|which) (use|uses|using))\b`)
 
 // describes reports whether a sentence tells what is the case, or what fails,
 // where an advice would tell what to do.

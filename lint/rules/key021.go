@@ -20,10 +20,12 @@ func key021() Rule {
 		Fires: []Example{
 			{"script.sh", "aws kms put-key-policy --key-id alias/aws/ebs --policy-name default --policy file://p.json\n"},
 			{"guide.md", "Edit the key policy of the aws/ebs key and add the target account.\n"},
+			{"guide.md", "```python\nfor key in kms.list_keys()['Keys']:\n    kms.put_key_policy(KeyId=key['KeyId'], PolicyName='default', Policy=text)\n```\n"},
 		},
 		Silent: []Example{
 			{"script.sh", "aws kms describe-key --key-id alias/aws/ebs\n"},
 			{"guide.md", "You cannot edit the key policy of the aws/ebs key.\n"},
+			{"guide.md", "```python\nfor key in kms.list_keys()['Keys']:\n    if kms.describe_key(KeyId=key['KeyId'])['KeyMetadata']['KeyManager'] == 'CUSTOMER':\n        kms.put_key_policy(KeyId=key['KeyId'], PolicyName='default', Policy=text)\n```\n"},
 		},
 	}
 }

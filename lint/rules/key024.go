@@ -142,6 +142,7 @@ func oneVia(c *condition) string {
 
 var (
 	keyWithSource = regexp.MustCompile(`\b(cmk|kms key|customer[- ]managed key|encryption key|key)\b.{0,60}\bregions?\b.{0,30}\b(source|protected|original|production|on-?prem\w*) (instances?|servers?|machines?|volumes?|workloads?|regions?)\b|\b(source|protected) (instances?|servers?|machines?|volumes?)('s?)? regions?\b.{0,60}\b(cmk|key)\b|\b(cmk|key)\b.{0,40}\bsource (instances?'?s?|servers?'?s?|region'?s?) region\b|\b(cmk|key)\b.{0,40}\bin the source region\b`)
+	sourceKey     = regexp.MustCompile(`\bsource (kms |encryption )?(key|cmk)\b`)
 	rightRegion   = regexp.MustCompile(`\bstaging\b|\bto which\b|\breplicat\w+ (to|into)\b|\btarget region\b|\brecovery region\b|\bdrs region\b`)
 )
 
@@ -150,6 +151,9 @@ func sourceRegionClaim(m *Material, r *Report) {
 		return
 	}
 	for _, s := range m.sentences() {
+		if !aboutDRS.MatchString(s.text+" "+s.under) || sourceKey.MatchString(s.text) {
+			continue
+		}
 		if keyWithSource.MatchString(s.text) && !rightRegion.MatchString(s.text) && !s.denies() {
 			r.Add(s.at, "", "the key has to be in the Region of the staging area, to which the servers replicate; where the source servers are does not matter",
 				"check the Region of the staging area")

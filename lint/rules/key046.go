@@ -57,7 +57,7 @@ func unsharable(m *Material, r *Report) {
 			r.Add(s.at, "", "an automated snapshot cannot be shared", "copy it to a manual snapshot first")
 		case restoreShared.MatchString(s.text) && !copyBefore.MatchString(s.text) && !strings.HasPrefix(s.text, "although") && !conditional.MatchString(s.text):
 			r.Add(s.at, "", "a shared encrypted snapshot cannot be restored as it is", "copy it in the account that restores, then restore the copy")
-		case shareSnapshot.MatchString(s.text) && shared == nil:
+		case shareSnapshot.MatchString(s.text) && aboutRDS.MatchString(s.text+" "+s.under) && shared == nil:
 			shared = &s
 		}
 		if copyUnderKey.MatchString(s.text) && !s.denies() && copied == nil {

@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/keyreach/keyreach/finding"
@@ -42,7 +43,7 @@ func hostageBackup(m *Material, r *Report) {
 		}
 		foreignKeyOfCopy(c, r)
 	}
-	if m.says(encryption) && m.says(outlive) && m.shares() && !ownedKeyTold(m) {
+	if m.says(encryption) && outlives(m) && m.shares() && !ownedKeyTold(m) {
 		for _, s := range m.sentences() {
 			if copyShared.MatchString(s.text) && !s.denies() && !notACopyStep.MatchString(s.text) {
 				r.Add(s.at, "", "the copy is to outlive the source account, and nothing says that it is made under a key of the account it is in: under the source's key it is lost with it",
@@ -86,3 +87,13 @@ func ownedKeyTold(m *Material) bool {
 	}
 	return false
 }
+
+// outlives reports whether the text keeps copies against the loss of an
+// account: whether one sentence has the loss and what is kept.
+func outlives(m *Material) bool {
+	return slices.ContainsFunc(m.sentences(), func(s sentence) bool {
+		return outlive.MatchString(s.text) && kept.MatchString(s.text)
+	})
+}
+
+var kept = regexp.MustCompile(`\b(backups?|snapshots?|cop(y|ies)|data|restor\w+|worst[- ]case)\b`)

@@ -39,7 +39,7 @@ func bareDiagnosis(m *Material, r *Report) {
 	for _, s := range m.sentences() {
 		switch {
 		case !kms || evidence.MatchString(s.text) || possible.MatchString(s.text) || aside.MatchString(s.text):
-		case onlyCause.MatchString(s.text) && keyIsIt.MatchString(s.text):
+		case onlyCause.MatchString(s.text) && keyIsIt.MatchString(s.text) && !s.denies():
 			r.Add(s.at, "", "one cause is named for all of these, and none of them is shown to have it: a control policy, the caller's own policies, a grant, the key's state or its Region give the same errors",
 				"name the principal that was refused and the kind of policy that the message ends with")
 		case causePart.MatchString(s.under) && keyAtFail.MatchString(s.text):

@@ -49,7 +49,7 @@ func (m *Material) says(pattern *regexp.Regexp) bool {
 	return false
 }
 
-var denial = regexp.MustCompile(`\b(not|cannot|never|neither|nor|avoid|stop|without|refus\w*|impossible|unable|no longer|instead of|rather than|away from|off)\b|n't\b`)
+var denial = regexp.MustCompile(`\b(not|cannot|never|none|neither|nor|avoid|stop|without|refus\w*|impossible|unable|no longer|instead of|lets? no|allows? no|rather than|away from|off)\b|n't\b`)
 
 // denies reports whether the sentence says no to something.
 func (s sentence) denies() bool { return denial.MatchString(s.text) }
