@@ -24,6 +24,10 @@ type Material struct {
 	// Estate is the estate that the text is or that was given with it; nil when
 	// there is none.
 	Estate *estate.Estate
+
+	// said keeps the sentences of Prose, which many rules ask for. One goroutine
+	// at a time may ask rules about a material.
+	said []sentence
 }
 
 // Kind says what a policy is attached to, which decides what it means.

@@ -20,7 +20,10 @@ var sentenceEnd = regexp.MustCompile(`[.!?][)”"']*\s+|;\s+`)
 
 // sentences returns what the prose says.
 func (m *Material) sentences() []sentence {
-	var all []sentence
+	if m.said != nil || len(m.Prose) == 0 {
+		return m.said
+	}
+	all := []sentence{}
 	for _, p := range m.Prose {
 		text := strings.ToLower(strings.NewReplacer("`", "", "’", "'", "‘", "'", "**", "").Replace(p.Text))
 		under := strings.ToLower(strings.Join(p.Headings, " / "))
@@ -30,16 +33,19 @@ func (m *Material) sentences() []sentence {
 			}
 		}
 	}
+	m.said = all
 	return all
 }
 
 // says reports whether the text says anywhere, in a sentence, a heading or a
 // comment of a script, what the pattern looks for.
 func (m *Material) says(pattern *regexp.Regexp) bool {
+	under := ""
 	for _, s := range m.sentences() {
-		if pattern.MatchString(s.text) || pattern.MatchString(s.under) {
+		if pattern.MatchString(s.text) || s.under != under && pattern.MatchString(s.under) {
 			return true
 		}
+		under = s.under
 	}
 	for i := range m.Commands {
 		if pattern.MatchString(m.Commands[i].about()) {
