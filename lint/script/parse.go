@@ -38,6 +38,7 @@ func (r *reader) script(p piece, b block) bool {
 		return false
 	}
 	s := &script{block: b}
+	p = p.unixLines()
 	masked := mask(p.text)
 	var lines, commands []int
 	if b.language != file {
