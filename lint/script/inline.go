@@ -53,6 +53,10 @@ func (s *inline) step(at int) int {
 		}
 	case '<':
 		window := rest[:min(len(rest), 300)]
+		window = window[:strings.IndexByte(window, '>')+1]
+		if len(window) < 3 || window[1] == '<' {
+			break
+		}
 		if m := tag.FindString(window); m != "" {
 			s.out = append(s.out, ' ')
 			return at + len(m)
