@@ -74,8 +74,9 @@ func kindOf(d *policy.Document, h hint, fragment bool) rules.Kind {
 		return rules.TrustPolicy
 	case h.kind == rules.EndpointPolicy:
 		return rules.EndpointPolicy
-	case s.denies == s.statements && s.everyone == s.statements && (!fragment || h.kind == rules.ResourceControlPolicy):
-		// A policy of a resource that only denies opens it to nobody.
+	case s.denies == s.statements && s.star == s.statements && (!fragment || h.kind == rules.ResourceControlPolicy):
+		// A policy of a resource that only denies opens it to nobody, and "*" is
+		// the one principal that a resource control policy may name.
 		return rules.ResourceControlPolicy
 	case h.kind == rules.ResourceControlPolicy && s.everyone == s.statements:
 		return rules.ResourceControlPolicy
@@ -87,7 +88,8 @@ func kindOf(d *policy.Document, h hint, fragment bool) rules.Kind {
 type survey struct {
 	statements, denies       int
 	principals               bool
-	everyone                 int  // statements whose principal is everyone
+	everyone                 int  // statements whose principal is everyone, in either form
+	star                     int  // those in which it is the text "*"
 	fullAccess               bool // one allows everything
 	actions, roles, kms, s3s int
 }
@@ -108,6 +110,9 @@ func surveyOf(d *policy.Document) *survey {
 		}
 		if isEveryone(st.Principal) {
 			s.everyone++
+			if st.Principal.Text != nil {
+				s.star++
+			}
 		}
 		s.fullAccess = s.fullAccess || allowsAll(st)
 		for _, l := range []*policy.List{st.Action, st.NotAction} {
