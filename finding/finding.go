@@ -96,17 +96,20 @@ func (f Finding) String() string {
 // Sort orders findings worst first, then by place, rule and subject, so that
 // the same input always reads the same.
 func Sort(fs []Finding) {
-	slices.SortStableFunc(fs, func(a, b Finding) int {
-		return cmp.Or(
-			cmp.Compare(b.Severity, a.Severity),
-			strings.Compare(a.Position.File, b.Position.File),
-			cmp.Compare(a.Position.Line, b.Position.Line),
-			cmp.Compare(a.Position.Column, b.Position.Column),
-			strings.Compare(a.Rule, b.Rule),
-			strings.Compare(a.Subject, b.Subject),
-			strings.Compare(a.Text, b.Text),
-		)
-	})
+	slices.SortStableFunc(fs, func(a, b Finding) int { return Compare(&a, &b) })
+}
+
+// Compare is the order of Sort.
+func Compare(a, b *Finding) int {
+	return cmp.Or(
+		cmp.Compare(b.Severity, a.Severity),
+		strings.Compare(a.Position.File, b.Position.File),
+		cmp.Compare(a.Position.Line, b.Position.Line),
+		cmp.Compare(a.Position.Column, b.Position.Column),
+		strings.Compare(a.Rule, b.Rule),
+		strings.Compare(a.Subject, b.Subject),
+		strings.Compare(a.Text, b.Text),
+	)
 }
 
 // Worst returns the highest severity among fs, and false when there is none.

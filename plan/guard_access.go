@@ -83,7 +83,7 @@ func (c *checker) difference() error {
 			continue
 		}
 		if c.expected(g) {
-			c.plan.Opens = append(c.plan.Opens, openingOf(g))
+			c.plan.Opens = append(c.plan.Opens, OpeningOf(g))
 			continue
 		}
 		wider = append(wider, describe(g))
@@ -275,7 +275,8 @@ func accountOf(principal string) string {
 	return accountNumber.FindString(principal)
 }
 
-func openingOf(g *access.Gain) Opening {
+// OpeningOf is a gain in the words of people.
+func OpeningOf(g *access.Gain) Opening {
 	o := Opening{Principal: g.Principal, Resource: g.Resource, Under: under(g)}
 	for _, a := range g.Actions {
 		if _, known := awsfacts.KMSAction(a); known || !strings.HasPrefix(a, "kms:") { // others stand for those to come

@@ -140,8 +140,8 @@ func (a *actFlags) resumeCommand(id string) string {
 func (a *actFlags) undoCommand(id string) string { return "keyreach undo " + id + a.flags(true) }
 
 // approve asks for a typed yes; --auto-approve is one. Without it nothing is written.
-func (a *actFlags) approve(ctx context.Context, s *streams, question string) error {
-	if a.autoApprove {
+func (s *streams) approve(ctx context.Context, already bool, question string) error {
+	if already {
 		return nil
 	}
 	refused := &exitError{code: exitGuarded, err: errors.New("nobody approved, and nothing was written")}

@@ -155,7 +155,7 @@ func (o *revokeOptions) runExpired(ctx context.Context, s *streams) error {
 		}
 		talk.blank()
 	}
-	if err := o.approve(ctx, s, "Take back "+count(len(runs), "run")+"?"); err != nil {
+	if err := s.approve(ctx, o.autoApprove, "Take back "+count(len(runs), "run")+"?"); err != nil {
 		return err
 	}
 	done, failed := o.undoAll(ctx, s, file, j, runs)

@@ -121,7 +121,7 @@ func (o *runOptions) run(ctx context.Context, s *streams, name string) error {
 	}
 	o.showMoves(s, in, r, moves, &work)
 	question := "Make the calls above on AWS?"
-	if err := o.approve(ctx, s, question); err != nil {
+	if err := s.approve(ctx, o.autoApprove, question); err != nil {
 		return err
 	}
 	j, err := o.journal()

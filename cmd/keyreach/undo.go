@@ -78,7 +78,7 @@ func (a *actFlags) undo(ctx context.Context, s *streams, id string) error {
 	if err := a.showUndo(s, file, r); err != nil {
 		return err
 	}
-	if err := a.approve(ctx, s, "Take back run "+r.ID+"?"); err != nil {
+	if err := s.approve(ctx, a.autoApprove, "Take back run "+r.ID+"?"); err != nil {
 		return err
 	}
 	lines := &events{talk: printer{w: s.err}, kind: run.KindUndo}
@@ -146,7 +146,7 @@ func (a *actFlags) clean(ctx context.Context, s *streams, file *route.File, j *r
 	for _, text := range slices.Backward(made) {
 		talk.line(2, 2, "- %s", text)
 	}
-	if err := a.approve(ctx, s, "Remove it?"); err != nil {
+	if err := s.approve(ctx, a.autoApprove, "Remove it?"); err != nil {
 		return err
 	}
 	lines := &events{talk: printer{w: s.err}, moves: true}

@@ -15,11 +15,8 @@ func newVersion(s *streams) *cobra.Command {
 		Short: "Print the version and the date of the built-in AWS data",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			version, revision := "(devel)", ""
+			revision := ""
 			if info, ok := debug.ReadBuildInfo(); ok {
-				if info.Main.Version != "" {
-					version = info.Main.Version
-				}
 				for _, setting := range info.Settings {
 					if setting.Key == "vcs.revision" {
 						revision = " " + setting.Value
@@ -28,8 +25,16 @@ func newVersion(s *streams) *cobra.Command {
 				revision += " " + info.GoVersion
 			}
 			source, data, date := awsfacts.DataVersion()
-			fmt.Fprintf(s.out, "keyreach %s%s\nKMS actions and condition keys: %s %s of %s\n", version, revision, source, data, date)
+			fmt.Fprintf(s.out, "keyreach %s%s\nKMS actions and condition keys: %s %s of %s\n", programVersion(), revision, source, data, date)
 			return nil
 		},
 	}
+}
+
+// programVersion is the version that the program was built as.
+func programVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
 }

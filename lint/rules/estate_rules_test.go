@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/keyreach/keyreach/arn"
-	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/finding"
 	"github.com/keyreach/keyreach/internal/source"
 )
@@ -20,28 +19,37 @@ func foundBy(rule Rule, m *Material) string {
 	return strings.Join(lines, "\n")
 }
 
-func estateMaterial(t *testing.T, text string) *Material {
+func materialOf(t *testing.T, text string) *Material {
 	t.Helper()
-	e, err := estate.Load("estate.json", []byte(text))
+	m, err := ReadEstate("estate.json", []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return OfEstate(e)
+	return m
 }
 
 func TestEstateRulesFireOnTheirExamplesOnly(t *testing.T) {
 	t.Parallel()
 	for _, rule := range estateRules() {
 		for _, x := range rule.Fires {
-			if x.Name == "estate.json" && foundBy(rule, estateMaterial(t, x.Text)) == "" {
+			if x.Name != "estate.json" {
+				continue
+			}
+			found := Check(materialOf(t, x.Text), []Rule{rule})
+			if len(found) == 0 {
 				t.Errorf("%s stays silent on its example", rule.ID)
+			}
+			for _, f := range found {
+				if f.Position.Line < 2 {
+					t.Errorf("%s is at %s, which is no place in its example", rule.ID, f.Position)
+				}
 			}
 		}
 		for _, x := range rule.Silent {
 			if x.Name != "estate.json" {
 				continue
 			}
-			if got := foundBy(rule, estateMaterial(t, x.Text)); got != "" {
+			if got := foundBy(rule, materialOf(t, x.Text)); got != "" {
 				t.Errorf("%s fires on its look-alike: %s", rule.ID, got)
 			}
 		}
@@ -145,7 +153,7 @@ func TestMaterialOfAnEstate(t *testing.T) {
 	t.Parallel()
 	const doc = `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]}`
 	const key = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
-	m := estateMaterial(t, `{
+	m := materialOf(t, `{
   "format_version": 1,
   "organization": {"id": "o-abcdefghij", "policies": {"scp": `+doc+`, "rcp": `+doc+`},
     "root": {"id": "r-abcd", "scps": ["scp"], "units": [{"id": "ou-abcd-abcdefgh", "rcps": ["rcp"]}]}},
@@ -201,7 +209,7 @@ func TestWhatHangsOnAKeyDecidesHowBadItsStateIs(t *testing.T) {
 		head + `"state": "PendingDeletion", "aliases": ["alias/a"], "manager": "AWS"}]}`: "",
 		head + `"state": "Enabled", "origin": "AWS_CLOUDHSM"}]}`:                         "info the key is in a CloudHSM key store",
 	} {
-		m := estateMaterial(t, text)
+		m := materialOf(t, text)
 		got := foundBy(key022(), m) + foundBy(key023(), m)
 		if !strings.HasPrefix(got, want) || want == "" && got != "" {
 			t.Errorf("got %q, want %q", got, want)
@@ -213,11 +221,11 @@ func TestAVaultUnderAManagedKey(t *testing.T) {
 	t.Parallel()
 	text := vaultEstate(`"Action": "kms:*", "Principal": {"AWS": "*"}`)
 	text = strings.Replace(text, `"policy": {`, `"manager": "AWS", "policy": {`, 1)
-	if got := foundBy(key048(), estateMaterial(t, text)); !strings.HasPrefix(got, "warning the vault takes copies") {
+	if got := foundBy(key048(), materialOf(t, text)); !strings.HasPrefix(got, "warning the vault takes copies") {
 		t.Errorf("got %q", got)
 	}
 	text = strings.Replace(text, `"444455556666"`, `"111122223333"`, 1)
-	if got := foundBy(key048(), estateMaterial(t, text)); got != "" {
+	if got := foundBy(key048(), materialOf(t, text)); got != "" {
 		t.Errorf("a vault for its own account fires: %q", got)
 	}
 }

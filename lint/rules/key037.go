@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"strings"
+
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/finding"
 )
@@ -53,16 +55,20 @@ func deadGrantees(m *Material, r *Report) {
 	if m.Estate == nil {
 		return
 	}
-	at := finding.Position{File: m.File}
 	for i := range m.Estate.Keys {
 		k := &m.Estate.Keys[i]
 		for j := range k.Grants {
 			g := &k.Grants[j]
-			p := m.Estate.Principal(g.GranteePrincipal)
-			if p == nil || p.ID == "" || g.GranteePrincipalID == "" || p.ID == g.GranteePrincipalID {
+			id, _, _ := strings.Cut(g.GranteePrincipalID, ":") // a session's has its name behind it
+			name := g.GranteePrincipal
+			if q, err := arn.ParsePrincipal(name); err == nil && q.RoleARN != "" {
+				name = q.RoleARN
+			}
+			p := m.Estate.Principal(name)
+			if p == nil || p.ID == "" || id == "" || p.ID == id {
 				continue
 			}
-			r.Add(at, k.ARN, "grant "+g.GrantID+" was made for "+g.GranteePrincipal+" when its id was "+g.GranteePrincipalID+
+			r.Add(m.placeOf(g.GrantID), k.ARN, "grant "+g.GrantID+" was made for "+g.GranteePrincipal+" when its id was "+id+
 				"; it was made anew since and is "+p.ID+" now, whom the grant does not let in", fix)
 		}
 	}

@@ -70,7 +70,7 @@ func takesCopies(v *estate.Resource) bool {
 }
 
 func vaultKey(m *Material, r *Report, v *estate.Resource, k *Key) {
-	at := k.Pos
+	at := m.placeOf(v.ID)
 	if k.Manager == "AWS" {
 		r.AddAs(finding.Warning, at, v.ID, "the vault takes copies of other accounts and is under the AWS managed key "+k.Name+
 			": what is in it can never be copied on to another account", "give the copies a vault under a customer managed key")

@@ -51,7 +51,7 @@ func failedCopies(m *Material, r *Report) {
 			if subject == "" {
 				subject = s.ID
 			}
-			r.Add(finding.Position{File: m.File}, subject, "the copy failed: AWS says \"Given key ID is not accessible\"",
+			r.Add(m.placeOf(subject), subject, "the copy failed: AWS says \"Given key ID is not accessible\"",
 				"check the rights on the keys of the source and of the copy, and copy again")
 			break
 		}

@@ -24,6 +24,14 @@ type Material struct {
 	// Estate is the estate that the text is or that was given with it; nil when
 	// there is none.
 	Estate *estate.Estate
+	// Places says where the estate has its keys, grants and resources, by ARN or
+	// id; empty when it was not read from a text.
+	Places map[string]finding.Position
+}
+
+// Empty reports whether there is nothing to look at.
+func (m *Material) Empty() bool {
+	return len(m.Policies)+len(m.Grants)+len(m.Keys)+len(m.Resources)+len(m.Commands)+len(m.Prose)+len(m.Code) == 0 && m.Estate == nil
 }
 
 // Kind says what a policy is attached to, which decides what it means.

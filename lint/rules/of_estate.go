@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -8,16 +9,75 @@ import (
 
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/finding"
 	"github.com/keyreach/keyreach/internal/source"
 	"github.com/keyreach/keyreach/policy"
 )
+
+// ReadEstate makes material of the text of an estate file. It is OfEstate, and
+// knows the places of keys, grants and resources too. An error about what the
+// text says is an *estate.FileError.
+func ReadEstate(file string, data []byte) (*Material, error) {
+	e, err := estate.Load(file, data)
+	if err != nil {
+		return nil, err
+	}
+	m := OfEstate(e)
+	m.File = file
+	root, _, err := source.Parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s again: %w", file, err)
+	}
+	m.Places = map[string]finding.Position{}
+	for _, list := range []string{"keys", "resources"} {
+		for i := range items(root, list) {
+			n := &root.Field(list).Items[i]
+			m.place(n, "id", "arn")
+			for j := range items(n, "grants") {
+				m.place(&n.Field("grants").Items[j], "grant_id")
+			}
+		}
+	}
+	for _, k := range m.Keys {
+		k.Pos = m.placeOf(k.Name)
+	}
+	for _, g := range m.Grants {
+		g.Pos = m.placeOf(g.ID)
+	}
+	return m, nil
+}
+
+// items are the members of a list that is a member of a map.
+func items(n *source.Node, name string) []source.Node {
+	if list := n.Field(name); list != nil {
+		return list.Items
+	}
+	return nil
+}
+
+// place notes where a member of the estate is, by the members that name it.
+func (m *Material) place(n *source.Node, names ...string) {
+	for _, name := range names {
+		if id := n.Field(name); id != nil && id.Text != "" {
+			m.Places[id.Text] = finding.Position{File: m.File, Line: int(id.Pos.Line), Column: int(id.Pos.Column)}
+		}
+	}
+}
+
+// placeOf returns where something of the estate is, by its ARN or id.
+func (m *Material) placeOf(name string) finding.Position {
+	if at, ok := m.Places[name]; ok {
+		return at
+	}
+	return finding.Position{File: m.File}
+}
 
 // OfEstate makes material of an estate: its keys with policies, grants and
 // states, and the policies of principals, organization, endpoints, buckets and
 // vaults. All of them are whole. What AWS wrote itself is left out: the policies
 // of its managed keys, its managed policies, those of service-linked roles.
 func OfEstate(e *estate.Estate) *Material {
-	m := &Material{Estate: e}
+	m := &Material{Estate: e, Format: "estate"}
 	o := ofEstate{Material: m}
 	for i := range e.Keys {
 		o.key(&e.Keys[i])

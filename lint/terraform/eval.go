@@ -89,8 +89,6 @@ func (e *evaluator) pos(at int) source.Pos {
 
 func (e *evaluator) at(r hcl.Range) source.Pos { return e.pos(r.Start.Byte) }
 
-var harmless = strings.NewReplacer(`"`, "'", `\`, "/", "{", "(", "}", ")", "\x00", "", ":", "…", "?", "…", "*", "…")
-
 // written is the source of an expression on one line, fit to stand in ${…},
 // within a JSON string and within an ARN: colons and wildcards are not its own.
 func (e *evaluator) written(r hcl.Range) string {
@@ -101,7 +99,28 @@ func (e *evaluator) written(r hcl.Range) string {
 	}
 	s := string(e.text.src[from:min(to, from+most)])
 	s = strings.Join(strings.Fields(s), " ")
-	return strings.ToValidUTF8(harmless.Replace(s), "")
+	return strings.Map(harmless, s)
+}
+
+// harmless keeps what may stand anywhere in a policy. What would close a
+// placeholder or a string, part an ARN or be a wildcard becomes another sign.
+func harmless(r rune) rune {
+	switch r {
+	case '"':
+		return '\''
+	case '\\':
+		return '/'
+	case '{':
+		return '('
+	case '}':
+		return ')'
+	case ':', '?', '*':
+		return '~'
+	}
+	if r < ' ' || r > '~' {
+		return '~'
+	}
+	return r
 }
 
 // unknown is the value of an expression that cannot be worked out.

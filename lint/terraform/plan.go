@@ -37,7 +37,9 @@ func ReadPlan(file string, n *source.Node) (*rules.Material, bool) {
 			p.resource(change, after.Field("after"))
 		}
 	}
-	return p.material("terraform-plan"), true
+	m := p.material("terraform-plan")
+	m.Format = "Terraform plan"
+	return m, true
 }
 
 // planReader takes over the resources of a plan.

@@ -49,6 +49,7 @@ func Read(file string, data []byte) (*rules.Material, error) {
 		m.evaluate()
 	}
 	out := m.material("terraform")
+	out.Format = "Terraform"
 	if len(m.problems) > 0 {
 		return out, m.problems
 	}

@@ -133,7 +133,7 @@ func asText(n *source.Node) string {
 	case source.Intrinsic:
 		return "${" + n.Text + "}"
 	case source.List, source.Map:
-		return "${…}"
+		return "${value}"
 	}
 	return ""
 }

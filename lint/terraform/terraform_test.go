@@ -100,7 +100,7 @@ func TestPoliciesOfConfiguration(t *testing.T) {
      "Statement": [{"Effect": "Allow",
        "Action": "kms:Decrypt", "Resource": "arn:aws:kms:${var.r == "x" ? "a:b" : "c"}:1:key/*"}]}
   EOT
-}`, `aws_iam_role_policy.a kind 2 whole true role copier | 5:20 Allow [kms:Decrypt] [arn:aws:kms:${var.r == 'x' … 'a…b' … 'c'}:1:key/*?]`},
+}`, `aws_iam_role_policy.a kind 2 whole true role copier | 5:20 Allow [kms:Decrypt] [arn:aws:kms:${var.r == 'x' ~ 'a~b' ~ 'c'}:1:key/*?]`},
 		"a document gets its kind from the key that has it": {
 			`data "aws_iam_policy_document" "d" {
   statement {
@@ -175,7 +175,7 @@ resource "aws_iam_policy" "p" {
   policy = jsonencode({ Version = "2012-10-17", Statement = [{
     Effect = "Allow", Action = "kms:Decrypt", Resource = var.all ? ["*"] : [aws_kms_key.k.arn]
   }] })
-}`, `aws_iam_policy.p kind 2 whole true | 2:62 Allow [kms:Decrypt] ["var.all … ['…'] … [aws_kms_key.k.arn]"]`},
+}`, `aws_iam_policy.p kind 2 whole true | 2:62 Allow [kms:Decrypt] ["var.all ~ ['~'] ~ [aws_kms_key.k.arn]"]`},
 		"dynamic blocks": {
 			`data "aws_iam_policy_document" "d" {
   dynamic "statement" {
@@ -450,7 +450,7 @@ func TestHostileTextEndsSoon(t *testing.T) {
 			if m == nil {
 				t.Error("there is no material")
 			}
-			if d := time.Since(begin); d > 20*time.Second {
+			if d := time.Since(begin); d > 2*time.Minute {
 				t.Errorf("it took %v", d)
 			}
 		})

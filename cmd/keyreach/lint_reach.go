@@ -1,0 +1,135 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/lint"
+	"github.com/keyreach/keyreach/lint/input"
+	"github.com/keyreach/keyreach/plan"
+)
+
+// reach prints who outside of the keys' accounts may do what.
+func (o *lintOptions) reach(s *streams, files []lint.File, known *estate.Estate) error {
+	if o.format.value != "text" && o.format.value != "json" {
+		return misuse(fmt.Errorf("--access prints text or json, not %s", o.format.value))
+	}
+	var all []lint.Reach
+	for i := range files {
+		if files[i].Err != nil {
+			return failure(fmt.Errorf("reading %s: %w", files[i].Name, files[i].Err))
+		}
+		m, err := input.Read(files[i].Name, files[i].Data)
+		if err != nil && m.Empty() {
+			return misuse(err)
+		}
+		rs, err := lint.Outside(m, o.account)
+		if err != nil {
+			return failure(err)
+		}
+		all = append(all, rs...)
+	}
+	if len(all) == 0 {
+		return misuse(fmt.Errorf("no key policy and no grant is in what was given")).hinting("--access takes key policies, grants, templates with keys, and estates")
+	}
+	write := func(w io.Writer) error {
+		if o.format.value == "json" {
+			return jsonFormat.writeData(w, reachViewOf(all))
+		}
+		return reachText(w, all)
+	}
+	if err := s.output(o.out, write); err != nil {
+		return failure(err)
+	}
+	return nil
+}
+
+// reachView is the JSON form.
+type reachView struct {
+	FormatVersion int            `json:"format_version"`
+	Keys          []keyReachView `json:"keys"`
+}
+
+type keyReachView struct {
+	File    string         `json:"file"`
+	Key     string         `json:"key"`
+	Owner   string         `json:"owner,omitempty"`
+	Account string         `json:"account"`
+	Assumed string         `json:"assumed,omitempty"`
+	Outside []plan.Opening `json:"outside"`
+	// Incomplete says why the answer may lack something.
+	Incomplete string `json:"incomplete,omitempty"`
+}
+
+func reachViewOf(all []lint.Reach) reachView {
+	v := reachView{FormatVersion: estate.FormatVersion}
+	for i := range all {
+		r := &all[i]
+		k := keyReachView{File: r.File, Key: r.Key, Owner: r.Owner, Account: r.Account, Assumed: r.Assumed, Outside: []plan.Opening{}}
+		for j := range r.Gains {
+			if r.Gains[j].Incomplete {
+				k.Incomplete = r.Gains[j].Why
+			} else {
+				k.Outside = append(k.Outside, plan.OpeningOf(&r.Gains[j]))
+			}
+		}
+		v.Keys = append(v.Keys, k)
+	}
+	return v
+}
+
+func reachText(w io.Writer, all []lint.Reach) error {
+	p := printer{w: w}
+	for i := range all {
+		if i > 0 {
+			p.blank()
+		}
+		p.reach(&all[i])
+	}
+	return p.err
+}
+
+func (p *printer) reach(r *lint.Reach) {
+	p.line(0, 2, "%s: key of account %s", r.File, r.Account)
+	if r.Owner != "" && r.Owner != r.Key {
+		p.line(2, 2, "%s", r.Owner)
+	}
+	if r.Assumed != "" {
+		p.line(2, 2, "assumed: %s", r.Assumed)
+	}
+	var sure, unsure []plan.Opening
+	for j := range r.Gains {
+		g := &r.Gains[j]
+		switch {
+		case g.Incomplete:
+			p.line(2, 2, "this may not be all: %s", g.Why)
+		case g.Uncertain:
+			unsure = append(unsure, plan.OpeningOf(g))
+		default:
+			sure = append(sure, plan.OpeningOf(g))
+		}
+	}
+	if len(sure)+len(unsure) == 0 {
+		p.line(2, 2, "nobody outside may do anything with it")
+	}
+	p.openings("may do this, where their own account allows it too:", sure)
+	p.openings("may do this if what is not known here holds:", unsure)
+}
+
+func (p *printer) openings(title string, opens []plan.Opening) {
+	if len(opens) == 0 {
+		return
+	}
+	p.line(2, 2, "%s", title)
+	list := sortedAccess(opens)
+	who := ""
+	for i := range list {
+		if next := strings.Join(list[i].principals, "; "); next != who {
+			who = next
+			p.line(4, 2, "%s", who)
+		}
+		p.line(6, 2, "%s", list[i].text())
+	}
+}

@@ -1,0 +1,146 @@
+package lint
+
+import (
+	"cmp"
+	"context"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/lint/input"
+	"github.com/keyreach/keyreach/lint/rules"
+)
+
+// What lint itself reports, beside the rules.
+const (
+	Unreadable   = "LINT001" // a file that cannot be read
+	NoReason     = "LINT002" // a suppression without a reason: it does not count
+	NeedlessMute = "LINT003" // a suppression that nothing needs any more
+)
+
+// File is one text to look at.
+type File struct {
+	Name string
+	Data []byte
+	Err  error // why there is no Data
+}
+
+// Options say how to look.
+type Options struct {
+	Rules  []rules.Rule // rules.All, unless a choice is made
+	Ignore []Ignore     // what is not to be told, from the configuration
+	// Estate is what the accounts hold, when that is known; rules then ask it.
+	Estate *estate.Estate
+	// At is when routes are proven; zero is now.
+	At time.Time
+	// Workers is how many files are read at once; 0 is one for each processor.
+	Workers int
+}
+
+// Result is what was found in one file.
+type Result struct {
+	File   string
+	Format string // what kind of file it is, in words; empty when it could not be read
+	Found  []rules.Found
+	// Muted are the findings that the file or the configuration says not to tell.
+	Muted []Muted
+}
+
+// Muted is a finding that is not told, and why not.
+type Muted struct {
+	rules.Found
+	Reason string
+}
+
+// Run looks at files. The results are in the order of the files; the findings
+// of each are sorted, worst first. The error is the context's.
+func Run(ctx context.Context, files []File, o Options) ([]Result, error) {
+	results := make([]Result, len(files))
+	next := make(chan int)
+	var group sync.WaitGroup
+	for range cmp.Or(o.Workers, runtime.GOMAXPROCS(0)) {
+		group.Go(func() {
+			for i := range next {
+				results[i] = look(&files[i], &o)
+			}
+		})
+	}
+	defer group.Wait()
+	defer close(next)
+	for i := range files {
+		select {
+		case next <- i:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return results, nil
+}
+
+// look reads one file and asks the rules about it. Of a file that can be read
+// in part only, that part is looked at.
+func look(f *File, o *Options) Result {
+	r := Result{File: f.Name}
+	if f.Err != nil {
+		r.Found = []rules.Found{unreadable(f.Name, &input.Error{Text: f.Err.Error()}, finding.Error)}
+		return r
+	}
+	m, err := input.Read(f.Name, f.Data)
+	r.Format = m.Format
+	if m.Estate == nil {
+		m.Estate = o.Estate
+	}
+	found := rules.Check(m, o.Rules)
+	found = append(found, unread(f.Name, m, err)...)
+	found = append(found, declared(f, o)...)
+	r.Found, r.Muted = mute(f, distinct(found), o.Ignore)
+	return r
+}
+
+// unread turns what could not be read into findings. A file of which nothing
+// was read is an error, since nothing of it was checked; a part of a text that
+// was is a warning.
+func unread(name string, m *rules.Material, err error) []rules.Found {
+	severity := finding.Error
+	if !m.Empty() {
+		severity = finding.Warning
+	}
+	var found []rules.Found
+	for _, p := range input.Problems(err) {
+		found = append(found, unreadable(name, p, severity))
+	}
+	return found
+}
+
+func unreadable(name string, p *input.Error, severity finding.Severity) rules.Found {
+	f := finding.Finding{
+		Rule: Unreadable, Severity: severity, Position: p.Position,
+		Text: "this cannot be read, so nothing of it was checked: " + p.Text,
+		Fix:  "mend it, or leave it out",
+	}
+	if f.Position.File == "" {
+		f.Position.File = name
+	}
+	return rules.Found{Finding: f}
+}
+
+// distinct sorts findings and leaves out those that say the same twice.
+func distinct(found []rules.Found) []rules.Found {
+	slices.SortStableFunc(found, func(a, b rules.Found) int { return finding.Compare(&a.Finding, &b.Finding) })
+	return slices.CompactFunc(found, func(a, b rules.Found) bool { return a.Finding == b.Finding })
+}
+
+// Worst returns the highest severity among what is told, and false when there
+// is nothing.
+func Worst(results []Result) (finding.Severity, bool) {
+	worst, any := finding.Info, false
+	for i := range results {
+		for j := range results[i].Found {
+			worst, any = max(worst, results[i].Found[j].Severity), true
+		}
+	}
+	return worst, any
+}

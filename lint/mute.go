@@ -1,0 +1,186 @@
+package lint
+
+import (
+	"bytes"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/lint/rules"
+)
+
+// mark is how a file says that findings are meant:
+//
+//	# keyreach:ignore KEY014 the other Region is where the replica is
+//	# keyreach:ignore-file KEY105,KEY060 a template
+//
+// It covers its own line; on a line of its own it covers the line after it,
+// with what is indented deeper or stands in the block that begins there.
+var mark = regexp.MustCompile(`keyreach:ignore(-file)?[ \t]+([A-Z]+[0-9]+(?:[ \t]*,[ \t]*[A-Z]+[0-9]+)*)[ \t]*([^\r\n]*)`)
+
+// span is the lines that one mark covers.
+type span struct {
+	from, to int // lines, both included
+	rules    []string
+	reason   string
+	line     int // of the mark
+	column   int
+	used     bool
+}
+
+// mute parts the findings into those to tell and those that somebody said not
+// to tell, and adds what is wrong with the marks.
+func mute(f *File, found []rules.Found, ignore []Ignore) ([]rules.Found, []Muted) {
+	spans := marks(f.Data)
+	var told []rules.Found
+	var muted []Muted
+	for _, x := range found {
+		if reason, ok := covered(&x.Finding, f.Name, spans, ignore); ok {
+			muted = append(muted, Muted{x, reason})
+		} else {
+			told = append(told, x)
+		}
+	}
+	for i := range spans {
+		if x := spans[i].wrong(f.Name); x != nil {
+			told = append(told, *x)
+		}
+	}
+	return distinct(told), muted
+}
+
+func covered(x *finding.Finding, name string, spans []span, ignore []Ignore) (string, bool) {
+	for i := range spans {
+		s := &spans[i]
+		if s.reason != "" && slices.Contains(s.rules, x.Rule) && s.from <= max(x.Position.Line, 1) && x.Position.Line <= s.to {
+			s.used = true
+			return s.reason, true
+		}
+	}
+	for i := range ignore {
+		if ignore[i].covers(x, name) {
+			return ignore[i].Reason, true
+		}
+	}
+	return "", false
+}
+
+// wrong says what is wrong with a mark.
+func (s *span) wrong(name string) *rules.Found {
+	f := finding.Finding{
+		Rule: NoReason, Severity: finding.Warning, Position: finding.Position{File: name, Line: s.line, Column: s.column},
+		Text: "the mark that ignores " + strings.Join(s.rules, ", ") + " gives no reason, so it does not count",
+		Fix:  "write why after the rules",
+	}
+	switch {
+	case s.reason == "":
+	case s.used:
+		return nil
+	default:
+		f.Rule, f.Severity = NeedlessMute, finding.Info
+		f.Text = "nothing here is against " + strings.Join(s.rules, ", ") + ", which the mark ignores"
+		f.Fix = "remove the mark"
+	}
+	return &rules.Found{Finding: f}
+}
+
+// marks finds the marks of a file.
+func marks(data []byte) []span {
+	if !bytes.Contains(data, []byte("keyreach:ignore")) {
+		return nil
+	}
+	lines := strings.Split(string(data), "\n")
+	var spans []span
+	for i, line := range lines {
+		m := mark.FindStringSubmatchIndex(line)
+		if m == nil {
+			continue
+		}
+		s := span{line: i + 1, column: m[0] + 1, from: i + 1, to: i + 1, reason: reasonOf(line[m[6]:m[7]])}
+		for rule := range strings.SplitSeq(line[m[4]:m[5]], ",") {
+			s.rules = append(s.rules, strings.TrimSpace(rule))
+		}
+		switch {
+		case m[2] >= 0:
+			s.from, s.to = 0, len(lines)
+		case alone(line[:m[0]]):
+			s.to = blockEnd(lines, i+1)
+		}
+		spans = append(spans, s)
+	}
+	return spans
+}
+
+// reasonOf is what stands after the rules, without what closes the comment.
+func reasonOf(s string) string {
+	s = strings.TrimSpace(s)
+	for _, end := range []string{"-->", "*/"} {
+		s = strings.TrimSpace(strings.TrimSuffix(s, end))
+	}
+	return strings.TrimSpace(strings.TrimLeft(s, ":-– "))
+}
+
+// alone reports whether nothing but the beginning of a comment stands before
+// the mark.
+func alone(before string) bool {
+	return strings.Trim(before, " \t#/*;<!-") == ""
+}
+
+// blockEnd returns the last line, from 1, of what begins after the mark on the
+// line before lines[i].
+func blockEnd(lines []string, i int) int {
+	for i < len(lines) && strings.TrimSpace(lines[i]) == "" {
+		i++
+	}
+	if i >= len(lines) {
+		return len(lines)
+	}
+	if fence := strings.TrimSpace(lines[i]); strings.HasPrefix(fence, "```") {
+		for j := i + 1; j < len(lines); j++ {
+			if strings.HasPrefix(strings.TrimSpace(lines[j]), "```") {
+				return j + 1
+			}
+		}
+		return len(lines)
+	}
+	depth, end := indent(lines[i]), i
+	for j := i + 1; j < len(lines); j++ {
+		if strings.TrimSpace(lines[j]) == "" {
+			continue
+		}
+		if indent(lines[j]) <= depth {
+			break
+		}
+		end = j
+	}
+	return end + 1
+}
+
+func indent(line string) int { return len(line) - len(strings.TrimLeft(line, " \t")) }
+
+// Ignore is an entry of the configuration: what is not to be told, where, and
+// why.
+type Ignore struct {
+	Rule    string   `json:"rule"`
+	Files   []string `json:"files"`   // patterns as in path.Match; none is every file
+	Subject string   `json:"subject"` // only findings about this
+	Reason  string   `json:"reason"`
+}
+
+func (g *Ignore) covers(x *finding.Finding, name string) bool {
+	if g.Rule != x.Rule || g.Subject != "" && g.Subject != x.Subject {
+		return false
+	}
+	if len(g.Files) == 0 {
+		return true
+	}
+	name = filepath.ToSlash(name)
+	return slices.ContainsFunc(g.Files, func(pattern string) bool {
+		whole, _ := path.Match(pattern, name)
+		last, _ := path.Match(pattern, path.Base(name))
+		return whole || last || strings.HasSuffix(pattern, "/") && strings.HasPrefix(name, pattern)
+	})
+}
