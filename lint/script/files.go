@@ -30,11 +30,17 @@ type pendingWord struct {
 	block   *block
 }
 
+// maxWords is how many words of a text are read as JSON or looked up.
+const maxWords = 20_000
+
 // use notes the words of a command that are JSON or name files.
 func (r *reader) use(b *block, c *rules.Command, values []value, origins []origin) {
 	for _, o := range origins {
 		v := values[o.word]
 		word := &c.Options[o.option].Values[o.value]
+		if len(r.words) == maxWords {
+			return
+		}
 		if v.piece = v.cut(o.cut, len(v.text)); v.json() || v.file != "" || fileName(word.Text) != "" {
 			r.words = append(r.words, pendingWord{command: c, option: c.Options[o.option].Name, word: word, value: v, block: b})
 		}

@@ -6,11 +6,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/extension"
 	tables "github.com/yuin/goldmark/extension/ast"
+	"github.com/yuin/goldmark/parser"
 	"github.com/yuin/goldmark/text"
+	"github.com/yuin/goldmark/util"
 
 	"github.com/keyreach/keyreach/internal/source"
 	"github.com/keyreach/keyreach/lint/rules"
@@ -29,12 +30,24 @@ func (r *reader) markdown() error {
 	for _, p := range loose {
 		hide(data[p.from:p.to])
 	}
-	root := goldmark.New(goldmark.WithExtensions(extension.Table)).Parser().Parse(text.NewReader(data))
+	root := blockParser().Parse(text.NewReader(data))
 	m := &marks{r: r, data: data, loose: loose}
 	m.blocks(root)
 	m.pass(len(data))
 	return nil
 }
+
+// blockParser parses blocks and leaves the text in them as it is, definitions of
+// links too.
+func blockParser() parser.Parser {
+	return parser.NewParser(
+		parser.WithBlockParsers(parser.DefaultBlockParsers()...),
+		parser.WithParagraphTransformers(util.Prioritized(extension.NewTableParagraphTransformer(), 200)),
+	)
+}
+
+// maxIndent is how far in an item of a list may begin.
+const maxIndent = 200
 
 // maxQuotes is how many quotes and lists may stand inside one another; the
 // parser calls itself for each.
@@ -49,6 +62,9 @@ func nested(text string) (at int, deep bool) {
 		end := lineEnd(text, at)
 		line := text[at:end]
 		for n := 0; ; n++ {
+			if n == 0 && len(line)-len(strings.TrimLeft(line, " \t")) > maxIndent && container.MatchString(line) {
+				return at, true
+			}
 			m := container.FindString(line)
 			if m == "" {
 				break
@@ -135,15 +151,27 @@ func (m *marks) heading(n *ast.Heading) {
 		m.levels, m.headings = m.levels[:len(m.levels)-1], m.headings[:len(m.headings)-1]
 	}
 	m.levels, m.headings = append(m.levels, n.Level), append(m.headings, m.plain(n))
-	m.codeSpans(n)
+	m.spans(m.lines(n))
 }
 
+// prose takes up a paragraph, and the commands in the code within it.
 func (m *marks) prose(n ast.Node) {
-	at := begin(n)
-	if text := m.plain(n); text != "" && at >= 0 {
-		m.r.out.Prose = append(m.r.out.Prose, &rules.Prose{Pos: m.r.place(at), Headings: m.path(), Text: text})
+	p := m.lines(n)
+	text := m.spans(p)
+	if text != "" {
+		m.r.out.Prose = append(m.r.out.Prose, &rules.Prose{Pos: m.r.place(p.offset(0)), Headings: m.path(), Text: text})
 	}
-	m.codeSpans(n)
+}
+
+// spans reads the commands in code within a line, and returns the line.
+func (m *marks) spans(p piece) string {
+	text, codes := strip(p.text)
+	for _, c := range codes {
+		if oneCommand.MatchString(p.text[c.from:c.to]) {
+			m.r.script(p.cut(c.from, c.to), block{headings: m.path(), strict: true})
+		}
+	}
+	return text
 }
 
 // bareCommand finds a command that stands on a line of its own in prose.
@@ -160,60 +188,17 @@ func (m *marks) paragraph(n ast.Node) {
 // lines returns the lines of a block, without what stands before each.
 func (m *marks) lines(n ast.Node) piece {
 	b := builder{}
-	lines := n.Lines()
-	for i := range lines.Len() {
-		l := lines.At(i)
-		b.add(m.r.text[l.Start:l.Stop], l.Start)
+	if lines := n.Lines(); lines != nil {
+		for i := range lines.Len() {
+			l := lines.At(i)
+			b.add(m.r.text[l.Start:l.Stop], l.Start)
+		}
 	}
 	return b.piece()
 }
 
-// codeSpans reads the commands in code within a line.
-func (m *marks) codeSpans(n ast.Node) {
-	for c := n.FirstChild(); c != nil; c = c.NextSibling() {
-		if _, ok := c.(*ast.CodeSpan); !ok {
-			m.codeSpans(c)
-			continue
-		}
-		b := builder{}
-		for t := c.FirstChild(); t != nil; t = t.NextSibling() {
-			if t, ok := t.(*ast.Text); ok {
-				b.add(m.r.text[t.Segment.Start:t.Segment.Stop], t.Segment.Start)
-			}
-		}
-		if p := b.piece(); oneCommand.MatchString(p.text) {
-			m.r.script(p, block{headings: m.path(), strict: true})
-		}
-	}
-}
-
 // plain returns the text of a block on one line.
 func (m *marks) plain(n ast.Node) string {
-	var b strings.Builder
-	m.inline(&b, n)
-	return strings.Join(strings.Fields(b.String()), " ")
-}
-
-func (m *marks) inline(b *strings.Builder, n ast.Node) {
-	for c := n.FirstChild(); c != nil; c = c.NextSibling() {
-		switch c := c.(type) {
-		case *ast.Text:
-			b.Write(c.Segment.Value(m.data))
-			if c.SoftLineBreak() || c.HardLineBreak() {
-				b.WriteByte(' ')
-			}
-		case *ast.String:
-			b.Write(c.Value)
-		case *ast.CodeSpan:
-			b.WriteByte('`')
-			m.inline(b, c)
-			b.WriteByte('`')
-		case *ast.AutoLink:
-			b.Write(c.Label(m.data))
-		case *ast.RawHTML:
-			b.WriteByte(' ')
-		default:
-			m.inline(b, c)
-		}
-	}
+	text, _ := strip(m.lines(n).text)
+	return text
 }

@@ -2,6 +2,7 @@ package script
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 
@@ -38,6 +39,7 @@ func (r *reader) script(p piece, b block) bool {
 		return false
 	}
 	s := &script{block: b}
+	p = p.unixLines()
 	masked := mask(p.text)
 	var lines, commands []int
 	if b.language != file {
@@ -89,18 +91,27 @@ func unprompted(text string) string {
 
 // statements parses a text and returns the statements before the first error;
 // those of the first line alone if first is set.
-func statements(text string, first bool) ([]*syntax.Stmt, error) {
-	var stmts []*syntax.Stmt
+func statements(text string, first bool) (stmts []*syntax.Stmt, failure error) {
+	// Should the library panic, the text is broken like any other.
+	defer func() {
+		if r := recover(); r != nil {
+			failure = fmt.Errorf("parsing shell: %v", r)
+		}
+	}()
+	ended := false
+	// The library goes on after an iteration that was left, so none is.
 	for stmt, err := range syntax.NewParser(syntax.Variant(syntax.LangBash)).StmtsSeq(strings.NewReader(text)) {
-		if err != nil {
-			return stmts, err
+		switch {
+		case failure != nil || ended:
+		case err != nil:
+			failure = err
+		case first && stmt.Pos().Line() > 1:
+			ended = true
+		default:
+			stmts = append(stmts, stmt)
 		}
-		if first && stmt.Pos().Line() > 1 {
-			break
-		}
-		stmts = append(stmts, stmt)
 	}
-	return stmts, nil
+	return stmts, failure
 }
 
 // mayMatter reports whether a text can hold anything that is looked for.

@@ -43,6 +43,25 @@ func (p *piece) cut(from, to int) piece {
 	return b.piece()
 }
 
+// unixLines returns the piece with the line ends of Unix, without which no
+// here-document ends.
+func (p *piece) unixLines() piece {
+	if !strings.Contains(p.text, "\r\n") {
+		return *p
+	}
+	b := builder{}
+	from := 0
+	for {
+		n := strings.Index(p.text[from:], "\r\n")
+		if n < 0 {
+			b.copy(p, from, len(p.text))
+			return b.piece()
+		}
+		b.copy(p, from, from+n)
+		from += n + 1
+	}
+}
+
 // builder puts a piece together.
 type builder struct {
 	text strings.Builder
