@@ -33,13 +33,17 @@ func isNoValue(n *source.Node) bool {
 // conditions that are expressions stay too, because no text can stand there.
 func (r *reader) lower(n *source.Node) source.Node {
 	c := *n
-	if name, _ := expression(n); name != "" {
+	if name, arg := expression(n); name != "" {
 		if text, ok := lowered(n, 0); ok {
 			if r.lowered == nil {
 				r.lowered = map[source.Pos]bool{}
 			}
-			r.lowered[r.place(n.Pos)] = true
-			return source.Node{Kind: source.String, Pos: n.Pos, Text: text}
+			at := n.Pos
+			if name == "Sub" && mayHoldPolicy(arg) {
+				at = arg.Pos // so that the places in the policy are found
+			}
+			r.lowered[r.place(at)] = true
+			return source.Node{Kind: source.String, Pos: at, Text: text}
 		}
 	}
 	if name, arg := expression(n); name == "If" {

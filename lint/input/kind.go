@@ -2,6 +2,7 @@ package input
 
 import (
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -14,6 +15,10 @@ type hint struct {
 	ext  string
 	kind rules.Kind // OtherPolicy when the name says nothing
 }
+
+// sessionPolicy is how a policy of a session is called; sessions of other things
+// have policies too.
+var sessionPolicy = regexp.MustCompile(`(?:^|[^a-z])session[-_ ]?polic`)
 
 // hintOf reads a file's name.
 func hintOf(name string) hint {
@@ -32,14 +37,15 @@ func hintOf(name string) hint {
 			h.kind = rules.BoundaryPolicy
 		case "endpoint", "vpce":
 			h.kind = rules.EndpointPolicy
-		case "session":
-			h.kind = rules.SessionPolicy
 		}
+	}
+	if sessionPolicy.MatchString(slashed) {
+		h.kind = rules.SessionPolicy
 	}
 	return h
 }
 
-// formats are the words for policies of each kind.
+// formatOf returns the word for policies of a kind.
 func formatOf(k rules.Kind) Format {
 	switch k {
 	case rules.KeyPolicy:
@@ -72,10 +78,11 @@ func kindOf(d *policy.Document, h hint, fragment bool) rules.Kind {
 		return rules.IdentityPolicy
 	case s.actions > 0 && s.roles == s.actions:
 		return rules.TrustPolicy
-	case h.kind == rules.EndpointPolicy:
+	case h.kind == rules.EndpointPolicy && s.everyone == s.statements:
 		return rules.EndpointPolicy
-	case s.denies == s.statements && s.everyone == s.statements && (!fragment || h.kind == rules.ResourceControlPolicy):
-		// A policy of a resource that only denies opens it to nobody.
+	case s.denies == s.statements && s.star == s.statements && (!fragment || h.kind == rules.ResourceControlPolicy):
+		// A policy of a resource that only denies opens it to nobody, and "*" is
+		// the one principal that a resource control policy may name.
 		return rules.ResourceControlPolicy
 	case h.kind == rules.ResourceControlPolicy && s.everyone == s.statements:
 		return rules.ResourceControlPolicy
@@ -87,7 +94,8 @@ func kindOf(d *policy.Document, h hint, fragment bool) rules.Kind {
 type survey struct {
 	statements, denies       int
 	principals               bool
-	everyone                 int  // statements whose principal is everyone
+	everyone                 int  // statements whose principal is everyone, in either form
+	star                     int  // those in which it is the text "*"
 	fullAccess               bool // one allows everything
 	actions, roles, kms, s3s int
 }
@@ -108,6 +116,9 @@ func surveyOf(d *policy.Document) *survey {
 		}
 		if isEveryone(st.Principal) {
 			s.everyone++
+			if st.Principal.Text != nil {
+				s.star++
+			}
 		}
 		s.fullAccess = s.fullAccess || allowsAll(st)
 		for _, l := range []*policy.List{st.Action, st.NotAction} {

@@ -2,6 +2,7 @@ package input
 
 import (
 	"bytes"
+	"fmt"
 
 	"github.com/keyreach/keyreach/internal/source"
 )
@@ -9,6 +10,11 @@ import (
 // maxMended is the size beyond which a text that is no JSON or YAML as it
 // stands is not tried in other ways.
 const maxMended = 1 << 20
+
+// maxYAML is the size of the largest document of YAML that is read: its parser
+// needs several hundred bytes for each byte. CloudFormation and Kubernetes take
+// none that are larger.
+const maxYAML = 3 << 19
 
 // parsed is a tree, and how it was got.
 type parsed struct {
@@ -20,6 +26,9 @@ type parsed struct {
 // parse reads JSON, YAML or a template of one of them, also an excerpt without
 // its outer brackets or a listing with line numbers.
 func parse(text []byte) (*parsed, error) {
+	if rest := bytes.TrimLeft(text, " \t\r\n"); len(text) > maxYAML && len(rest) > 0 && bytes.IndexByte([]byte(`{["/`), rest[0]) < 0 {
+		return nil, &source.SyntaxError{Pos: source.Pos{Line: 1, Column: 1}, Text: fmt.Sprintf("the YAML has %d bytes, more than the %d KiB that are read; JSON may be larger", len(text), maxYAML>>10)}
+	}
 	n, problems, err := source.Parse(text)
 	if err == nil && !(n.Kind == source.String && mayBeTemplate(text)) {
 		return &parsed{n: n, problems: problems}, nil

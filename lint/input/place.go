@@ -2,7 +2,6 @@ package input
 
 import (
 	"bytes"
-	"slices"
 	"sort"
 	"strconv"
 	"unicode/utf16"
@@ -220,11 +219,6 @@ func hex4(raw []byte) (rune, bool) {
 	return rune(v), err == nil
 }
 
-// within reports whether a problem of a text stands in a part of it.
-func within(n *source.Node, p source.Pos) bool {
-	return !before(p, n.Pos) && !before(last(n), p)
-}
-
 func before(a, b source.Pos) bool {
 	return a.Line < b.Line || a.Line == b.Line && a.Column < b.Column
 }
@@ -245,15 +239,4 @@ func last(n *source.Node) source.Pos {
 		later(last(&n.Fields[i].Value))
 	}
 	return end
-}
-
-// duplicates returns the names that stand twice in a part of a text.
-func duplicates(n *source.Node, problems []source.Problem) []source.Problem {
-	var own []source.Problem
-	for _, p := range problems {
-		if p.Kind == source.DuplicateKey && within(n, p.Pos) {
-			own = append(own, p)
-		}
-	}
-	return slices.Clip(own)
 }

@@ -85,6 +85,9 @@ func TestPoliciesAreTakenForWhatTheyAre(t *testing.T) {
 		{"a service control policy only denies", "p.json", doc(`{"Effect":"Deny","Action":"kms:*","Resource":"*"}`), "service control policy", "scp. 1@1:1"},
 		{"a name that says so", "policies/boundary.json", doc(decryptAny), "IAM policy", "boundary. 1@1:1"},
 		{"a name that has the letters in it", "describe-policy.json", doc(decryptAny), "IAM policy", "identity. 1@1:1"},
+		{"a name of sessions of another kind", "session-manager.json", doc(decryptAny), "IAM policy", "identity. 1@1:1"},
+		{"a session's", "session_policy.json", doc(decryptAny), "IAM policy", "session. 1@1:1"},
+		{"a key policy that only denies, in the form that no control policy has", "p.json", doc(strings.Replace(denyAll, `"*"`, `{"AWS":"*"}`, 1)), "key policy", "key. 1@1:1"},
 		{"an endpoint's", "vpce-policy.json", doc(`{"Effect":"Allow","Principal":"*","Action":"kms:Decrypt","Resource":"*"}`), "endpoint policy", "endpoint. 1@1:1"},
 		{"a property of a template", "p.yaml", "KeyPolicy:\n  Version: 2012-10-17\n  Statement:\n  - Effect: Allow\n    Principal: {AWS: !Sub 'arn:aws:iam::${AWS::AccountId}:root'}\n    Action: kms:*\n    Resource: '*'\n", "key policy", "key! 1@2:3"},
 		{"two documents of YAML", "p.yaml", "# one\n---\nVersion: 2012-10-17\nStatement: [" + rootAllowed + "]\n---\nVersion: 2012-10-17\nStatement: [" + decryptAny + "]\n", "key policy", "key. 1@3:1; identity. 1@6:1"},
@@ -149,6 +152,7 @@ func TestPlacesInStringsArePlacesOfTheFile(t *testing.T) {
 		{"a string of JSON", `{"policy": "{\"Statement\": [{\"Effect\": \"Allow\",\n \"Action\": \"kms:Decrypt\", \"Resource\": \"*\"}]}"}`},
 		{"single quotes", "policy: '{\"Statement\": [{\"Sid\": \"it''s\", \"Effect\": \"Allow\", \"Action\": \"kms:Decrypt\", \"Resource\": \"*\"}]}'\n"},
 		{"a string in a second document", "a: 1\n---\npolicy: |\n    {\"Statement\": [{\"Effect\": \"Allow\", \"Action\": \"kms:Decrypt\", \"Resource\": \"*\"}]}\n"},
+		{"a block that is substituted", "Resources:\n  P:\n    Type: AWS::Organizations::Policy\n    Properties:\n      Content: !Sub |\n        {\"Statement\": [\n          {\"Effect\": \"Allow\", \"Resource\": \"${Key.Arn}\", \"Action\": \"kms:Decrypt\"}]}\n"},
 		{"lines of Windows", "policy: |\r\n  {\"Statement\": [\r\n  {\"Effect\": \"Allow\", \"Action\": \"kms:Decrypt\", \"Resource\": \"*\"}]}\r\n"},
 	}
 	for _, tt := range tests {
