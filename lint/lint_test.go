@@ -202,7 +202,7 @@ func TestTheFormats(t *testing.T) {
 		if err := lint.WriteGitHub(&b, results); err != nil {
 			t.Fatal(err)
 		}
-		if got := b.String(); !strings.HasPrefix(got, "::error file=dir/p%2C1.yaml,line=10,col=9,title=KEY014::") || strings.Count(got, "\n") != 1 {
+		if got := b.String(); !strings.HasPrefix(got, "::error file=dir/p%2C1.yaml,line=10,col=25,title=KEY014::") || strings.Count(got, "\n") != 1 {
 			t.Error(got)
 		}
 	})

@@ -5,7 +5,7 @@ import "github.com/keyreach/keyreach/finding"
 func key002() Rule {
 	return Rule{
 		ID: "KEY002", Severity: finding.Error,
-		Title: "drs.amazonaws.com as a principal in a key policy",
+		Title: "The service principal drs.amazonaws.com in a key policy",
 		Text: "Elastic Disaster Recovery does not call KMS as drs.amazonaws.com. It acts as its roles and passes on the calls of the person who recovers, " +
 			"so a statement for the service lets nobody recover anything.",
 		Fix:   "Allow kms:ReEncrypt* through EC2 to the role DRSStagingAccountRole_TARGET and to the target account, then remove the statement.",

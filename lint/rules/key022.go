@@ -11,7 +11,7 @@ import (
 func key022() Rule {
 	return Rule{
 		ID: "KEY022", Severity: finding.Critical,
-		Title: "the key is Disabled, PendingImport or Unavailable",
+		Title: "The key is Disabled, PendingImport or Unavailable",
 		Text: "In these states KMS refuses to encrypt and decrypt with the key, whatever the policies allow. " +
 			"Policies and grants can be looked at, changed and revoked meanwhile; in the first two states no new grant can be made. " +
 			"After CancelKeyDeletion a key is Disabled.",

@@ -8,7 +8,7 @@ import (
 func key023() Rule {
 	return Rule{
 		ID: "KEY023", Severity: finding.Critical,
-		Title: "a key that something depends on is about to be deleted",
+		Title: "A key that something depends on is about to be deleted",
 		Text: "KMS refuses to use a key that waits for its deletion, and when the wait of 7 to 30 days is over, " +
 			"everything encrypted under it is lost, with the key's aliases and grants. No one can bring it back.",
 		Fix:   "Call CancelKeyDeletion, and then EnableKey: a key that was saved is Disabled.",

@@ -10,7 +10,7 @@ import (
 func key037() Rule {
 	return Rule{
 		ID: "KEY037", Severity: finding.Error,
-		Title: "the grantee of a grant was deleted, or made anew",
+		Title: "The grantee of a grant was deleted, or made anew",
 		Text: "A grant is for the principal that was there when it was made. When a role is deleted, the grant stays and lets nobody in; " +
 			"a new role of the same name has another unique id, and the grant does not know it. " +
 			"Service-linked roles are deleted and made anew more often than people think.",

@@ -14,7 +14,7 @@ import (
 func key048() Rule {
 	return Rule{
 		ID: "KEY048", Severity: finding.Critical,
-		Title: "a backup vault that takes copies has a key that they cannot be written under",
+		Title: "A backup vault that takes copies has a key that they cannot be written under",
 		Text: "A copy into a vault is written under the vault's key, by the service-linked role AWSServiceRoleForBackup of the vault's account. " +
 			"Where the key does not let that role in, copies of volumes, instances and databases fail after the copy job has started. " +
 			"What lies under an AWS managed key can never be copied on to another account.",

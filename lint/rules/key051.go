@@ -26,10 +26,10 @@ func key051() Rule {
       "Version": "2012-10-17",
       "Statement": [{"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "arn:aws:kms:us-east-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab"}]
     }}],
-    "boundary": {"name": "limits", "document": {
+    "boundary": {
       "Version": "2012-10-17",
       "Statement": [{"Effect": "Allow", "Action": ["s3:*", "kms:DescribeKey"], "Resource": "*"}]
-    }}
+    }
   }]
 }`}},
 		Silent: []Example{{"estate.json", `{
@@ -41,10 +41,10 @@ func key051() Rule {
       "Version": "2012-10-17",
       "Statement": [{"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "arn:aws:kms:us-east-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab"}]
     }}],
-    "boundary": {"name": "limits", "document": {
+    "boundary": {
       "Version": "2012-10-17",
       "Statement": [{"Effect": "Allow", "Action": ["s3:*", "kms:De*"], "Resource": "*"}]
-    }}
+    }
   }]
 }`}},
 	}

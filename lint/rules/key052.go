@@ -11,7 +11,7 @@ import (
 func key052() Rule {
 	return Rule{
 		ID: "KEY052", Severity: finding.Critical,
-		Title: "a copy failed: its key is not accessible",
+		Title: "A copy failed: its key is not accessible",
 		Text: "A copy of an encrypted snapshot goes on after the call was answered, and when a key cannot be used the copy ends in the state error, " +
 			"with the message \"Given key ID is not accessible\". The call itself reported nothing.",
 		Fix:   "Check the rights on both keys for whoever copies (DescribeKey on the key of the copy too), delete the failed copy and make it again; wait until a copy is completed before relying on it.",

@@ -9,7 +9,7 @@ import (
 func key054() Rule {
 	return Rule{
 		ID: "KEY054", Severity: finding.Error,
-		Title: "get-key-policy is read as if its answer were the policy",
+		Title: "The answer of get-key-policy is read as if it were the policy",
 		Text: "The answer has the policy as one text under Policy, beside PolicyName. As text the CLI prints the policy, a tab and `default`, " +
 			"which is no JSON; as JSON, the policy is an escaped string in it.",
 		Fix:   "Add `--query Policy --output text`.",

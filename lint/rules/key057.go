@@ -45,7 +45,7 @@ func rotationClaims(m *Material, r *Report) {
 		switch {
 		case !kms || misbelief.MatchString(s.text) || otherKeys.MatchString(s.text):
 		case reencrypts.MatchString(s.text) && !s.denies():
-			r.AddAs(finding.Warning, s.at, "", "rotation does not encrypt again what is there: it stays under the old material", "encrypt the data again where that is meant")
+			r.Add(s.at, "", "rotation does not encrypt again what is there: it stays under the old material", "encrypt the data again where that is meant")
 		case !told && rotateAdvice.MatchString(s.text) && !s.denies():
 			told = true
 			r.Add(s.at, "", "rotation gives new material for new data only: what is there stays under the old material, and the key can still be lost",
@@ -58,7 +58,7 @@ func rotationClaims(m *Material, r *Report) {
 			made[c.Script] = unrotatable(c)
 		}
 		if key, ok := c.Value("--key-id"); c.Is("kms", "enable-key-rotation") && ok && key.Unknown && strings.Contains(key.Text, "$") && made[c.Script] != "" {
-			r.AddAs(finding.Warning, c.Pos, c.name(), "the key that the script made is "+made[c.Script]+", which does not rotate by itself", "leave rotation out, or make a new key in its place")
+			r.Add(c.Pos, c.name(), "the key that the script made is "+made[c.Script]+", which does not rotate by itself", "leave rotation out, or make a new key in its place")
 		}
 	}
 }

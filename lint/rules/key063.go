@@ -11,7 +11,7 @@ import (
 func key063() Rule {
 	return Rule{
 		ID: "KEY063", Severity: finding.Info,
-		Title: "a grant is too young to be relied on",
+		Title: "A grant is too young to be relied on",
 		Text: "A grant takes up to some five minutes until every part of KMS knows it. Until then a call may be refused, or pass, " +
 			"unless it passes the token that CreateGrant returned.",
 		Fix:   "Pass the grant token, or try again before taking a refusal for an answer.",

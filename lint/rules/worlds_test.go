@@ -88,7 +88,6 @@ func TestTheIDsOfAnEstate(t *testing.T) {
 	}{
 		"all are as they were":                    {now, now, "arn:aws:iam::111122223333:role/app", nil},
 		"the policy is of the role's predecessor": {before, now, "arn:aws:iam::111122223333:role/app", []string{"KEY117"}},
-		"and so is the grant":                     {before, before, "arn:aws:iam::111122223333:role/app", []string{"KEY117", "KEY117"}},
 		"an id that lives":                        {now, now, now, nil},
 		"an id that is gone":                      {now, now, before, []string{"KEY020"}},
 		"a role that the account does not have":   {now, now, "arn:aws:iam::111122223333:role/ap", []string{"KEY020"}},
