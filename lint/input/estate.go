@@ -28,13 +28,13 @@ func (r *reader) ours(n *source.Node) bool {
 	if r.at != nil {
 		return true // a part of a text, whose places would be wrong
 	}
-	e, err := estate.Load(r.file, r.data)
+	m, err := rules.ReadEstate(r.file, r.data)
 	if err != nil {
 		r.refused(err)
 		return true
 	}
-	r.m.Estate = e
-	r.take(rules.OfEstate(e))
+	r.take(m)
+	r.m.Estate, r.m.Places = m.Estate, m.Places
 	return true
 }
 
