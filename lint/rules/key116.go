@@ -41,15 +41,15 @@ func perimeterHitsAll(m *Material, r *Report) {
 		if !p.denies() || !p.comes(directCall) || len(p.kmsPatterns()) == 0 && p.s.NotAction == nil {
 			continue
 		}
-		if a := ordinary(directCall).denied(p.asks(), sourceKey); a != nil {
+		if a := ordinary(directCall).denied(p.asks(), tellsSource); a != nil {
 			r.add(&p, a.key.Pos, a.op.Name+" "+a.key.Name+" holds for every call of a user or role, which has no "+a.key.Name+": the statement denies them all",
 				"add Bool aws:PrincipalIsAWSService true")
 		}
 	}
 }
 
-// sourceKey reports whether a key tells for what a service calls.
-func sourceKey(name string) bool {
+// tellsSource reports whether a key tells for what a service calls.
+func tellsSource(name string) bool {
 	switch name {
 	case "aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid":
 		return true

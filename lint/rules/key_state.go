@@ -110,7 +110,7 @@ func (m *Material) stateUses() []stateUse {
 		if c.Service != "kms" {
 			continue
 		}
-		for _, key := range c.keys() {
+		for _, key := range c.stateKeys() {
 			at := name{c.Script, key}
 			switch c.Operation {
 			case "disable-key", "cancel-key-deletion":
@@ -138,11 +138,11 @@ func (m *Material) stateUses() []stateUse {
 	return uses
 }
 
-// keys are the keys that a command of KMS names and that are known.
-func (c *Command) keys() []string {
+// stateKeys are the keys that a command of KMS names and that are known.
+func (c *Command) stateKeys() []string {
 	var keys []string
-	for _, name := range []string{"--key-id", "--source-key-id", "--destination-key-id", "--target-key-id"} {
-		if v, ok := c.Value(name); ok && v.Text != "" && (!v.Unknown || isVariable(v.Text)) {
+	for _, o := range c.keys() {
+		if v := o.Values[0]; v.Text != "" && (!v.Unknown || isVariable(v.Text)) {
 			keys = append(keys, v.Text)
 		}
 	}

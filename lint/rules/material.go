@@ -27,6 +27,10 @@ type Material struct {
 	// Places says where the estate has its keys, grants and resources, by ARN or
 	// id; empty when it was not read from a text.
 	Places map[string]finding.Position
+
+	// said keeps the sentences of Prose, which many rules ask for. One goroutine
+	// at a time may ask rules about a material.
+	said []sentence
 }
 
 // Empty reports whether there is nothing to look at.
@@ -138,6 +142,10 @@ type Command struct {
 	Out string
 	// Script numbers the scripts of the text; commands of one block share it.
 	Script int
+	// Headings are those above the command, outermost first, and Comment the lines
+	// of comment right above it, on one line.
+	Headings []string
+	Comment  string
 	// Guarded is set where the script looks first whether the thing is there, or
 	// goes on when the command fails.
 	Guarded bool

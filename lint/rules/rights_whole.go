@@ -13,10 +13,10 @@ import (
 type completeness uint8
 
 const (
-	part      completeness = iota // or nobody can tell
-	presented                     // a guide shows it as the key policy
-	written                       // a document by itself with all its values
-	whole                         // it is known to be
+	part       completeness = iota // or nobody can tell
+	presented                      // a guide shows it as the key policy
+	writtenOut                     // a document by itself with all its values
+	whole                          // it is known to be
 )
 
 // completeness looks at the document and what is said about it.
@@ -34,7 +34,7 @@ func (m *Material) completeness(p *Policy) completeness {
 		}
 		return part
 	case p.Doc.Version != nil && literal(p.Doc):
-		return written
+		return writtenOut
 	}
 	return part
 }

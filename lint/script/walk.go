@@ -252,6 +252,7 @@ func (w *walker) call(s *syntax.Stmt, c *syntax.CallExpr, in where) *rules.Pipe 
 	command, origins := w.r.command(values, end.Words, w.s.strict)
 	if command != nil {
 		command.Script, command.Guarded = w.number, in.guarded
+		command.Headings, command.Comment = w.s.headings, w.r.above(command.Pos.Line)
 		command.Out = w.out(s)
 		end.Command = command
 		w.r.out.Commands = append(w.r.out.Commands, command)
