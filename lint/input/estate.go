@@ -33,8 +33,8 @@ func (r *reader) ours(n *source.Node) bool {
 		r.refused(err)
 		return true
 	}
-	r.m.Estate, r.m.Places = m.Estate, m.Places
 	r.take(m)
+	r.m.Estate, r.m.Places = m.Estate, m.Places
 	return true
 }
 

@@ -122,6 +122,7 @@ func TestTemplatesOfPoliciesAreReadWithWhatTheyLeaveOpen(t *testing.T) {
 		{"angle brackets", "p.json", `{"Statement": [{"Effect": "Allow", "Action": "kms:Decrypt", "Resource": <key arn>}]}`, "identity 1@1:1",
 			`{"Statement":[{"Effect":"Allow","Action":"kms:Decrypt","Resource":"<key arn>"}]}`},
 		{"an ellipsis", "p.json", `{"Statement": [` + decryptAny + `, ...]}`, "identity 1@1:1", `{"Statement":[` + decryptAny + `]}`},
+		{"an ellipsis in a comment", "p.json", "{\"Statement\": [" + decryptAny + ",\n  # ...\n]}", "identity 1@1:1", `{"Statement":[` + decryptAny + `]}`},
 		{"line numbers", "p.json", "1 {\"Statement\": [\n2 " + decryptAny + "\n3 ]}", "identity 1@1:3", `{"Statement":[` + decryptAny + `]}`},
 		{"YAML with lines of control", "p.yaml", "Statement:\n{% if x %}\n- Effect: Allow\n  Action: kms:Decrypt\n  Resource: {{ key }}\n{% endif %}\n", "identity 1@1:1",
 			`{"Statement":[{"Effect":"Allow","Action":"kms:Decrypt","Resource":"{{ key }}"}]}`},
@@ -210,6 +211,7 @@ func TestFindingsOfTheReaderAreKept(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ about, text, want string }{
 		{"a comma too many", `{"Version":"2012-10-17","Statement":[` + decryptAny + `,]}`, "POL001@1:94"},
+		{"a comment of another language", "{\"Version\": \"2012-10-17\", # the newer one\n\"Statement\":[" + decryptAny + "]}", "POL001@1:27"},
 		{"a member that stands twice, in a string", `{"Policy":"{\"Version\":\"2012-10-17\",\"Version\":\"2012-10-17\",\"Statement\":[` + strings.ReplaceAll(decryptAny, `"`, `\"`) + `]}"}`, "POL002@1:40"},
 		{"a misspelt element", doc(`{"Effect":"Allow","Action":"kms:Decrypt","Resources":"*"}`), "KEY008@1:79 KEY042@1:38"},
 		{"no Version in a document", `{"Statement":[` + decryptAny + `]}`, "KEY060@1:1"},

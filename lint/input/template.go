@@ -100,6 +100,8 @@ func isControl(inner []byte) bool {
 var (
 	angle  = regexp.MustCompile(`^<[A-Za-z][^<>"\n]*>`)
 	dollar = regexp.MustCompile(`^\$[A-Za-z_][A-Za-z0-9_]*`)
+	// ellipsis is a comment that stands for what an excerpt leaves out.
+	ellipsis = regexp.MustCompile(`^#\s*(?:\.\.\.|…)\s*$`)
 	// numbered is a line with its number before it.
 	numbered = regexp.MustCompile(`^\s*[0-9]+[:|.]?(?:\s|$)`)
 )
@@ -185,7 +187,11 @@ func (m *masked) outside(text []byte, i, n int) int {
 		if n = bytes.IndexByte(rest, '\n'); n < 0 {
 			n = len(rest)
 		}
-		m.comments = append(m.comments, i)
+		if ellipsis.Match(rest[:n]) {
+			m.controls = true
+		} else {
+			m.comments = append(m.comments, i)
+		}
 		m.blank(i, i+n)
 		return n
 	case bytes.HasPrefix(rest, []byte("...")):

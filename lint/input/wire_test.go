@@ -116,7 +116,7 @@ func TestAnEstateIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	m, err := input.Read("estate.json", data)
-	if err != nil || m.Estate == nil || m.Format != "estate" || len(m.Policies) == 0 || len(m.Keys) == 0 {
+	if err != nil || m.Estate == nil || len(m.Places) == 0 || m.Keys[0].Pos.Line == 0 || m.Format != "estate" || len(m.Policies) == 0 {
 		t.Errorf("read as %s with %d policies and %d keys; %v", m.Format, len(m.Policies), len(m.Keys), reasons(err))
 	}
 }
