@@ -42,9 +42,9 @@ func (a *asker) fix(code, action string) string {
 	case defaultKey, managedKey:
 		return "encrypt under a customer managed key: copy the data to one, and use the copy"
 	case keyDisabled:
-		return "in account " + owner + ", enable the key: aws kms enable-key --key-id " + key
+		return "in account " + owner + ", enable the key: aws kms enable-key" + a.named(key)
 	case keyDeletion:
-		return "in account " + owner + ", cancel the deletion and enable the key: aws kms cancel-key-deletion --key-id " + key + ", then aws kms enable-key --key-id " + key
+		return "in account " + owner + ", cancel the deletion and enable the key: aws kms cancel-key-deletion" + a.named(key) + ", then aws kms enable-key" + a.named(key)
 	case aliasMisuse:
 		return "write " + key + " in the Resource of the IAM policy in place of the alias"
 	case explicitDeny, scpDeny, rcpDeny, endpointDeny, boundaryDeny, sessionDeny:
@@ -58,6 +58,9 @@ func (a *asker) fix(code, action string) string {
 	}
 	return ""
 }
+
+// named are the parameters of a command of KMS that name the key and its Region.
+func (a *asker) named(key string) string { return " --key-id " + key + " --region " + a.keyAt.Region }
 
 // fixAcross says which side of two accounts is missing.
 func (a *asker) fixAcross(action string) string {

@@ -36,12 +36,15 @@ func (o *diagnoseOptions) judge(ctx context.Context, s *streams, found []diagnos
 		}
 		all = append(all, j)
 	}
-	mended, err := o.mend(all)
-	if err != nil {
-		return err
+	mended, unmended := o.mend(all)
+	if unmended != nil {
+		mended = &mending{} // that there is no plan takes nothing from the diagnosis
 	}
 	if err := o.printJudged(s.out, all, mended); err != nil {
 		return failure(err)
+	}
+	if unmended != nil {
+		return unmended
 	}
 	if cut != nil {
 		return failure(cut)
@@ -61,6 +64,9 @@ func (o *diagnoseOptions) judgeOne(ctx context.Context, s *streams, in alike) (j
 	}
 	if in.Key == "" {
 		in.Key = o.key
+	}
+	if in.Via == "" {
+		in.Via = o.via
 	}
 	var err error
 	if j.decoded, err = o.decode(ctx, s, in.Incident); err != nil {

@@ -21,14 +21,15 @@ import (
 type mending struct {
 	plan *plan.Plan // nil is none
 	out  string     // where it is saved; nothing when that was not asked
-	live bool
+	// estate is the file of the estate; nothing is AWS as it was read.
+	estate string
 }
 
 // mend plans what opens the refused requests. Where routes of keyreach.yaml have them, it
 // is those routes' plan; else it is for the requests themselves. It is made only when it
 // is to be saved.
 func (o *diagnoseOptions) mend(all []judged) (*mending, error) {
-	m := &mending{out: o.plan, live: o.live}
+	m := &mending{out: o.plan, estate: o.estate}
 	uses, e, err := refusedUses(all)
 	if err != nil || o.plan == "" || len(uses) == 0 {
 		return m, err
@@ -140,12 +141,16 @@ func (m *mending) lines() []string {
 	report := &planReport{plan: m.plan}
 	first := fmt.Sprintf("The plan for %s: %s.", strings.Join(m.plan.Routes, ", "), report.amount())
 	switch {
-	case !m.plan.Empty() && m.live:
+	case m.plan.Empty():
+	case m.estate == "":
 		first += " To write it: keyreach collect, then keyreach apply --estate FILE " + quoted(m.out)
-	case !m.plan.Empty():
-		first += " To write it: keyreach apply " + quoted(m.out)
+	default:
+		first += " To write it: keyreach apply --estate " + quoted(m.estate) + " " + quoted(m.out)
 	}
 	list := []string{first}
+	for _, a := range sortedAccess(m.plan.Opens) {
+		list = append(list, fmt.Sprintf("It opens to %s, on %s: %s.", report.who(&a), resourceName(a.resource), a.text()))
+	}
 	for i := range m.plan.Stuck {
 		x := &m.plan.Stuck[i]
 		list = append(list, fmt.Sprintf("No change of a plan opens this: %s. %s has to act: %s.", x.Why, x.Owner, x.Do))

@@ -176,14 +176,19 @@ func (p *printer) command(indent int, s string) {
 	}
 }
 
-// nearer leaves the long names of key and caller away, which stand above.
+// nearer leaves the long names of key and caller away, which stand above; not in a
+// command, which is copied.
 func nearer(in *diagnose.Incident, s string) string {
+	s, command, has := strings.Cut(s, ": aws ")
+	if has {
+		command = ": aws " + command
+	}
 	for name, short := range map[string]string{in.Key: "the key", in.Principal: "the caller"} {
 		if len(name) > 20 {
 			s = strings.ReplaceAll(s, name, short)
 		}
 	}
-	return s
+	return s + command
 }
 
 func percent(f float64) string { return strconv.Itoa(int(math.Round(f*100))) + "%" }
