@@ -52,7 +52,7 @@ func (a *asker) fix(code, action string) string {
 	case wrongRegion:
 		return "use a key of the Region in which the work is done: " + strings.Join(a.facts[code].why, "; ")
 	case wrongKey:
-		return "name the key by its ARN, and the one that encrypted the data"
+		return "name the key by its ARN, " + cmp.Or(a.meant, "and the one that encrypted the data")
 	case keyUsage:
 		return "use a symmetric key for ENCRYPT_DECRYPT, or the operation that is for this kind of key"
 	}
@@ -87,6 +87,9 @@ func (a *asker) fixCeiling(code, action string) string {
 	for _, q := range a.j.Asked {
 		for _, b := range q.Decision.Blockers {
 			codes := codesOf(b.Layer)
+			if code == boundaryDeny && b.Layer == access.Boundary && !b.Explicit {
+				return fmt.Sprintf("in account %s, allow %s on %s in the permissions boundary of %s", b.Owner, action, a.j.Key, Holder(a.j.Principal, a.e))
+			}
 			if code == explicitDeny && b.Explicit || len(codes) == 1 && codes[0] == code {
 				where := strings.TrimSpace(b.Document + " " + b.Statement)
 				if where == "" {
