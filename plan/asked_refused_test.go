@@ -5,7 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/plan"
+	"github.com/keyreach/keyreach/policy"
 	"github.com/keyreach/keyreach/route"
 )
 
@@ -112,7 +114,27 @@ func TestAServiceIsLetInByNoPlan(t *testing.T) {
 	t.Parallel()
 	a := refusedUse()
 	a.Principal, a.Via = "drs.amazonaws.com", ""
-	if p, _ := askedPlan(t, a); len(p.Steps) > 0 || len(p.Stuck) != 1 {
+	if p, _ := askedPlan(t, a); len(p.Steps) > 0 || len(p.Stuck) != 1 || !strings.Contains(p.Stuck[0].Do, "aws:SourceArn") {
 		t.Errorf("the plan has %d steps, and is stuck at %+v", len(p.Steps), p.Stuck)
+	}
+}
+
+func TestARoleThatOnlyAFixedKeyPolicyCouldNameIsStuckForThat(t *testing.T) {
+	t.Parallel()
+	_, e := example(t, "drs-cross-account")
+	d, _, err := policy.Read("test", []byte(`{"Version":"2012-10-17","Statement":[
+		{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::444455556666:root"},"NotAction":["kms:PutKeyPolicy","kms:CreateGrant"],"Resource":"*"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Key(askedOwnKey).Policy = estate.NewDocument(d)
+	if err := e.Index(); err != nil {
+		t.Fatal(err)
+	}
+	a := refusedUse()
+	a.Principal, a.Action = "arn:aws:iam::444455556666:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling", "kms:GenerateDataKeyWithoutPlaintext"
+	p, err := plan.MakeFor("refused", []route.Asked{a}, e, plan.Options{At: noon})
+	if err != nil || len(p.Stuck) != 1 || !strings.Contains(p.Stuck[0].Why, "which alone can name the role") {
+		t.Errorf("it is stuck at %+v, %v", p, err)
 	}
 }
