@@ -23,13 +23,14 @@ type mending struct {
 	out  string     // where it is saved; nothing when that was not asked
 	// estate is the file of the estate; nothing is AWS as it was read.
 	estate string
+	around []string // conditions that refuse it now, and would not bind what the plan opens
 }
 
 // mend plans what opens the refused requests. Where routes of keyreach.yaml have them, it
 // is those routes' plan; else it is for the requests themselves. It is made only when it
 // is to be saved.
 func (o *diagnoseOptions) mend(all []judged) (*mending, error) {
-	m := &mending{out: o.plan, estate: o.estate}
+	m := &mending{out: o.plan, estate: o.estate, around: unmet(all)}
 	uses, e, err := refusedUses(all)
 	if err != nil || o.plan == "" || len(uses) == 0 {
 		return m, err
@@ -58,6 +59,19 @@ func (o *diagnoseOptions) mend(all []judged) (*mending, error) {
 		return m, failure(err)
 	}
 	return m, nil
+}
+
+// unmet are the conditions for which requests are refused that an Allow is there for.
+func unmet(all []judged) []string {
+	var list []string
+	for i := range all {
+		for _, c := range all[i].Causes {
+			if c.Code == "policy-condition-mismatch" && c.Verdict == diagnose.True {
+				list = append(list, c.Why...)
+			}
+		}
+	}
+	return list
 }
 
 // refusedUses are the key uses that the estate refuses, and those that the operation would
@@ -151,6 +165,11 @@ func (m *mending) lines() []string {
 	for _, a := range sortedAccess(m.plan.Opens) {
 		list = append(list, fmt.Sprintf("It opens to %s, on %s: %s.", report.who(&a), resourceName(a.resource), a.text()))
 	}
+	for _, text := range m.around {
+		if !m.plan.Empty() {
+			list = append(list, fmt.Sprintf("A condition refuses it now, perhaps on purpose, and what the plan opens is not bound by it: %s.", text))
+		}
+	}
 	for i := range m.plan.Stuck {
 		x := &m.plan.Stuck[i]
 		list = append(list, fmt.Sprintf("No change of a plan opens this: %s. %s has to act: %s.", x.Why, x.Owner, x.Do))
@@ -160,16 +179,18 @@ func (m *mending) lines() []string {
 
 // mendingView is the JSON form: the plan itself is in its file.
 type mendingView struct {
-	File   string       `json:"file"`
-	Routes []string     `json:"routes"`
-	Steps  int          `json:"steps"`
-	Digest string       `json:"digest"`
-	Stuck  []plan.Stuck `json:"stuck,omitempty"`
+	File   string         `json:"file"`
+	Routes []string       `json:"routes"`
+	Steps  int            `json:"steps"`
+	Digest string         `json:"digest"`
+	Stuck  []plan.Stuck   `json:"stuck,omitempty"`
+	Opens  []plan.Opening `json:"opens,omitempty"`
+	Around []string       `json:"around_conditions,omitempty"`
 }
 
 func (m *mending) view() *mendingView {
 	if m.plan == nil {
 		return nil
 	}
-	return &mendingView{File: m.out, Routes: m.plan.Routes, Steps: len(m.plan.Steps), Digest: m.plan.Digest(), Stuck: m.plan.Stuck}
+	return &mendingView{File: m.out, Routes: m.plan.Routes, Steps: len(m.plan.Steps), Digest: m.plan.Digest(), Stuck: m.plan.Stuck, Opens: m.plan.Opens, Around: m.around}
 }
