@@ -56,6 +56,7 @@ func Judge(in *Incident, e *estate.Estate, at time.Time) Judgement {
 }
 
 func (a *asker) judge() Judgement {
+	a.in.retell()
 	a.resolve()
 	a.ask()
 	for i := range a.j.Asked {
