@@ -135,15 +135,20 @@ func (a *asker) identity(action string, b *access.Blocker, rank func(int) int) {
 	if a.who.IsServiceLinked() {
 		a.isTrue(slrMissing, action, rankParty, b.Text)
 		if a.crossAccount() {
-			a.isTrue(crossAccount, action, rankKeyPolicy, "the key is of account "+a.keyAt.Account+", and a service-linked role of account "+a.who.Account+" takes a grant only")
+			a.isTrue(crossAccount, action, rankKeyPolicy, "the key is of account "+a.keyAt.Account+", and the service-linked role of account "+a.who.Account)
 		}
 		return
 	}
-	if aliases := aliasResources(b); len(aliases) > 0 {
-		a.isTrue(aliasMisuse, action, rankCondition, "an IAM policy of "+a.j.Principal+" has the alias in Resource ("+strings.Join(aliases, ", ")+"), which never allows the use of a key: it takes the key's ARN")
+	aliases := aliasResources(b)
+	if len(aliases) > 0 {
+		a.isTrue(aliasMisuse, action, rank(rankCondition), "an IAM policy of "+a.j.Principal+" has the alias in Resource ("+strings.Join(aliases, ", ")+"), which never allows the use of a key: it takes the key's ARN")
 	}
 	if a.crossAccount() {
 		a.isTrue(crossAccount, action, rankParty, "the key is of account "+a.keyAt.Account+", and the caller's account "+a.who.Account+" has to allow it too")
+	}
+	if len(aliases) > 0 { // of which it is the consequence
+		a.isTrue(iamMissing, action, rankIdentity, b.Text)
+		return
 	}
 	a.isTrue(iamMissing, action, rank(rankIdentity), b.Text)
 }
@@ -203,6 +208,9 @@ func (a *asker) keyPolicy(q *route.RequestProof, b *access.Blocker, rank func(in
 		return
 	case a.who.IsServiceLinked():
 		a.isTrue(slrMissing, action, rankParty, b.Text+", and no grant does")
+		if a.crossAccount() {
+			a.isTrue(crossAccount, action, rankKeyPolicy, "the key is of account "+a.keyAt.Account+", and the service-linked role of account "+a.who.Account)
+		}
 		return
 	case a.crossAccount():
 		a.isTrue(crossAccount, action, rankParty, "the key is of account "+a.keyAt.Account+", and its policy does not let "+a.who.Account+" in for "+action)
@@ -212,6 +220,9 @@ func (a *asker) keyPolicy(q *route.RequestProof, b *access.Blocker, rank func(in
 		a.isTrue(keyAction, action, rank(rankKeyPolicy), fmt.Sprintf("the key policy names %s (%s), and not for %s", a.j.Principal, strings.Join(n.caller, ", "), action))
 	case len(n.account) > 0:
 		a.isTrue(keyAction, action, rank(rankKeyPolicy), fmt.Sprintf("the key policy names account %s (%s), and not for %s", a.who.Account, strings.Join(n.account, ", "), action))
+	case !a.crossAccount() && a.who.Kind == arn.AccountRoot:
+		a.isTrue(keyRoot, action, rank(rankKeyPolicy), b.Text)
+		a.isTrue(keyPrincipal, action, rankIdentity, b.Text)
 	case !a.crossAccount() && a.identityAllows(q):
 		a.isTrue(keyRoot, action, rank(rankKeyPolicy), "the key policy does not name account "+a.who.Account+", so that its IAM policies, which allow "+action+", have no effect on the key")
 		a.isTrue(keyPrincipal, action, rankIdentity, b.Text)
@@ -276,6 +287,8 @@ func (a *asker) state(text string) {
 		a.isTrue(keyDisabled, "", rankKey, text)
 	case awsfacts.PendingDeletion, awsfacts.PendingReplicaDeletion:
 		a.isTrue(keyDeletion, "", rankKey, text)
+	case awsfacts.PendingImport, awsfacts.Unavailable:
+		a.isTrue(keyUsage, "", rankKey, text)
 	default:
 		a.note("%s", text)
 	}
@@ -287,10 +300,13 @@ func (a *asker) lookAtKey() {
 		return
 	}
 	switch state := awsfacts.KeyState(a.key.State); state {
-	case awsfacts.Disabled, awsfacts.PendingDeletion, awsfacts.PendingReplicaDeletion:
+	case awsfacts.Disabled, awsfacts.PendingDeletion, awsfacts.PendingReplicaDeletion, awsfacts.PendingImport, awsfacts.Unavailable:
 		if len(a.j.Asked) == 0 {
 			a.state("the key is " + string(state))
 		}
+	}
+	if at := a.keyAt.Region; strings.Contains(a.in.Code, "NotFound") && a.in.Region != "" && a.in.Region != at {
+		a.isTrue(wrongRegion, "", rankKey, "the key is in "+at+", and was looked for in "+a.in.Region)
 	}
 	if text := unfit(a.key, a.in.Action, a.in.Service); text != "" {
 		a.isTrue(keyUsage, "", rankKey, text)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/keyreach/keyreach/access"
+	"github.com/keyreach/keyreach/awsfacts"
 )
 
 // fix is what mends a true cause, with the names of the estate and all actions that are
@@ -16,8 +17,14 @@ func (a *asker) fix(code, action string) string {
 		key = a.j.Asked[0].Key
 	}
 	owner := a.keyAt.Account
+	if strings.Contains(action, "kms:CreateGrant") && a.via() != "" { // without it whoever may make grants gives the key to anybody
+		action += " (kms:CreateGrant on condition that kms:GrantIsForAWSResource is true)"
+	}
 	switch code {
 	case iamMissing:
+		if strings.Contains(who, ":role/aws-reserved/sso.amazonaws.com/") || strings.Contains(who, "/AWSReservedSSO_") { // whose policies IAM does not let be changed
+			return fmt.Sprintf("in IAM Identity Center, allow %s on %s in the permission set of %s", action, key, who)
+		}
 		return fmt.Sprintf("in account %s, allow %s on %s in an IAM policy of %s", a.who.Account, action, key, who)
 	case crossAccount:
 		if !a.who.IsServiceLinked() {
@@ -27,14 +34,21 @@ func (a *asker) fix(code, action string) string {
 	case keyPrincipal, keyAction:
 		return fmt.Sprintf("in account %s, allow %s to %s in the policy of %s", owner, action, who, key)
 	case keyRoot:
-		return fmt.Sprintf("in account %s, have the policy of %s allow %s to arn:%s:iam::%s:root, or to %s itself", owner, key, action, cmp.Or(a.keyAt.Partition, "aws"), a.who.Account, who)
+		root, itself := fmt.Sprintf("arn:%s:iam::%s:root", cmp.Or(a.keyAt.Partition, "aws"), a.who.Account), ""
+		if who != root {
+			itself = ", or to " + who + " itself"
+		}
+		return fmt.Sprintf("in account %s, have the policy of %s allow %s to %s%s", owner, key, action, root, itself)
 	case keyService:
 		return fmt.Sprintf("in account %s, allow %s to the service %s in the policy of %s, with aws:SourceAccount or aws:SourceArn", owner, action, who, key)
 	case slrMissing:
-		if a.crossAccount() {
-			return fmt.Sprintf("from account %s, make a grant on %s to %s; a service-linked role of another account takes no other way", a.who.Account, key, who)
+		if role, known := awsfacts.ServiceLinkedRoleFor(who); a.crossAccount() && known && role.KMSUse {
+			return fmt.Sprintf("in account %s, allow %s to %s in the policy of %s; its own policy allows it the use of keys through a service", owner, action, who, key)
 		}
-		return fmt.Sprintf("in account %s, name %s in the policy of %s", owner, who, key)
+		if a.crossAccount() {
+			return fmt.Sprintf("from account %s, make a grant on %s to %s; this service-linked role of another account takes no other way", a.who.Account, key, who)
+		}
+		return fmt.Sprintf("in account %s, allow %s to %s in the policy of %s", owner, cmp.Or(action, "the use"), who, key)
 	case staleGrant:
 		return fmt.Sprintf("make the grant on %s anew for %s, and revoke the old one", key, who)
 	case condition:
@@ -54,9 +68,22 @@ func (a *asker) fix(code, action string) string {
 	case wrongKey:
 		return "name the key by its ARN, " + cmp.Or(a.meant, "and the one that encrypted the data")
 	case keyUsage:
+		switch awsfacts.KeyState(a.stateOfKey()) {
+		case awsfacts.PendingImport:
+			return "in account " + owner + ", import the key's material anew, the same as before where data lies under it: aws kms get-parameters-for-import" + a.named(key) + " --wrapping-algorithm RSAES_OAEP_SHA_256 --wrapping-key-spec RSA_2048"
+		case awsfacts.Unavailable:
+			return "in account " + owner + ", connect the key store of the key again: aws kms describe-key" + a.named(key)
+		}
 		return "use a symmetric key for ENCRYPT_DECRYPT, or the operation that is for this kind of key"
 	}
 	return ""
+}
+
+func (a *asker) stateOfKey() string {
+	if a.key == nil {
+		return ""
+	}
+	return a.key.State
 }
 
 // named are the parameters of a command of KMS that name the key and its Region.
