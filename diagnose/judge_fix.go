@@ -27,10 +27,10 @@ func (a *asker) fix(code, action string) string {
 		}
 		return fmt.Sprintf("in account %s, allow %s on %s in an IAM policy of %s", a.who.Account, action, key, who)
 	case crossAccount:
-		if !a.who.IsServiceLinked() {
-			return a.fixAcross(action)
+		if a.who.IsServiceLinked() {
+			return a.fixLinked(action, key, who)
 		}
-		return a.fix(slrMissing, action)
+		return a.fixAcross(action)
 	case keyPrincipal, keyAction:
 		return fmt.Sprintf("in account %s, allow %s to %s in the policy of %s", owner, action, who, key)
 	case keyRoot:
@@ -42,23 +42,15 @@ func (a *asker) fix(code, action string) string {
 	case keyService:
 		return fmt.Sprintf("in account %s, allow %s to the service %s in the policy of %s, with aws:SourceAccount or aws:SourceArn", owner, action, who, key)
 	case slrMissing:
-		if role, known := awsfacts.ServiceLinkedRoleFor(who); a.crossAccount() && known && role.KMSUse {
-			return fmt.Sprintf("in account %s, allow %s to %s in the policy of %s; its own policy allows it the use of keys through a service", owner, action, who, key)
-		}
-		if a.crossAccount() {
-			return fmt.Sprintf("from account %s, make a grant on %s to %s; this service-linked role of another account takes no other way", a.who.Account, key, who)
-		}
-		return fmt.Sprintf("in account %s, allow %s to %s in the policy of %s", owner, cmp.Or(action, "the use"), who, key)
+		return a.fixLinked(action, key, who)
 	case staleGrant:
 		return fmt.Sprintf("make the grant on %s anew for %s, and revoke the old one", key, who)
 	case condition:
 		return "make the condition hold, or add a statement whose condition does: " + strings.Join(a.facts[code].why, "; ")
 	case defaultKey, managedKey:
 		return "encrypt under a customer managed key: copy the data to one, and use the copy"
-	case keyDisabled:
-		return "in account " + owner + ", enable the key: aws kms enable-key" + a.named(key)
-	case keyDeletion:
-		return "in account " + owner + ", cancel the deletion and enable the key: aws kms cancel-key-deletion" + a.named(key) + ", then aws kms enable-key" + a.named(key)
+	case keyDisabled, keyDeletion, keyUsage:
+		return a.fixKey(code, key)
 	case aliasMisuse:
 		return "write " + key + " in the Resource of the IAM policy in place of the alias"
 	case explicitDeny, scpDeny, rcpDeny, endpointDeny, boundaryDeny, sessionDeny:
@@ -67,23 +59,37 @@ func (a *asker) fix(code, action string) string {
 		return "use a key of the Region in which the work is done: " + strings.Join(a.facts[code].why, "; ")
 	case wrongKey:
 		return "name the key by its ARN, " + cmp.Or(a.meant, "and the one that encrypted the data")
-	case keyUsage:
-		switch awsfacts.KeyState(a.stateOfKey()) {
-		case awsfacts.PendingImport:
-			return "in account " + owner + ", import the key's material anew, the same as before where data lies under it: aws kms get-parameters-for-import" + a.named(key) + " --wrapping-algorithm RSAES_OAEP_SHA_256 --wrapping-key-spec RSA_2048"
-		case awsfacts.Unavailable:
-			return "in account " + owner + ", connect the key store of the key again: aws kms describe-key" + a.named(key)
-		}
-		return "use a symmetric key for ENCRYPT_DECRYPT, or the operation that is for this kind of key"
 	}
 	return ""
 }
 
-func (a *asker) stateOfKey() string {
-	if a.key == nil {
-		return ""
+// fixLinked gives a service-linked role the key: by the key's policy in its own account,
+// and where its own policy allows it the use of keys; elsewhere it takes a grant only.
+func (a *asker) fixLinked(action, key, who string) string {
+	role, known := awsfacts.ServiceLinkedRoleFor(who)
+	switch {
+	case !a.crossAccount():
+		return fmt.Sprintf("in account %s, allow %s to %s in the policy of %s", a.keyAt.Account, cmp.Or(action, "the use"), who, key)
+	case known && role.KMSUse:
+		return fmt.Sprintf("in account %s, allow %s to %s in the policy of %s; its own policy allows it the use of keys through a service", a.keyAt.Account, action, who, key)
 	}
-	return a.key.State
+	return fmt.Sprintf("from account %s, make a grant on %s to %s; this service-linked role of another account takes no other way", a.who.Account, key, who)
+}
+
+// fixKey makes a key usable that is not as it is.
+func (a *asker) fixKey(code, key string) string {
+	in := "in account " + a.keyAt.Account + ", "
+	switch state := awsfacts.KeyState(a.key.State); { // these causes are true of keys that the estate holds
+	case code == keyDisabled:
+		return in + "enable the key: aws kms enable-key" + a.named(key)
+	case code == keyDeletion:
+		return in + "cancel the deletion and enable the key: aws kms cancel-key-deletion" + a.named(key) + ", then aws kms enable-key" + a.named(key)
+	case state == awsfacts.PendingImport:
+		return in + "import the key's material, the same as before where data lies under it: aws kms get-parameters-for-import" + a.named(key) + " --wrapping-algorithm RSAES_OAEP_SHA_256 --wrapping-key-spec RSA_2048"
+	case state == awsfacts.Unavailable:
+		return in + "connect the key store of the key again: aws kms describe-key" + a.named(key)
+	}
+	return "use a symmetric key for ENCRYPT_DECRYPT, or the operation that is for this kind of key"
 }
 
 // named are the parameters of a command of KMS that name the key and its Region.

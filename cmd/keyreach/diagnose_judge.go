@@ -165,6 +165,9 @@ func judgedText(w io.Writer, all []judged, mended *mending) error {
 			continue
 		}
 		p.judgement(j.Incident, j.judgement)
+		if len(j.judgement.Asked) == 0 && !j.judgement.Settled(j.Incident) {
+			p.line(4, 6, "say what the text does not: diagnose --principal ARN --key KEY")
+		}
 	}
 	for _, line := range mended.lines() {
 		p.blank()
