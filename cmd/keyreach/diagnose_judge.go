@@ -173,6 +173,13 @@ func judgedText(w io.Writer, all []judged, mended *mending) error {
 		p.blank()
 		p.line(0, 0, "%s", line)
 	}
+	if commands := mended.commands(); len(commands) > 0 {
+		p.blank()
+		p.line(0, 0, "To write it:")
+		for _, c := range commands {
+			p.command(2, c)
+		}
+	}
 	return p.err
 }
 
@@ -197,6 +204,9 @@ func judgedMarkdown(w io.Writer, all []judged, mended *mending) error {
 	}
 	for _, line := range mended.lines() {
 		fmt.Fprintf(&b, "%s\n\n", cell(line))
+	}
+	for _, c := range mended.commands() {
+		fmt.Fprintf(&b, "- to write it: `%s`\n", cell(c))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
