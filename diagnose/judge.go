@@ -107,7 +107,9 @@ func (f *fact) action() string {
 }
 
 func (a *asker) note(format string, args ...any) {
-	a.j.Notes = append(a.j.Notes, fmt.Sprintf(format, args...))
+	if text := fmt.Sprintf(format, args...); !slices.Contains(a.j.Notes, text) {
+		a.j.Notes = append(a.j.Notes, text)
+	}
 }
 
 // isTrue notes that the estate has a defect.

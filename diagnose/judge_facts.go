@@ -201,6 +201,7 @@ func (a *asker) keyPolicy(q *route.RequestProof, b *access.Blocker, rank func(in
 	if a.conditions(b, action) {
 		return
 	}
+	a.noteGone()
 	n := namedBy(a.key, &policy.Caller{Principal: a.who})
 	switch {
 	case a.who.Kind == arn.Service:
@@ -347,6 +348,30 @@ func (a *asker) lookAtGrants() {
 		grantee := g.Grantee()
 		if g.GranteePrincipalID != "" && g.GranteePrincipalID != p.ID && a.who.SameRole(grantee) {
 			a.isTrue(staleGrant, "", rankStale, fmt.Sprintf("the grant %s was made for %s, which is gone; %s now has the id %s", g.GrantID, g.GranteePrincipalID, p.ARN, p.ID))
+		}
+	}
+}
+
+// noteGone notes the principals that a key policy names by their unique ids and that the
+// estate does not hold: AWS shows who was deleted so, and one that was made anew under its
+// name is not let in by it. Whose name an id had, nothing tells. See
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html.
+func (a *asker) noteGone() {
+	if a.who.Name == "" || a.key == nil || a.key.Policy == nil || a.key.Policy.Source == nil {
+		return
+	}
+	for i := range a.key.Policy.Source.Statements {
+		s := &a.key.Policy.Source.Statements[i]
+		if s.Effect == nil || s.Effect.Text != "Allow" || s.Principal == nil {
+			continue
+		}
+		for _, g := range s.Principal.Groups {
+			for _, v := range g.Names.Values {
+				p, err := arn.ParsePrincipal(v.Text)
+				if err == nil && p.Kind == arn.UniqueID && !slices.ContainsFunc(a.e.Principals, func(have estate.Principal) bool { return have.ID == p.Text }) {
+					a.note("%s of the key policy lets in %s, which is gone: if that was %s before it was made anew, the policy has to name it again", access.StatementName(s, i), p.Text, a.who.Name)
+				}
+			}
 		}
 	}
 }

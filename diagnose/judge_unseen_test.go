@@ -89,3 +89,18 @@ func TestWhatIsRuledOutIsNotSaidToLetThrough(t *testing.T) {
 		}
 	}
 }
+
+func TestAnIdThatIsLeftInAKeyPolicyIsNoted(t *testing.T) {
+	t.Parallel()
+	w := world{key: []string{admits("AROAEXAMPLEOLDROLE12", "kms:*"), admits("arn:aws:iam::111122223333:role/admin", "kms:*")}}
+	in := decrypts(judgeRole)
+	j := diagnose.Judge(&in, w.estate(t), time.Time{})
+	if notes := strings.Join(j.Notes, "\n"); !strings.Contains(notes, "AROAEXAMPLEOLDROLE12, which is gone") || len(j.Blocked()) != 1 {
+		t.Errorf("it is noted: %s", notes)
+	}
+	held := world{key: w.key, change: func(e *estate.Estate) { e.Principals[1].ID = "AROAEXAMPLEOLDROLE12" }}
+	in = decrypts(judgeRole)
+	if j = diagnose.Judge(&in, held.estate(t), time.Time{}); strings.Contains(strings.Join(j.Notes, "\n"), "gone") {
+		t.Errorf("of one that is there it is noted: %q", j.Notes)
+	}
+}
