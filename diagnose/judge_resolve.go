@@ -16,6 +16,9 @@ import (
 func (a *asker) resolve() {
 	if who, ok := a.principal(); ok {
 		a.who, a.j.Principal = who, who.Text
+		if who.Account != "" && a.e.Account(who.Account) == nil && !a.e.Holds(who.Account) {
+			a.note("the estate knows nothing of account %s: see whose it is, and that the text is genuine, before anything is opened to it", who.Account)
+		}
 	}
 	if text := a.keyARN(); text != "" {
 		a.j.Key = text

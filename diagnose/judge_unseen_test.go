@@ -104,3 +104,14 @@ func TestAnIdThatIsLeftInAKeyPolicyIsNoted(t *testing.T) {
 		t.Errorf("of one that is there it is noted: %q", j.Notes)
 	}
 }
+
+func TestAnAccountThatTheEstateDoesNotKnowIsNoted(t *testing.T) {
+	t.Parallel()
+	for who, want := range map[string]bool{"arn:aws:iam::999988887777:role/app": true, judgeFar: false, judgeRole: false, "logs.amazonaws.com": false} {
+		in := decrypts(who)
+		j := diagnose.Judge(&in, world{}.estate(t), time.Time{})
+		if got := strings.Contains(strings.Join(j.Notes, " "), "see whose it is"); got != want {
+			t.Errorf("of %s it is noted: %v, %q", who, got, j.Notes)
+		}
+	}
+}
