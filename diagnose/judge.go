@@ -70,6 +70,7 @@ func (a *asker) judge() Judgement {
 	}
 	a.verdicts()
 	a.unseen()
+	a.preferCondition()
 	a.rank()
 	a.say()
 	return a.j
@@ -168,6 +169,25 @@ func (a *asker) verdicts() {
 		c := Cause{Code: code, MissingAction: f.action(), PrincipalKind: a.kind(), Verdict: True, Why: f.why, Evidence: []string{"the estate, not the text"}}
 		c.Fix, c.Settles = cmp.Or(sentence(a.fix(code, strings.Join(f.actions, ", "))), a.in.fix(&c)), a.in.settles(&c)
 		a.in.Causes = append(a.in.Causes, c)
+	}
+}
+
+// preferCondition has the condition of an Allow that is there take the likelihood of the
+// causes that are open for nothing but it: where AWS refused what a condition that is not
+// known decides, the condition did not hold, rather than that there is no Allow.
+func (a *asker) preferCondition() {
+	at := func(code string) int {
+		return slices.IndexFunc(a.in.Causes, func(c Cause) bool { return c.Code == code })
+	}
+	own := at(condition)
+	if own < 0 || a.in.Causes[own].Verdict != Open || a.in.Explicit || len(a.in.Causes[own].Why) != 1 {
+		return
+	}
+	c := &a.in.Causes[own]
+	for i := range a.in.Causes {
+		if o := &a.in.Causes[i]; o.Verdict == Open && o.Code != explicitDeny && slices.Equal(o.Why, c.Why) && o.Confidence > c.Confidence {
+			o.Confidence, c.Confidence = c.Confidence, o.Confidence
+		}
 	}
 }
 

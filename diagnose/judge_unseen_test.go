@@ -115,3 +115,21 @@ func TestAnAccountThatTheEstateDoesNotKnowIsNoted(t *testing.T) {
 		}
 	}
 }
+
+func TestTheConditionOfAnAllowThatIsThereComesBeforeNoAllow(t *testing.T) {
+	t.Parallel()
+	w := world{identity: []string{allows("Allow", "kms:Decrypt", "*", `{"IpAddress":{"aws:SourceIp":"192.0.2.0/24"}}`)}}
+	in := decrypts(judgeRole)
+	in.Causes = []diagnose.Cause{{Code: "iam-policy-missing-action", Confidence: 0.7}, {Code: "policy-condition-mismatch", Confidence: 0.1}}
+	diagnose.Judge(&in, w.estate(t), time.Time{})
+	if in.Causes[0].Code != "policy-condition-mismatch" || in.Causes[0].Verdict != diagnose.Open || in.Causes[0].Confidence != 0.7 {
+		t.Errorf("the causes are %+v", in.Causes)
+	}
+	denied := decrypts(judgeRole)
+	denied.Explicit, denied.Causes = true, []diagnose.Cause{{Code: "explicit-deny", Confidence: 0.7}, {Code: "policy-condition-mismatch", Confidence: 0.1}}
+	deny := world{identity: []string{allows("Allow", "kms:*", "*", ""), allows("Deny", "kms:*", "*", `{"NotIpAddress":{"aws:SourceIp":"192.0.2.0/24"}}`)}}
+	diagnose.Judge(&denied, deny.estate(t), time.Time{})
+	if denied.Causes[0].Code != "explicit-deny" {
+		t.Errorf("of a Deny the causes are %+v", denied.Causes)
+	}
+}
