@@ -73,7 +73,7 @@ func (in *Incident) extract(lower string) {
 func (in *Incident) refusal(lower string) {
 	if strings.Contains(lower, "authorized") {
 		if m := refusal.FindStringSubmatch(in.Text); m != nil {
-			if strings.Contains(m[1], ":") || strings.Contains(m[1], "<") {
+			if strings.Contains(m[1], ":") || strings.Contains(m[1], "<") || strings.HasSuffix(m[1], ".amazonaws.com") {
 				in.Principal = m[1]
 			}
 			in.Action = m[2]

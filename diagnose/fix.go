@@ -110,7 +110,7 @@ const (
 	describeKey = "aws kms describe-key --key-id {key} --region {region}"
 	listGrants  = "aws kms list-grants --key-id {key} --region {region}"
 	getCaller   = "aws sts get-caller-identity"
-	askEstate   = "keyreach can {who} {what} {key}"
+	askEstate   = "keyreach can {who} {what} {key}{via}"
 	lookEvents  = "aws cloudtrail lookup-events --lookup-attributes AttributeKey=EventSource,AttributeValue=kms.amazonaws.com --region {region}"
 )
 
@@ -168,7 +168,11 @@ func (in *Incident) settles(c *Cause) []Question {
 	if m := sessionARN.FindStringSubmatch(who); m != nil {
 		who = "arn:" + m[1] + ":iam::" + m[2] + ":role/" + m[3]
 	}
-	r := strings.NewReplacer("{who}", safe(who, "PRINCIPAL"), "{what}", safe(c.MissingAction, "ACTION"), "{key}", safe(in.Key, "KEY"), "{region}", safe(in.Region, "REGION"))
+	via := in.forwarder()
+	if via != "" {
+		via = " --via " + via
+	}
+	r := strings.NewReplacer("{via}", via, "{who}", safe(who, "PRINCIPAL"), "{what}", safe(c.MissingAction, "ACTION"), "{key}", safe(in.Key, "KEY"), "{region}", safe(in.Region, "REGION"))
 	for i, q := range list {
 		out[i] = Question{Fact: q.Fact, Command: r.Replace(q.Command)}
 	}
