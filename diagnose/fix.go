@@ -26,10 +26,8 @@ func (in *Incident) naming(c *Cause) naming {
 // serviceOf is the service principal that works with the key, where the text
 // tells the service.
 func serviceOf(in *Incident) string {
-	for _, d := range deliverers {
-		if in.mentions(d.words...) {
-			return d.principal
-		}
+	if d := in.deliverer(); d != "" {
+		return d
 	}
 	switch s := in.Service; s {
 	case "", "kms":
@@ -40,6 +38,18 @@ func serviceOf(in *Incident) string {
 		return s + ".amazonaws.com"
 	}
 }
+
+// deliverer is the service that sends to a queue or topic; "" when none does.
+func (in *Incident) deliverer() string {
+	for _, d := range deliverers {
+		if in.mentions(d.words...) {
+			return d.principal
+		}
+	}
+	return ""
+}
+
+func (in *Incident) delivered() bool { return in.deliverer() != "" }
 
 // deliverers are the services that send to queues and topics of others, by the
 // words that stand around such a failure.
