@@ -55,6 +55,9 @@ func (in *Incident) extract(lower string) {
 	in.layer(lower)
 	in.key(lower)
 	in.call(lower)
+	if a := "kms:" + in.Operation; in.Action == "" && (in.Service == "" || in.Service == "kms") && strings.HasPrefix(in.Code, "AccessDenied") && isAction(a) && !strings.Contains(lower, "ciphertext") {
+		in.Action, in.Service = a, "kms" // KMS was called itself, and gave no words
+	}
 	if in.Principal == "" {
 		in.Principal = strings.TrimRight(principal.FindString(in.Text), ".:")
 	}

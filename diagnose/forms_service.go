@@ -38,7 +38,9 @@ func formsOfServices() []form {
 		{name: "eks-revoked", words: []phrase{"explicit deny policy or revoked grant", "kms key*revoked grant"}, says: "EKS tests the key as the cluster's role; a role or grant of this minute may not be known yet", action: "kms:CreateGrant", kind: Role, causes: []prior{
 			{keyPrincipal, 0.38}, {notYet, 0.20}, {iamMissing, 0.18}, {keyDisabled, 0.06},
 		}},
-		{name: "service-null", words: []phrase{"null (service: awskms", "null (service: kms"}, says: "the service passed on a refusal of KMS that had no text", action: "kms:GenerateDataKey", causes: []prior{
+		{name: "service-null", words: []phrase{"null (service: awskms", "null (service: kms"}, when: func(in *Incident) bool {
+			return in.mentions("accessdenied", "access denied") || !in.mentions("exception")
+		}, says: "the service passed on a refusal of KMS that had no text", action: "kms:GenerateDataKey", causes: []prior{
 			{iamMissing, 0.42}, {keyService, 0.20}, {managedKey, 0.18}, {keyPrincipal, 0.12},
 		}},
 		{name: "messages", words: []phrase{"kmsaccessdenied", "kms.accessdenied"}, says: "a queue or topic is encrypted, and who sends or receives needs its key too", action: "kms:GenerateDataKey", causes: []prior{
