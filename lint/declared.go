@@ -8,6 +8,7 @@ import (
 
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/lint/input"
 	"github.com/keyreach/keyreach/lint/rules"
 	"github.com/keyreach/keyreach/route"
 )
@@ -55,7 +56,7 @@ func declared(f *File, o *Options) []rules.Found {
 func problems(name string, err error) []rules.Found {
 	var file *estate.FileError
 	if !errors.As(err, &file) {
-		return []rules.Found{unreadable(name, err)}
+		return []rules.Found{unreadable(name, &input.Error{Text: err.Error()}, finding.Error)}
 	}
 	var found []rules.Found
 	for _, p := range file.Problems {

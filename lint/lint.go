@@ -3,7 +3,6 @@ package lint
 import (
 	"cmp"
 	"context"
-	"errors"
 	"runtime"
 	"slices"
 	"sync"
@@ -81,43 +80,49 @@ func Run(ctx context.Context, files []File, o Options) ([]Result, error) {
 	return results, nil
 }
 
-// look reads one file and asks the rules about it.
+// look reads one file and asks the rules about it. Of a file that can be read
+// in part only, that part is looked at.
 func look(f *File, o *Options) Result {
 	r := Result{File: f.Name}
-	m, format, err := read(f)
-	if err != nil {
-		r.Found = []rules.Found{unreadable(f.Name, err)}
+	if f.Err != nil {
+		r.Found = []rules.Found{unreadable(f.Name, &input.Error{Text: f.Err.Error()}, finding.Error)}
 		return r
 	}
-	r.Format = format
+	m, err := input.Read(f.Name, f.Data)
+	r.Format = m.Format
 	if m.Estate == nil {
 		m.Estate = o.Estate
 	}
 	found := rules.Check(m, o.Rules)
+	found = append(found, unread(f.Name, m, err)...)
 	found = append(found, declared(f, o)...)
 	r.Found, r.Muted = mute(f, distinct(found), o.Ignore)
 	return r
 }
 
-func read(f *File) (*rules.Material, string, error) {
-	if f.Err != nil {
-		return nil, "", f.Err
+// unread turns what could not be read into findings. A file of which nothing
+// was read is an error, since nothing of it was checked; a part of a text that
+// was is a warning.
+func unread(name string, m *rules.Material, err error) []rules.Found {
+	severity := finding.Error
+	if !m.Empty() {
+		severity = finding.Warning
 	}
-	return input.Read(f.Name, f.Data)
+	var found []rules.Found
+	for _, p := range input.Problems(err) {
+		found = append(found, unreadable(name, p, severity))
+	}
+	return found
 }
 
-// unreadable is the finding about a file that cannot be read. It is an error:
-// what was not read was not checked.
-func unreadable(name string, err error) rules.Found {
+func unreadable(name string, p *input.Error, severity finding.Severity) rules.Found {
 	f := finding.Finding{
-		Rule: Unreadable, Severity: finding.Error, Position: finding.Position{File: name},
-		Text: "the file cannot be read, so nothing of it was checked: " + err.Error(),
+		Rule: Unreadable, Severity: severity, Position: p.Position,
+		Text: "this cannot be read, so nothing of it was checked: " + p.Text,
 		Fix:  "mend it, or leave it out",
 	}
-	var at *input.Error
-	if errors.As(err, &at) {
-		f.Position = at.Position
-		f.Text = "the file cannot be read, so nothing of it was checked: " + at.Text
+	if f.Position.File == "" {
+		f.Position.File = name
 	}
 	return rules.Found{Finding: f}
 }

@@ -202,7 +202,7 @@ func TestTheFormats(t *testing.T) {
 		if err := lint.WriteGitHub(&b, results); err != nil {
 			t.Fatal(err)
 		}
-		if got := b.String(); !strings.HasPrefix(got, "::error file=dir/p%2C1.yaml,line=10,col=9,title=KEY014::") || strings.Count(got, "\n") != 1 {
+		if got := b.String(); !strings.HasPrefix(got, "::error file=dir/p%2C1.yaml,line=10,col=25,title=KEY014::") || strings.Count(got, "\n") != 1 {
 			t.Error(got)
 		}
 	})
@@ -267,7 +267,7 @@ func TestWhoIsOutside(t *testing.T) {
   {"Effect": "Deny", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*", "Condition": {"StringEquals": {"aws:PrincipalAccount": "222222222222"}}},
   {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::333333333333:role/Writer"}, "Action": ["kms:Encrypt", "kms:PutKeyPolicy"], "Resource": "*"}
 ]}`
-	m, _, err := input.Read("key-policy.json", []byte(policy))
+	m, err := input.Read("key-policy.json", []byte(policy))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,7 +31,7 @@ func TestTheExamplesOfTheRules(t *testing.T) {
 	for _, r := range rules.All() {
 		t.Run(r.ID, func(t *testing.T) {
 			t.Parallel()
-			if len(r.Fires) == 0 || len(r.Silent) == 0 {
+			if (len(r.Fires) == 0) == (r.NoText == "") || len(r.Silent) == 0 {
 				t.Error("the rule needs a text in which it fires and one in which it is silent")
 			}
 			for _, e := range r.Fires {

@@ -24,12 +24,13 @@ const (
 	ForReading  Purpose = "read"
 	ForApplying Purpose = "apply" // and for undoing and revoking
 	ForRunning  Purpose = "run"   // to begin, watch and remove the work on data
+	ForWhy      Purpose = "why"   // to look at what failed, and at CloudTrail
 )
 
 // needsFor are the tables of the purposes. Each stands beside the code that makes the
 // calls.
 func needsFor() map[Purpose]func() []Need {
-	return map[Purpose]func() []Need{ForReading: readNeeds, ForApplying: applyNeeds, ForRunning: runNeeds}
+	return map[Purpose]func() []Need{ForReading: readNeeds, ForApplying: applyNeeds, ForRunning: runNeeds, ForWhy: whyNeeds}
 }
 
 // Purposes returns those of which Needs knows the rights, sorted.

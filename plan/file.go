@@ -134,6 +134,9 @@ func (r *fileReader) check(root *source.Node, p *Plan) {
 	if len(p.Routes) == 0 {
 		r.Add(place(root, "routes"), "the plan is for no route", "plan again")
 	}
+	if _, own := p.Own(); !own && len(p.Requests) > 0 {
+		r.Add(place(root, "requests"), "the requests of the plan are none that a key could be used by", "plan again")
+	}
 	for i := range p.Steps {
 		r.checkStep(root, i, &p.Steps[i])
 	}

@@ -65,6 +65,30 @@ func Make(routes []route.Route, e *estate.Estate, o Options) (*Plan, error) {
 	return p, nil
 }
 
+// MakeFor returns the plan that opens uses of keys that no route declares, under a name
+// that what it makes carries. It is held by the same guards: against the uses.
+func MakeFor(name string, uses []route.Asked, e *estate.Estate, o Options) (*Plan, error) {
+	r, err := route.Asking(name, uses)
+	if err != nil {
+		return nil, err
+	}
+	p, err := Make([]route.Route{r}, e, o)
+	if err != nil {
+		return nil, err
+	}
+	p.Requests = uses
+	return p, nil
+}
+
+// Own is the route of the plan's requests; false for a plan of declared routes.
+func (p *Plan) Own() (route.Route, bool) {
+	if len(p.Requests) == 0 || len(p.Routes) != 1 {
+		return route.Route{}, false
+	}
+	r, err := route.Asking(p.Routes[0], p.Requests)
+	return r, err == nil
+}
+
 // on are the routes with the keys that they name by alias.
 func on(routes []route.Route, e *estate.Estate) []route.Route {
 	list := make([]route.Route, len(routes))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/internal/source"
+	"github.com/keyreach/keyreach/route"
 )
 
 // FormatVersion is the version of the plan file that this package reads and writes.
@@ -27,7 +28,10 @@ type Plan struct {
 	MadeAt time.Time `json:"made_at"`
 	// Routes are the names of the routes that the plan is for.
 	Routes []string `json:"routes"`
-	Steps  []Step   `json:"steps"`
+	// Requests are the uses of keys that the plan is for when no route declares them: its
+	// one route is that of these. They bound what it may open, as routes do.
+	Requests []route.Asked `json:"requests,omitempty"`
+	Steps    []Step        `json:"steps"`
 	// Stuck is what no op of the plan can open.
 	Stuck []Stuck `json:"stuck,omitempty"`
 	// Opens is the difference in access that the plan makes.
@@ -143,6 +147,9 @@ func (p *Plan) Digest() string {
 		}
 	}
 	h.Write([]byte(p.Kind + "\n" + p.Change + "\n" + canonical(p.Routes) + canonical(p.Chosen)))
+	if len(p.Requests) > 0 {
+		h.Write([]byte(canonical(p.Requests)))
+	}
 	return "sha256:" + hex.EncodeToString(h.Sum(nil))
 }
 

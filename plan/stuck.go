@@ -31,10 +31,27 @@ func (m *maker) stuck(proofs []route.Proof) []Stuck {
 		}
 	}
 	for i := range list {
-		list[i].Proof = "keyreach check --route " + list[i].Route
+		list[i].Proof = m.proofOf(&list[i])
 		list[i].Message = letter(&list[i])
 	}
 	return slices.CompactFunc(list, func(a, b Stuck) bool { return a == b })
+}
+
+// proofOf is the command that shows that something is no longer stuck.
+func (m *maker) proofOf(x *Stuck) string {
+	for i := range m.routes {
+		r := &m.routes[i]
+		uses, asked := r.Asks()
+		if r.Name != x.Route || !asked {
+			continue
+		}
+		for j := range uses {
+			if r.Kind.Steps[j].Name == x.Step {
+				return uses[j].Question()
+			}
+		}
+	}
+	return "keyreach check --route " + x.Route
 }
 
 // later reports whether a precondition comes about while the route is performed.

@@ -15,6 +15,10 @@ func hasPlaceholder(text string) bool {
 	return len(placeholderSpans(text)) > 0
 }
 
+// HasPlaceholder reports whether a text that is no policy itself, such as a
+// word of a command, holds what Value.Unknown means by a placeholder.
+func HasPlaceholder(text string) bool { return hasPlaceholder(text) }
+
 // mayHold reports whether the text has any of the characters without which no
 // placeholder can be written.
 func mayHold(text string) bool {

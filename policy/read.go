@@ -62,6 +62,12 @@ func FromNode(file string, n *source.Node) (*Document, []finding.Finding, error)
 	return fromNode(file, n, nil)
 }
 
+// FromTree is FromNode for a tree of which it is known what was tolerated when
+// it was read: that too becomes findings.
+func FromTree(file string, n *source.Node, problems []source.Problem) (*Document, []finding.Finding, error) {
+	return fromNode(file, n, problems)
+}
+
 func fromNode(file string, n *source.Node, problems []source.Problem) (*Document, []finding.Finding, error) {
 	if n.Kind == source.String {
 		return fromString(file, n)

@@ -104,7 +104,7 @@ func (b *boundStep) prove() (StepProof, error) {
 		s.Verdict = max(s.Verdict, c.Verdict)
 	}
 	actor := b.route.actorOf(s.Actor)
-	for _, u := range usage.Of(b.Operation, b.Scenario) {
+	for _, u := range b.keyUses() {
 		q, err := b.use(u, actor)
 		if err != nil {
 			return s, err

@@ -69,6 +69,16 @@ type StepKind struct {
 	Rule string `json:"rule,omitempty"`
 	// Leaves is the encrypted thing that exists after the step.
 	Leaves *Artifact `json:"leaves,omitempty"`
+
+	uses []usage.Use // in place of those of package usage, of a route that nobody declared
+}
+
+// keyUses are the key uses that the step makes.
+func (k *StepKind) keyUses() []usage.Use {
+	if k.uses != nil {
+		return k.uses
+	}
+	return usage.Of(k.Operation, k.Scenario)
 }
 
 // Artifact is an encrypted thing of a route: where it lies, under which key,

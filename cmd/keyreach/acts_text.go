@@ -22,6 +22,7 @@ func clockText(t time.Time) string {
 // sayPlan prints a plan that is about to be performed.
 func (r *planReport) sayPlan(w io.Writer, head string) error {
 	p := &planPrinter{printer: printer{w: w}, report: r}
+	p.requests()
 	for _, t := range turnsOf(r.plan) {
 		if r.shows(t.account) {
 			p.turn(&t)

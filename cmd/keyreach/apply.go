@@ -12,7 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/plan"
+	"github.com/keyreach/keyreach/route"
 	"github.com/keyreach/keyreach/run"
 )
 
@@ -24,6 +26,8 @@ type applyOptions struct {
 	change   string
 	until    string
 	noProve  bool
+	// undeclared lets a plan for requests that no route declares pass without a typed yes.
+	undeclared bool
 }
 
 func newApply(s *streams) *cobra.Command {
@@ -76,6 +80,7 @@ it · 130 interrupted; it can be resumed.`,
 	f.StringArrayVar(&o.accounts, "account", nil, "write only the part of this account, by `NAME|ID`; may be given again")
 	f.StringVar(&o.change, "change", "", "the `ID` of the change, a ticket: that of the plan, or for a plan that is made now")
 	f.StringVar(&o.until, "until", "", "what is opened is to be closed at this `TIME`, or after this time: 2026-03-01T18:00:00Z, 8h, 2d; keyreach revoke --expired closes it")
+	f.BoolVar(&o.undeclared, "undeclared", false, "with --auto-approve: apply a plan of keyreach diagnose, for what no route declares")
 	f.BoolVar(&o.noProve, "no-prove", false, "do not prove the routes afterwards")
 	return c
 }
@@ -160,20 +165,9 @@ func (o *applyOptions) load(ctx context.Context, s *streams, path string) (*plan
 	if o.change != "" && o.change != p.Change {
 		return nil, nil, misuse(fmt.Errorf("--change %s: the plan carries out %s", o.change, pick(p.Change == "", "no change of a number", "the change "+p.Change))).hinting("leave it out, or plan again with --change " + quoted(o.change))
 	}
-	in, err := o.world(ctx, s, o.dir, o.estate, false)
+	in, err := o.planned(ctx, s, path, p)
 	if err != nil {
 		return nil, nil, err
-	}
-	chosen := report{file: in.file}
-	if err := chosen.choose(p.Routes); err != nil {
-		other := fmt.Errorf("the plan %s is for %s, and %s does not declare that", path, strings.Join(p.Routes, ", "), in.file.Path)
-		return nil, nil, misuse(other).hinting("name the directory of its keyreach.yaml with --dir")
-	}
-	for i := range in.file.Routes {
-		// What only one route needs is a question of all of them.
-		if slices.Contains(chosen.chosen, i) || p.Kind == string(run.KindRevoke) {
-			in.routes = append(in.routes, in.file.Routes[i])
-		}
 	}
 	other, err := fits(p, in.estate)
 	switch {
@@ -187,6 +181,61 @@ func (o *applyOptions) load(ctx context.Context, s *streams, path string) (*plan
 		return nil, nil, refused(err)
 	}
 	return in, p, nil
+}
+
+// planned is what a saved plan was made of: its routes as keyreach.yaml declares them, or
+// the requests that it was made for itself, and the estate.
+func (o *applyOptions) planned(ctx context.Context, s *streams, path string, p *plan.Plan) (*planInput, error) {
+	if own, asked := p.Own(); asked {
+		if o.autoApprove && !o.undeclared { // what it may open stands in the plan itself, so a person has to read it
+			return nil, (&exitError{code: exitGuarded, err: fmt.Errorf("the plan %s is for what no route declares: nothing but the plan itself says what it may open", path)}).hinting("read it with keyreach plan show, and apply it with a typed yes or with --undeclared\nnothing was written")
+		}
+		in, err := o.requested(p.Kind)
+		if err == nil {
+			in.routes = []route.Route{own}
+		}
+		return in, err
+	}
+	in, err := o.world(ctx, s, o.dir, o.estate, false)
+	if err != nil {
+		return nil, err
+	}
+	chosen := report{file: in.file}
+	if err := chosen.choose(p.Routes); err != nil {
+		other := fmt.Errorf("the plan %s is for %s, and %s does not declare that", path, strings.Join(p.Routes, ", "), in.file.Path)
+		return nil, misuse(other).hinting("name the directory of its keyreach.yaml with --dir")
+	}
+	for i := range in.file.Routes {
+		// What only one route needs is a question of all of them.
+		if slices.Contains(chosen.chosen, i) || p.Kind == string(run.KindRevoke) {
+			in.routes = append(in.routes, in.file.Routes[i])
+		}
+	}
+	return in, nil
+}
+
+// requested is the estate of a plan for requests that no route declares. A keyreach.yaml
+// need not be there: it only says how to get into the accounts.
+func (o *applyOptions) requested(kind string) (*planInput, error) {
+	if kind == string(run.KindRevoke) {
+		return nil, misuse(errors.New("a plan for requests of its own opens, and this one closes"))
+	}
+	file, dir, err := routesBeside(o.dir)
+	if err != nil {
+		return nil, err
+	}
+	in := &planInput{file: file, estateAt: o.estate}
+	switch {
+	case in.estateAt != "":
+	case file != nil:
+		in.estateAt = file.EstatePath()
+	default:
+		in.estateAt = filepath.Join(dir, "estate.json")
+	}
+	if in.estate, err = estate.LoadFile(in.estateAt); err != nil {
+		return nil, unreadable(err).hinting(hintFor(err, "give the estate that the plan was made from with --estate FILE"))
+	}
+	return in, nil
 }
 
 // fitsNot is the end for a plan that was made from another estate.

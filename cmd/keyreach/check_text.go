@@ -37,10 +37,8 @@ type checkPrinter struct {
 
 // account is an account by number and the name that the file gives it.
 func (p *checkPrinter) account(id string) string {
-	for name, a := range p.report.file.Accounts {
-		if a.ID == id {
-			return fmt.Sprintf("%s (%s)", id, name)
-		}
+	if name := namesIn(p.report.file)[id]; name != "" {
+		return fmt.Sprintf("%s (%s)", id, name)
 	}
 	return id
 }

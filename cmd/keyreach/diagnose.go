@@ -14,8 +14,11 @@ import (
 
 // diagnoseOptions are the flags of diagnose.
 type diagnoseOptions struct {
-	batch  string
-	format format
+	judging
+	plan           string
+	principal, key string
+	batch          string
+	format         format
 }
 
 func newDiagnose(s *streams) *cobra.Command {
@@ -29,14 +32,21 @@ launch or copy job, several of them mixed. It says who was refused what on which
 key, as far as the text tells, and why that may be: every cause with its
 likelihood, the words it rests on, what would settle it, and the fix.
 
-Nothing is called and nothing is run. Access keys and tokens in the text are
-masked. Without FILE, or with -, standard input is read.
+Without --live nothing is called, and nothing is run. Access keys and tokens in the
+text are masked. Without FILE, or with -, standard input is read.
+
+With --estate or --live the very request is asked of an estate: it says which cause is
+true and which is ruled out, with every blocker. --plan saves the least change that
+opens the request, for keyreach apply. With --live an encoded authorization message is
+decoded, where that is permitted. --principal and --key say what the text does not.
 
 With --batch each line of the file is a JSON object with "id" and "error_text",
 and each answer one line. It ends with 3 when nothing in the text is a failure
-about a key that it knows.`,
+about a key that it knows, or when an estate was asked and does not tell; with 7 when a
+guard refuses the plan.`,
 		Example: `  keyreach diagnose error.txt
   terraform apply 2>&1 | keyreach diagnose
+  keyreach diagnose --estate estate.json --plan plan.json error.txt
   keyreach diagnose --batch cases.jsonl`,
 		Args: o.arguments,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -51,6 +61,10 @@ about a key that it knows.`,
 		},
 	}
 	f := c.Flags()
+	o.addJudging(f)
+	f.StringVar(&o.plan, "plan", "", "with an estate: save the least change that opens the request to a `FILE`, for keyreach apply")
+	f.StringVar(&o.principal, "principal", "", "who was refused, an `ARN`, when the text does not tell")
+	f.StringVar(&o.key, "key", "", "on which key, a `KEY` by ARN, id or alias, when the text does not tell")
 	f.StringVar(&o.batch, "batch", "", "diagnose every line of this `FILE`; - is standard input")
 	f.VarP(&o.format, "output", "o", "how to print")
 	return c
@@ -58,6 +72,10 @@ about a key that it knows.`,
 
 func (o *diagnoseOptions) arguments(c *cobra.Command, args []string) error {
 	switch {
+	case o.plan != "" && !o.asks():
+		return misuse(errors.New("--plan is made on an estate")).hinting("give --estate FILE, or --live")
+	case o.batch != "" && o.asks():
+		return misuse(errors.New("--batch reads texts alone, and asks no estate")).hinting("diagnose one text with --estate or --live")
 	case o.batch != "" && len(args) > 0:
 		return misuse(fmt.Errorf("--batch takes no further arguments, and %q is given", args)).hinting("give one text, or a file of cases")
 	case o.batch != "" && c.Flags().Changed("output"):
@@ -82,6 +100,9 @@ func (o *diagnoseOptions) run(ctx context.Context, s *streams, path string) erro
 		return (&exitError{code: exitBlocked, err: fmt.Errorf("nothing in %s is a failure about a key that keyreach knows", name)}).hinting(
 			"give the whole message with its code (AccessDenied…), or the CloudTrail event of kms.amazonaws.com:\n" +
 				"aws cloudtrail lookup-events --lookup-attributes AttributeKey=EventSource,AttributeValue=kms.amazonaws.com")
+	}
+	if o.asks() {
+		return o.judge(ctx, s, found, cut)
 	}
 	if err := o.print(s.out, found); err != nil {
 		return failure(err)

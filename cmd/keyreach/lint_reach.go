@@ -21,8 +21,8 @@ func (o *lintOptions) reach(s *streams, files []lint.File, known *estate.Estate)
 		if files[i].Err != nil {
 			return failure(fmt.Errorf("reading %s: %w", files[i].Name, files[i].Err))
 		}
-		m, _, err := input.Read(files[i].Name, files[i].Data)
-		if err != nil {
+		m, err := input.Read(files[i].Name, files[i].Data)
+		if err != nil && m.Empty() {
 			return misuse(err)
 		}
 		rs, err := lint.Outside(m, o.account)

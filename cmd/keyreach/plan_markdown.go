@@ -13,6 +13,13 @@ func (r *planReport) markdown(w io.Writer) error {
 	var b strings.Builder
 	p := &planPrinter{report: r}
 	fmt.Fprintf(&b, "## Keyreach plan: %s\n\n", cell(strings.Join(r.plan.Routes, ", ")))
+	if lines := requestLines(r.plan); len(lines) > 0 {
+		b.WriteString("For what no route declares, and nothing else:\n\n")
+		for _, line := range lines {
+			fmt.Fprintf(&b, "- %s\n", cell(line))
+		}
+		b.WriteString("\n")
+	}
 	r.markdownSteps(&b)
 	if !r.part().Empty() {
 		r.markdownOpens(&b)

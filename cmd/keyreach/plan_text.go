@@ -45,6 +45,7 @@ func (r *planReport) account(id string) string {
 
 func (r *planReport) text(w io.Writer) error {
 	p := &planPrinter{printer: printer{w: w}, report: r}
+	p.requests()
 	for _, t := range turnsOf(r.plan) {
 		if r.shows(t.account) {
 			p.turn(&t)
@@ -59,6 +60,30 @@ func (r *planReport) text(w io.Writer) error {
 	p.notes()
 	p.summary()
 	return p.err
+}
+
+// requests says for which uses of keys the plan is, when no route declares them.
+func (p *planPrinter) requests() {
+	if len(p.report.plan.Requests) == 0 {
+		return
+	}
+	p.section("For what no route declares, and nothing else:")
+	for _, line := range requestLines(p.report.plan) {
+		p.line(2, 2, "- %s", line)
+	}
+}
+
+func requestLines(p *plan.Plan) []string {
+	var list []string
+	for i := range p.Requests {
+		a := &p.Requests[i]
+		line := a.Principal + " may do " + a.Action + " on " + a.Key
+		if a.Via != "" {
+			line += " through " + a.Via
+		}
+		list = append(list, line)
+	}
+	return list
 }
 
 // planPrinter prints a plan for people.

@@ -291,6 +291,10 @@ func (a *actFlags) resuming(file *route.File, r *run.Run) *live.Cloud {
 
 // resumed says how going on with a plan went, and how the routes stand.
 func (a *actFlags) resumed(ctx context.Context, s *streams, file *route.File, r *run.Run, failed error) error {
+	if own, asked := r.Plan.Own(); asked && failed == nil && r.Kind == run.KindApply {
+		app := &application{actFlags: a, s: s, in: &planInput{file: file, routes: []route.Route{own}}, plan: r.Plan, only: r.Accounts}
+		return app.done(ctx, r, nil)
+	}
 	if failed != nil || file == nil || r.Kind == run.KindUndo {
 		return a.undid(s, r, failed)
 	}

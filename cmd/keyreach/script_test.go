@@ -26,6 +26,7 @@ func TestScripts(t *testing.T) {
 	t.Parallel()
 	commands := actsCommands(t)
 	commands["exits"], commands["sandbox"], commands["accesskey"] = exits, scriptSandbox, accessKey
+	commands["provoke"] = scriptProvoke
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		UpdateScripts:       *update,

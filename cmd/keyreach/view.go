@@ -144,12 +144,7 @@ func viewOfStep(s *route.StepProof) stepView {
 		})
 	}
 	for i := range s.Requests {
-		q := &s.Requests[i]
-		v.Requests = append(v.Requests, requestView{
-			Principal: q.Caller, Action: q.Use.Action, Asks: q.Use.Asks(), Key: q.Key, Via: q.Use.Via, About: q.Use.About, Verdict: q.Verdict,
-			Use:          useView{Need: q.Use.Need, Confidence: q.Use.Confidence, From: q.Use.From, Source: q.Use.Source, Failure: q.Use.Failure},
-			decisionView: viewOf(&q.Decision),
-		})
+		v.Requests = append(v.Requests, viewOfRequest(&s.Requests[i]))
 	}
 	return v
 }

@@ -11,7 +11,9 @@ import (
 // Material is everything in one text that a rule can look at. What is not
 // known is empty, and a rule that needs it stays silent.
 type Material struct {
-	File      string
+	File string
+	// Format is what the text is, as messages name it: key policy, Terraform.
+	Format    string
 	Policies  []*Policy
 	Grants    []*Grant
 	Keys      []*Key
@@ -22,6 +24,18 @@ type Material struct {
 	// Estate is the estate that the text is or that was given with it; nil when
 	// there is none.
 	Estate *estate.Estate
+	// Places says where the estate has its keys, grants and resources, by ARN or
+	// id; empty when it was not read from a text.
+	Places map[string]finding.Position
+
+	// said keeps the sentences of Prose, which many rules ask for. One goroutine
+	// at a time may ask rules about a material.
+	said []sentence
+}
+
+// Empty reports whether there is nothing to look at.
+func (m *Material) Empty() bool {
+	return len(m.Policies)+len(m.Grants)+len(m.Keys)+len(m.Resources)+len(m.Commands)+len(m.Prose)+len(m.Code) == 0 && m.Estate == nil
 }
 
 // Kind says what a policy is attached to, which decides what it means.
@@ -49,6 +63,9 @@ type Policy struct {
 	// Whole is set when the document is known to be the whole policy: what it does
 	// not say nobody says. A statement shown by itself is a fragment.
 	Whole bool
+	// Standalone is set when the document is a text of its own, with Version and
+	// Statement: probably the whole policy, though nothing proves it.
+	Standalone bool
 	// Key is the key of a key policy as far as it is known: its account, Region or
 	// partition may stand there alone.
 	Key arn.ARN
@@ -125,6 +142,10 @@ type Command struct {
 	Out string
 	// Script numbers the scripts of the text; commands of one block share it.
 	Script int
+	// Headings are those above the command, outermost first, and Comment the lines
+	// of comment right above it, on one line.
+	Headings []string
+	Comment  string
 	// Guarded is set where the script looks first whether the thing is there, or
 	// goes on when the command fails.
 	Guarded bool

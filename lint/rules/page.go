@@ -17,6 +17,9 @@ func (r *Rule) Markdown() string {
 	if r.Assumed != "" {
 		fmt.Fprintf(&b, "\nAssumed: %s\n", r.Assumed)
 	}
+	if r.NoText != "" {
+		fmt.Fprintf(&b, "\nNo example: %s.\n", r.NoText)
+	}
 	examples(&b, "It fires here", r.Fires)
 	examples(&b, "It is silent here", r.Silent)
 	return b.String()

@@ -15,7 +15,9 @@ type Rule struct {
 	Assumed string
 	Check   func(*Material, *Report)
 	Fires   []Example
-	Silent  []Example
+	// NoText says why no example fires, for what no text of a page's size shows.
+	NoText string
+	Silent []Example
 }
 
 // Example is a text in which the rule fires or stays silent. Its name tells

@@ -1,0 +1,73 @@
+package rules
+
+import (
+	"strings"
+
+	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/source"
+)
+
+func key033() Rule {
+	return Rule{
+		ID: "KEY033", Severity: finding.Error,
+		Title: "A bucket's key is named by an alias",
+		Text: "S3 looks an alias up in the account of the requester. Who writes from another account has no such alias, or has another key " +
+			"under it, and then the bucket's owner cannot read what was written. aws/s3 is never open to another account.",
+		Fix:   "Name the key by its ARN, a customer managed one where others write or read.",
+		Page:  "https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-encryption.html",
+		Check: bucketByAlias,
+		Fires: []Example{
+			{"script.sh", "aws s3api put-bucket-encryption --bucket b --server-side-encryption-configuration '{\"Rules\": [{\"ApplyServerSideEncryptionByDefault\": {\"SSEAlgorithm\": \"aws:kms\", \"KMSMasterKeyID\": \"alias/app\"}}]}'\n"},
+			{"main.tf", "resource \"aws_s3_bucket_server_side_encryption_configuration\" \"b\" {\n  bucket = \"b\"\n  rule {\n    apply_server_side_encryption_by_default {\n      sse_algorithm     = \"aws:kms\"\n      kms_master_key_id = \"alias/app\"\n    }\n  }\n}\n"},
+		},
+		Silent: []Example{
+			{"script.sh", "aws s3api put-bucket-encryption --bucket b --server-side-encryption-configuration '{\"Rules\": [{\"ApplyServerSideEncryptionByDefault\": {\"SSEAlgorithm\": \"aws:kms\", \"KMSMasterKeyID\": \"arn:aws:kms:us-east-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab\"}}]}'\n"},
+			{"main.tf", "resource \"aws_s3_bucket_server_side_encryption_configuration\" \"b\" {\n  bucket = \"b\"\n  rule {\n    apply_server_side_encryption_by_default {\n      sse_algorithm     = \"aws:kms\"\n      kms_master_key_id = \"alias/aws/s3\"\n    }\n  }\n}\n"},
+		},
+	}
+}
+
+func bucketByAlias(m *Material, r *Report) {
+	shared := m.shares()
+	for _, c := range m.Commands {
+		if w, ok := c.Value("--server-side-encryption-configuration"); ok && w.JSON != nil {
+			for _, n := range dig(w.JSON, "Rules", "ApplyServerSideEncryptionByDefault", "KMSMasterKeyID") {
+				aliasOfBucket(m, r, shared, n, c.name())
+			}
+		}
+		for _, option := range []string{"--sse-kms-key-id", "--ssekms-key-id"} {
+			if w, ok := c.Value(option); ok && shared && isAlias(w.Text) && strings.HasPrefix(c.Service, "s3") {
+				r.AddAs(finding.Warning, w.Pos, c.name(), "S3 looks "+w.Text+" up in the account of whoever runs this", "name the key by its ARN")
+			}
+		}
+	}
+	for _, res := range m.Resources {
+		var keys []*source.Node
+		switch res.Type {
+		case "aws_s3_bucket_server_side_encryption_configuration":
+			keys = dig(res.Body, "rule", "apply_server_side_encryption_by_default", "kms_master_key_id")
+		case "aws_s3_bucket":
+			keys = dig(res.Body, "server_side_encryption_configuration", "rule", "apply_server_side_encryption_by_default", "kms_master_key_id")
+		case "AWS::S3::Bucket":
+			keys = dig(res.Body, "BucketEncryption", "ServerSideEncryptionConfiguration", "ServerSideEncryptionByDefault", "KMSMasterKeyID")
+		}
+		for _, n := range keys {
+			aliasOfBucket(m, r, shared, n, res.Name)
+		}
+	}
+}
+
+// aliasOfBucket reports an alias as a bucket's default key: an error where more
+// accounts than one are in play, else something to know.
+func aliasOfBucket(m *Material, r *Report, shared bool, n *source.Node, subject string) {
+	if n.Kind != source.String || !strings.HasPrefix(n.Text, "alias/") {
+		return
+	}
+	severity := finding.Warning
+	if shared {
+		severity = finding.Error
+	} else if isManagedAlias(n.Text) {
+		return
+	}
+	r.AddAs(severity, m.nodeAt(n.Pos), subject, "S3 looks "+n.Text+" up in the account of the requester, not of the bucket", "name the key by its ARN")
+}

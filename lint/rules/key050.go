@@ -1,0 +1,125 @@
+package rules
+
+import (
+	"regexp"
+	"slices"
+
+	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/policy"
+)
+
+func key050() Rule {
+	return Rule{
+		ID: "KEY050", Severity: finding.Critical,
+		Title: "A control policy takes away what other policies give",
+		Text: "A service control policy, a resource control policy or the policy of an endpoint bounds what every other policy can give. Where it denies a use of keys, or " +
+			"does not allow it, the IAM policy and the key policy count for nothing, and nobody in the account can change that.",
+		Fix:   "Ask the owner of the control policy for an exception.",
+		Page:  "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html",
+		Check: controlled,
+		Fires: []Example{{"main.tf", `resource "aws_organizations_policy" "keys" {
+  name    = "keys"
+  type    = "SERVICE_CONTROL_POLICY"
+  content = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Sid = "NoOpening", Effect = "Deny", Action = ["kms:Decrypt", "kms:ReEncrypt*"], Resource = "*" }]
+  })
+}
+
+resource "aws_iam_role_policy" "restore" {
+  role = "Restore"
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Effect = "Allow", Action = "kms:Decrypt", Resource = "arn:aws:kms:us-east-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab" }]
+  })
+}
+`}},
+		Silent: []Example{{"main.tf", `resource "aws_organizations_policy" "keys" {
+  name    = "keys"
+  type    = "SERVICE_CONTROL_POLICY"
+  content = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Sid = "NoDeletion", Effect = "Deny", Action = "kms:ScheduleKeyDeletion", Resource = "*" }]
+  })
+}
+
+resource "aws_iam_role_policy" "restore" {
+  role = "Restore"
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Effect = "Allow", Action = "kms:Decrypt", Resource = "arn:aws:kms:us-east-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab" }]
+  })
+}
+`}, {"scp.json", `{
+  "Version": "2012-10-17",
+  "Statement": [{"Sid": "NoOpening", "Effect": "Deny", "Action": "kms:Decrypt", "Resource": "*"}]
+}`}},
+	}
+}
+
+func controlled(m *Material, r *Report) {
+	needed := neededUses(m)
+	if m.Estate == nil {
+		for _, p := range m.statements(ControlPolicy, ResourceControlPolicy, EndpointPolicy) {
+			if !p.denies() || len(p.s.Conditions) > 0 || p.s.HasCondition || !p.everywhere() {
+				continue
+			}
+			if taken := slices.DeleteFunc(slices.Clone(needed), func(a string) bool { return p.includes(a) != policy.True }); len(taken) > 0 {
+				r.add(&p, p.s.Pos, "denies "+list(taken)+", which other policies of this text give", "ask the owner of this policy for an exception")
+			}
+		}
+		allowLists(m, needed, r)
+	}
+	claim := regexp.MustCompile(`(?i)\badmin(istrator)?s?\b[^.]*\b(these permissions by itself|needs? nothing (more|else)|no (further|additional|more) (polic|permission))`)
+	for _, p := range m.Prose {
+		if claim.MatchString(p.Text) {
+			r.AddAs(finding.Info, p.Pos, "", "an administrator has these rights only as far as control policies, permissions boundaries and session policies let him, and the root user of another account has none of them on this key",
+				"look at the control policies of the organization and the boundary of whoever acts")
+		}
+	}
+}
+
+// everywhere reports whether a statement is about every resource.
+func (p *place) everywhere() bool {
+	return p.s.NotResource == nil && p.s.NotPrincipal == nil && p.s.Resource != nil &&
+		slices.ContainsFunc(p.s.Resource.Values, func(v policy.Value) bool { return v.Text == "*" })
+}
+
+// neededUses returns the uses of keys that IAM policies and key policies of the
+// text give by name.
+func neededUses(m *Material) []string {
+	var needed []string
+	for _, p := range m.allowing(IdentityPolicy, KeyPolicy) {
+		if p.s.Action == nil {
+			continue
+		}
+		for i := range p.s.Action.Values {
+			covered := kmsActions(&p.s.Action.Values[i])
+			if slices.Contains(covered, "kms:PutKeyPolicy") {
+				continue // an administrator's, that a control policy is to bound
+			}
+			for _, a := range covered {
+				if (opens(a) || a == createGrant || a == "kms:DescribeKey") && !slices.Contains(needed, a) {
+					needed = append(needed, a)
+				}
+			}
+		}
+	}
+	slices.Sort(needed)
+	return needed
+}
+
+// allowLists reports endpoint policies that allow some things and not the uses
+// of keys that the text needs through them. A service control policy that allows
+// little stands beside others, which nobody sees here.
+func allowLists(m *Material, needed []string, r *Report) {
+	for _, p := range m.Policies {
+		if p.Kind != EndpointPolicy || !p.Whole || !p.settled() || !p.gives("kms:ListKeys") && !slices.ContainsFunc(p.allows(), func(at place) bool { return len(at.patterns(anyAction)) > 0 }) {
+			continue
+		}
+		if lacking := slices.DeleteFunc(slices.Clone(needed), p.gives); len(lacking) > 0 {
+			r.AddAs(finding.Warning, p.Doc.Position(p.Doc.Pos), p.Owner, "the endpoint policy does not allow "+list(lacking)+", which other policies of this text give: calls through the endpoint are refused",
+				"add them, or make those calls another way")
+		}
+	}
+}
