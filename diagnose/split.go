@@ -11,9 +11,9 @@ import (
 
 const (
 	// MaxText is how long a text may be that Read takes, in bytes.
-	MaxText = 32 << 20
+	MaxText = 24 << 20
 	// MaxIncidents is how many incidents Read tells of one text.
-	MaxIncidents = 5_000
+	MaxIncidents = 2_000
 	// maxRecord is how much of one message is looked at, in bytes.
 	maxRecord = 8 << 10
 )
