@@ -27,6 +27,9 @@ func formsOfPolicies() []form {
 		{name: "sigv4", words: []phrase{"require aws signature version 4", "requires aws signature version 4", "aws kms managed keys require", "must be made with signature version 4", "aws kms*signed with v4", "sse-kms*signature version 4"}, says: "S3 takes calls about objects under SSE-KMS only when they are signed with Signature Version 4", causes: []prior{
 			{signatureNeeded, 0.97},
 		}},
+		{name: "signature", words: []phrase{"kmsinvalidsignature", "kmsinvalidmac", "kms*signature*not valid"}, says: "KMS checked a signature or MAC and it is not of this key, message and algorithm", causes: []prior{
+			{wrongKey, 0.46}, {corrupt, 0.34}, {badParameter, 0.12},
+		}},
 		{name: "plain-http", words: []phrase{"must be made over a secure connection"}, says: "S3 takes calls about objects under SSE-KMS only over TLS, and signed with Signature Version 4", causes: []prior{
 			{signatureNeeded, 0.48}, {badParameter, 0.46},
 		}},
@@ -46,6 +49,9 @@ func formsOfPolicies() []form {
 // KMS does not take.
 func formsOfRequests() []form {
 	return []form{
+		{name: "nobody", words: []phrase{"kms.unrecognizedclient", "no account found for the given parameters"}, says: "S3 was called by nobody that KMS knows: without a signature, or by CloudFront's origin access identity, which no key policy can name", action: "kms:Decrypt", kind: Service, causes: []prior{
+			{keyService, 0.52}, {signatureNeeded, 0.16}, {noCredentials, 0.16}, {managedKey, 0.08},
+		}},
 		{name: "credentials", words: []phrase{
 			"nocredentialproviders", "no valid providers in chain", "unable to locate credentials", "expiredtoken", "unrecognizedclientexception", "security token included in the request is",
 			"invalidclienttokenid", "signaturedoesnotmatch", "invalidsignatureexception", "failed to retrieve credentials", "failed to refresh cached credentials", "missingauthenticationtoken",
@@ -92,7 +98,7 @@ func formsOfRequests() []form {
 // See docs.aws.amazon.com/kms/latest/developerguide/key-state.html.
 func formsOfKeys() []form {
 	idLike := func(in *Incident) bool {
-		return strings.Contains(in.Text, ":alias/") || !strings.Contains(in.Text, "alias/")
+		return (strings.Contains(in.Text, ":alias/") || !strings.Contains(in.Text, "alias/")) && !in.mentions("allowed to be used with")
 	}
 	return []form{
 		{name: "pending-deletion", words: []phrase{"is pending deletion", "pending deletion", "pendingdeletion", "pending replica deletion", "kms*scheduled for deletion", "key*is scheduled for deletion", "kmskeymarkedfordeletion", "key*marked for deletion", "kmskeypendingdeletion"}, when: aboutKey, says: "a key that is scheduled for deletion does no cryptography until the deletion is cancelled", causes: []prior{
@@ -119,7 +125,13 @@ func formsOfKeys() []form {
 		{name: "incorrect-key", words: []phrase{"incorrectkeyexception", "does not identify a cmk that can perform this operation", "does not identify a kms key that can"}, says: "the key that the call names is not the one that made the ciphertext", causes: []prior{
 			{wrongKey, 0.92},
 		}},
-		{name: "usage", words: []phrase{"invalidkeyusage", "key usage is*not valid", "unsupportedoperationexception*key", "unsupportedoperationexception*kms", "origin is*not valid for this operation", "keyspec*not valid", "key spec*not supported", "asymmetric*not supported", "must be a symmetric", "must be symmetric", "is not a symmetric", "not symmetric", "non-symmetric key", "asymmetric*kms*not", "kms key*symmetric encryption", "is not a multi-region primary", "customer master key spec", "algorithm*incompatible with key spec", "key spec*incompatible", "keyspec*incompatible", "is incompatible with key", "multi-region key*not supported", "only symmetric", "requires a symmetric", "asymmetric kms key", "must have*encrypt_decrypt", "key usage type", "hmac*not valid", "not compatible with*key spec"}, when: func(in *Incident) bool { return !in.mentions("have access to", "not authorized") }, says: "what a key does is fixed when it is made: its usage, its spec, where its material comes from", causes: []prior{
+		{name: "import", words: []phrase{"expiredimporttoken", "invalidimporttoken", "incorrectkeymaterial", "importkeymaterial*token"}, says: "imported material has to be wrapped for this key, by a public key and token of the last 24 hours, and to be the same as before", causes: []prior{
+			{badParameter, 0.62}, {wrongKey, 0.16}, {keyUsage, 0.14},
+		}},
+		{name: "key-store", words: []phrase{"xksproxy", "cloudhsmcluster", "keyunavailableexception", "customkeystoreinvalidstate", "key store*disconnected", "key store*not connected"}, says: "the key is in a key store of yours, which KMS has to reach for every use", causes: []prior{
+			{unreachable, 0.60}, {keyUsage, 0.20}, {keyDisabled, 0.08},
+		}},
+		{name: "usage", words: []phrase{"invalidkeyusage", "key usage is*not valid", "unsupportedoperationexception*key", "unsupportedoperationexception*kms", "origin is*not valid for this operation", "keyspec*not valid", "key spec*not supported", "asymmetric*not supported", "must be a symmetric", "must be symmetric", "is not a symmetric", "not symmetric", "non-symmetric key", "asymmetric*kms*not", "kms key*symmetric encryption", "is not a multi-region primary", "customer master key spec", "algorithm*incompatible with key spec", "key spec*incompatible", "keyspec*incompatible", "is incompatible with key", "multi-region key*not supported", "only symmetric", "must be an asymmetric", "must be asymmetric", "must have*sign_verify", "requires a symmetric", "asymmetric kms key", "must have*encrypt_decrypt", "key usage type", "hmac*not valid", "not compatible with*key spec"}, when: func(in *Incident) bool { return !in.mentions("have access to", "not authorized") }, says: "what a key does is fixed when it is made: its usage, its spec, where its material comes from", causes: []prior{
 			{keyUsage, 0.93},
 		}},
 		{name: "other-region", words: []phrase{"invalid arn us-", "invalid arn eu-", "invalid arn ap-", "invalid arn ca-", "invalid arn sa-", "invalid arn me-", "invalid arn af-", "invalid arn il-", "invalid arn cn-", "invalid arn mx-", "notfoundexception: invalid arn", "key*is not in the same region", "kms key*must be in the same region", "kms key*same region", "kms key*different region", "key*region mismatch", "kms*wrong region", "key*another region", "key from*different region", "key region*does not match", "kms key are not in the same region", "kms key is not in the region", "key*not in the same region as"}, says: "KMS looks only in the Region that was called; a key's ARN of another Region is none to it", causes: []prior{

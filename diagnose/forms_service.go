@@ -72,6 +72,9 @@ func formsOfStorage() []form {
 		{name: "not-authorized-to-use", words: []phrase{"not authorized to use key", "not authorized to use the key", "not authorized to use kms key"}, says: "EC2 looks at the key as the caller, by kms:DescribeKey, before it copies or shares", action: "kms:DescribeKey", causes: []prior{
 			{iamMissing, 0.42}, {keyPrincipal, 0.26}, {crossAccount, 0.18},
 		}},
+		{name: "image-storage", words: []phrase{"permission to access the storage of this ami", "access the storage of this image", "access to the storage of this ami"}, says: "who copies an image needs its snapshots shared, and their key opened to the account that copies", action: "kms:CreateGrant", kind: Role, causes: []prior{
+			{crossAccount, 0.46}, {defaultKey, 0.16}, {keyPrincipal, 0.14}, {iamMissing, 0.12},
+		}},
 		{name: "key-not-accessible", words: []phrase{"given key id is not accessible"}, says: "EC2 writes this on a copy that failed later: who copies may not make a grant on the target key, or the source's key does not open to them", action: "kms:CreateGrant", kind: Role, causes: []prior{
 			{keyPrincipal, 0.30}, {crossAccount, 0.28}, {slrMissing, 0.16}, {iamMissing, 0.14},
 		}},
@@ -131,7 +134,7 @@ func formsOfData() []form {
 // which nothing is known.
 func formsOfLast() []form {
 	kms := func(in *Incident) bool {
-		return in.mentions("kms", "cmk", "encryption key", "encrypted with a key", "the key of", "customer managed key", "permission to access key", "customer master key")
+		return in.mentions("kms", "cmk", "encryption key", "encrypted with a key", "the key of", "customer managed key", "permission to access key", "customer master key", "alias/aws/")
 	}
 	refuses := func(in *Incident) bool {
 		return in.mentions("access denied", "accessdenied", "permission", "not authorized", "not allowed to", "have access to", "unauthorized")
@@ -146,7 +149,7 @@ func formsOfLast() []form {
 		{name: "some-parameter", words: []phrase{"validationexception", "validationerror", "invalidparameter", "invalidrequest"}, when: func(in *Incident) bool { return kms(in) && !refuses(in) }, says: "the request is not acceptable as it is", causes: []prior{
 			{badParameter, 0.48}, {keyPrincipal, 0.10}, {iamMissing, 0.10}, {keyUsage, 0.06}, {aliasMisuse, 0.06},
 		}},
-		{name: "some-denial", words: []phrase{"accessdenied", "access denied", "not authorized", "unauthorizedoperation", "authfailure", "unauthorized", "permission", "not allowed", "forbidden", "have access", "no access", "insufficient"}, when: kms, says: "something about a key was refused; who refused, and why, is not in the text", causes: []prior{
+		{name: "some-denial", words: []phrase{"accessdenied", "access denied", "not authorized", "unauthorizedoperation", "authfailure", "unauthorized", "permission", "not allowed", "forbidden", "have access", "no access", "insufficient", "not permitted", "does not permit", "isn't authorized", "cannot send", "can't be granted"}, when: kms, says: "something about a key was refused; who refused, and why, is not in the text", causes: []prior{
 			{iamMissing, 0.42}, {keyPrincipal, 0.24}, {crossAccount, 0.07}, {keyService, 0.05}, {keyAction, 0.05},
 		}},
 		{name: "some-inaccessible", words: []phrase{"inaccessible", "not accessible", "cannot access", "can't access", "unable to access", "cannot be accessed", "cannot use", "can't use", "unable to use"}, when: kms, says: "a key does not serve; why is not in the text", causes: []prior{

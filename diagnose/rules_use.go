@@ -96,7 +96,7 @@ func rulesOfCopies() []rule {
 			forms: []string{"rds-source", "rds-target"},
 			when:  func(in *Incident) bool { return strings.HasPrefix(in.Operation, "Copy") },
 			says:  "the copy was called by a role or user in its own name",
-			shift: []shift{{defaultKey, 1.1, 0}, {slrMissing, 0.4, 0}},
+			shift: []shift{{slrMissing, 0.4, 0}},
 		},
 		{
 			forms: []string{"rds-target"},

@@ -11,7 +11,7 @@ import (
 
 const (
 	// MaxText is how long a text may be that Read takes, in bytes.
-	MaxText = 24 << 20
+	MaxText = 32 << 20
 	// MaxIncidents is how many incidents Read tells of one text.
 	MaxIncidents = 2_000
 	// maxRecord is how much of one message is looked at, in bytes.

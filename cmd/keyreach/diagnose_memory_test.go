@@ -11,20 +11,26 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/keyreach/keyreach/diagnose"
 )
 
 // repeated is a long text of numbered pieces.
 type repeated struct {
-	head, piece string
-	left        int
-	number      int
-	buffered    []byte
+	head, piece, tail string
+	left              int
+	number            int
+	buffered          []byte
 }
 
 func (r *repeated) Read(p []byte) (int, error) {
 	for len(r.buffered) == 0 {
 		if r.left <= 0 {
-			return 0, io.EOF
+			if r.tail == "" {
+				return 0, io.EOF
+			}
+			r.buffered, r.tail = []byte(r.tail), ""
+			break
 		}
 		text := r.head + strings.ReplaceAll(r.piece, "NUMBER", fmt.Sprint(r.number))
 		r.head = ""
@@ -45,15 +51,16 @@ func TestDiagnoseMemory(t *testing.T) {
 		t.Skip("it reads 100 MB several times")
 	}
 	const refusal = "User: arn:aws:sts::111122223333:assumed-role/orders/NUMBER is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab because no resource-based policy allows the kms:Decrypt action"
+	const event = `{"eventSource":"kms.amazonaws.com","eventName":"Decrypt","awsRegion":"eu-west-1","errorCode":"AccessDenied","errorMessage":"` + refusal + `"},` + "\n"
 	for name, text := range map[string]repeated{
-		"short lines": {piece: "2026-01-05T10:00:00Z ERROR AccessDeniedException: " + refusal + "\n"},
-		"long lines":  {piece: "2026-01-05T10:00:00Z ERROR AccessDeniedException: " + refusal + strings.Repeat(" stack frame", 600) + "\n"},
-		"events":      {head: `{"Records":[`, piece: `{"eventSource":"kms.amazonaws.com","eventName":"Decrypt","awsRegion":"eu-west-1","errorCode":"AccessDenied","errorMessage":"` + refusal + `"},` + "\n"},
+		"short lines": {left: 100 << 20, piece: "2026-01-05T10:00:00Z ERROR AccessDeniedException: " + refusal + "\n"},
+		"long lines":  {left: 100 << 20, piece: "2026-01-05T10:00:00Z ERROR AccessDeniedException: " + refusal + strings.Repeat(" stack frame", 600) + "\n"},
+		"events":      {left: 100 << 20, head: `{"Records":[`, piece: event},
+		"all events":  {left: diagnose.MaxText - 1<<10, head: `{"Records":[`, piece: event, tail: `{}]}`},
 	} {
 		for _, output := range []string{"text", "json", "yaml", "markdown"} {
 			t.Run(name+" as "+output, func(t *testing.T) {
 				in := text
-				in.left = 100 << 20
 				c := exec.CommandContext(t.Context(), os.Args[0])
 				c.Args = []string{"keyreach", "diagnose", "-o", output}
 				c.Stdin, c.Stdout = &in, io.Discard
