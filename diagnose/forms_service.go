@@ -8,7 +8,7 @@ func formsOfServices() []form {
 		{name: "logs", words: []phrase{"kms key does not exist or is not allowed to be used with", "not allowed to be used with arn*logs", "unable to validate if specified kms key is valid"}, says: "CloudWatch Logs tries the key as logs.REGION.amazonaws.com, with the log group's ARN as encryption context", action: "kms:Encrypt", kind: Service, causes: []prior{
 			{keyService, 0.82}, {condition, 0.05}, {keyNotFound, 0.03}, {wrongRegion, 0.03}, {notYet, 0.02},
 		}},
-		{name: "cloudtrail", words: []phrase{"insufficientencryptionpolicy", "insufficient permissions to access s3 bucket*or kms key"}, says: "CloudTrail tries the key as cloudtrail.amazonaws.com when a trail is made or changed", action: "kms:GenerateDataKey", kind: Service, causes: []prior{
+		{name: "cloudtrail", words: []phrase{"insufficientencryptionpolicy", "insufficient permissions to access s3 bucket"}, says: "CloudTrail tries the key as cloudtrail.amazonaws.com when a trail is made or changed", action: "kms:GenerateDataKey", kind: Service, causes: []prior{
 			{keyService, 0.83}, {condition, 0.06}, {wrongRegion, 0.03},
 		}},
 		{name: "delivery-policy", words: []phrase{"insufficientdeliverypolicy", "unable to validate the following destination configurations", "insufficient delivery policy"}, says: "the service tests the destination when it is set up, with its key", action: "kms:GenerateDataKey", kind: Service, causes: []prior{

@@ -89,8 +89,8 @@ var impliedKinds = []struct {
 	{User, []phrase{"sops", "credstash", "aws kms decrypt", "aws kms encrypt", "aws kms sign", "aws kms generate", "aws kms re-encrypt", "failed on client with status", "chamber ", "aws_profile", "--profile", "~/.aws"}},
 	{Role, []phrase{
 		"lambda", " ecs ", "resourceinitializationerror", "task role", "execution role", "kubernetes", "serviceaccount", "service account", "externalsecret", "external-secrets", "from provider:", "karpenter", "nodeclaim", "ec2nodeclass", "storageclass", "rpc error", "ebs-csi",
-		"codebuild", "codepipeline", "codedeploy", "glue", "sagemaker", "athena", "emr", "redshift", "resource handler returned", "create_failed", "update_failed", "aws::", "failed to stabilize", "firehose", "delivery stream", "backup", "veeam", "assumed role", "assumed-role", "iam role",
-		"/var/runtime", "step functions", "data-prepper", "vault", "instance profile", "ip-10-", "dms", "control tower", "awsaccelerator", "image builder", "github-actions", "runner",
+		"codebuild", "codepipeline", "codedeploy", "glue", "sagemaker", "athena", " emr", "redshift", "resource handler returned", "create_failed", "update_failed", "aws::", "failed to stabilize", "firehose", "delivery stream", "backup", "veeam", "assumed role", "assumed-role", "iam role",
+		"/var/runtime", "step functions", "data-prepper", "vault", "instance profile", "ip-10-", " dms", "control tower", "awsaccelerator", "image builder", "github-actions", "runner",
 	}},
 }
 

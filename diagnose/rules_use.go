@@ -105,6 +105,12 @@ func rulesOfCopies() []rule {
 			shift: []shift{{wrongRegion, 1.2, 0}, {iamMissing, 1.2, 0}},
 		},
 		{
+			forms: []string{"rds-target"},
+			words: []phrase{"creating rds cluster", "creating rds db", "creating db instance", "creating rds global", "replica", "global cluster", "secondary"},
+			says:  "a tool that makes databases has mostly the rights to, and its key is taken from a setting: RDS wants one of the Region of each database",
+			shift: []shift{{wrongRegion, 1.9, 0}},
+		},
+		{
 			forms: []string{"not-authorized-to-use"},
 			words: []phrase{"copyimage", "copysnapshot", "copy", "another account", "shared"},
 			when:  func(in *Incident) bool { return in.KeyAccount != "" },
