@@ -227,6 +227,8 @@ func TestImplied(t *testing.T) {
 		{"a permission by name", "the task role lacks the permission kms:Decrypt on the KMS key", "kms:Decrypt", diagnose.Role},
 		{"the name before", "sops: kms:Encrypt permission denied", "kms:Encrypt", diagnose.User},
 		{"in quotes of quotes", `{\"message\":\"is not authorized to perform: kms:Sign on resource: \\"x\\"\"}`, "kms:Sign", diagnose.Unknown},
+		{"lines of a string", `"User: x is not authorized\nto perform: kms:Verify on the KMS key"`, "kms:Verify", diagnose.Unknown},
+		{"an address", "https://x/?error=not+KMS&message=is%20not%20authorized%20to%20perform%3A%20kms%3AEncrypt", "kms:Encrypt", diagnose.Unknown},
 		{"an operation by name", "You must have DescribeKey permissions on the CMK: access denied", "kms:DescribeKey", diagnose.Unknown},
 		{"a grant in words", "the caller does not have permission to create a grant on the KMS key", "kms:CreateGrant", diagnose.Unknown},
 		{"a condition key is none", "access denied: kms:ViaService does not match on the KMS key", "", diagnose.Unknown},

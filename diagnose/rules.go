@@ -32,7 +32,7 @@ var (
 )
 
 func rules() []rule {
-	return slices.Concat(rulesOfPrincipals(), rulesOfActions(), rulesOfKeys(), rulesOfMissingKeys(), rulesOfConditions(), rulesOfLaunches(), rulesOfCopies(), rulesOfCallers(), rulesOfOwnNames(), rulesOfData(), rulesOfObjects(), rulesOfCiphertexts())
+	return slices.Concat(rulesOfPrincipals(), rulesOfActions(), rulesOfKeys(), rulesOfMissingKeys(), rulesOfConditions(), rulesOfLaunches(), rulesOfCopies(), rulesOfDatabases(), rulesOfCallers(), rulesOfOwnNames(), rulesOfData(), rulesOfObjects(), rulesOfCiphertexts())
 }
 
 // rulesOfPrincipals look at who was refused.

@@ -87,6 +87,19 @@ func rulesOfCopies() []rule {
 			shift: []shift{{crossAccount, 1.6, 0}},
 		},
 		{
+			forms: []string{"not-authorized-to-use"},
+			words: []phrase{"copyimage", "copysnapshot", "copy", "another account", "shared"},
+			when:  func(in *Incident) bool { return in.KeyAccount != "" },
+			says:  "a copy uses the key of the source too, which may be another account's",
+			shift: []shift{{crossAccount, 1.4, 0}},
+		},
+	}
+}
+
+// rulesOfDatabases look at what RDS was asked for.
+func rulesOfDatabases() []rule {
+	return []rule{
+		{
 			forms: []string{"rds-source"},
 			when:  func(in *Incident) bool { return in.Operation == "" && in.Code == "" },
 			says:  "the words stand alone, without an operation and its code: so RDS's events and the jobs of AWS Backup show them",
@@ -109,13 +122,6 @@ func rulesOfCopies() []rule {
 			words: []phrase{"creating rds cluster", "creating rds db", "creating db instance", "creating rds global", "replica", "global cluster", "secondary"},
 			says:  "a tool that makes databases has mostly the rights to, and its key is taken from a setting: RDS wants one of the Region of each database",
 			shift: []shift{{wrongRegion, 1.9, 0}},
-		},
-		{
-			forms: []string{"not-authorized-to-use"},
-			words: []phrase{"copyimage", "copysnapshot", "copy", "another account", "shared"},
-			when:  func(in *Incident) bool { return in.KeyAccount != "" },
-			says:  "a copy uses the key of the source too, which may be another account's",
-			shift: []shift{{crossAccount, 1.4, 0}},
 		},
 	}
 }

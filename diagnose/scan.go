@@ -1,6 +1,9 @@
 package diagnose
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // valueEnd is where the object or list ends that begins a text, without a copy
 // of it: decoders hold a value several times over. False when what begins there
@@ -21,7 +24,7 @@ func valueEnd(b []byte) (end int, ok bool) {
 			if depth--; depth == 0 {
 				return i + 1, true
 			}
-		case c > 0x7f || bytes.IndexByte([]byte(" \t\r\n:,0123456789+-.Eaeflnrstu"), c) < 0:
+		case c > 0x7f || strings.IndexByte(" \t\r\n:,0123456789+-.Eaeflnrstu", c) < 0:
 			return i, false // no letter of JSON outside its strings
 		}
 	}
