@@ -90,7 +90,7 @@ func rulesOfActions() []rule {
 		},
 		{
 			forms: []string{"no-resource"},
-			words: []phrase{"terraform", "atlantis", "error: ", "creating", "unable to create", "create_failed", "cloudformation", "resource handler", "administratoraccess", "/admin", "github-actions", "gitlab", "jenkins", "deploy", "cdk-", "pulumi", "codebuild", "reading kms", "updating"},
+			words: []phrase{"terraform", "atlantis", "creating", "unable to create", "create_failed", "cloudformation", "resource handler", "administratoraccess", "/admin", "github-actions", "gitlab", "jenkins", "deploy", "cdk-", "pulumi", "codebuild", "reading kms", "updating"},
 			when: func(in *Incident) bool {
 				return in.PrincipalKind != ServiceRole && !strings.Contains(in.Text, "Lambda was unable")
 			},
