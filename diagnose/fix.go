@@ -120,7 +120,7 @@ const (
 	describeKey = "aws kms describe-key --key-id {key} --region {region}"
 	listGrants  = "aws kms list-grants --key-id {key} --region {region}"
 	getCaller   = "aws sts get-caller-identity"
-	askEstate   = "keyreach can {who} {what} {key}"
+	askEstate   = "keyreach can {who} {what} {key}{via}"
 	lookEvents  = "aws cloudtrail lookup-events --lookup-attributes AttributeKey=EventSource,AttributeValue=kms.amazonaws.com --region {region}"
 )
 
@@ -179,6 +179,10 @@ func (in *Incident) settles(c *Cause) []Question {
 	if !strings.HasPrefix(who, "arn:") {
 		who = "" // a service, or a name without its account
 	}
+	via := in.forwarder()
+	if via != "" {
+		via = " --via " + via
+	}
 	region := safe(in.Region, "REGION")
 	var out []Question
 	for _, q := range questions[c.Code] {
@@ -190,7 +194,7 @@ func (in *Incident) settles(c *Cause) []Question {
 		if q.Command == getPolicy && apart(in.Account, in.KeyAccount) {
 			q.Fact += ", asked in account " + in.KeyAccount + ", as others may not read it"
 		}
-		r := strings.NewReplacer("{who}", safe(who, "PRINCIPAL"), "{what}", safe(c.MissingAction, "ACTION"), "{key}", key, "{region}", region)
+		r := strings.NewReplacer("{via}", via, "{who}", safe(who, "PRINCIPAL"), "{what}", safe(c.MissingAction, "ACTION"), "{key}", key, "{region}", region)
 		out = append(out, Question{Fact: q.Fact, Command: r.Replace(q.Command)})
 	}
 	return out

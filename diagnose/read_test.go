@@ -233,3 +233,11 @@ func BenchmarkRead(b *testing.B) {
 		}
 	}
 }
+
+func TestAServiceThatWasRefusedIsRead(t *testing.T) {
+	t.Parallel()
+	in, ok := diagnose.One("User: logs.us-east-1.amazonaws.com is not authorized to perform: kms:GenerateDataKey on resource: arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab because no resource-based policy allows the kms:GenerateDataKey action")
+	if !ok || in.Principal != "logs.us-east-1.amazonaws.com" || in.PrincipalKind != diagnose.Service {
+		t.Errorf("refused is %q, a %s", in.Principal, in.PrincipalKind)
+	}
+}

@@ -186,6 +186,18 @@ func (in *Incident) cause(f *form, code string, confidence float64, evidence []s
 	return c
 }
 
+// retell says anew what to do and to ask about each cause, when more is known of the
+// incident than its text told.
+func (in *Incident) retell() {
+	for i := range in.Causes {
+		c := &in.Causes[i]
+		if c.MissingAction == "" && strings.HasPrefix(in.Action, "kms:") {
+			c.MissingAction = in.Action
+		}
+		c.Fix, c.Settles = in.fix(c), in.settles(c)
+	}
+}
+
 // actionByCall is the KMS action that an operation of S3 or a message service
 // makes for its caller, as far as it makes one only.
 func (in *Incident) actionByCall() string {

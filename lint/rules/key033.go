@@ -41,6 +41,9 @@ func bucketByAlias(m *Material, r *Report) {
 			}
 		}
 	}
+	if m.Estate != nil {
+		bucketsOfEstate(m, r)
+	}
 	for _, res := range m.Resources {
 		var keys []*source.Node
 		switch res.Type {
@@ -70,4 +73,14 @@ func aliasOfBucket(m *Material, r *Report, shared bool, n *source.Node, subject 
 		return
 	}
 	r.AddAs(severity, m.nodeAt(n.Pos), subject, "S3 looks "+n.Text+" up in the account of the requester, not of the bucket", "name the key by its ARN")
+}
+
+// bucketsOfEstate reports buckets whose default encryption names an alias.
+func bucketsOfEstate(m *Material, r *Report) {
+	for i := range m.Estate.Resources {
+		if b := &m.Estate.Resources[i]; b.Type == "s3:Bucket" && strings.HasPrefix(b.Key, "alias/") {
+			r.Add(m.placeOf(b.ID), b.ID, "the default encryption of the bucket names "+b.Key+"; an alias is looked up in the account of whoever uploads, so another account's uploads get another key or fail",
+				"name the key by its ARN")
+		}
+	}
 }

@@ -72,9 +72,14 @@ type Policy struct {
 	// Owner names what the policy belongs to, for messages: an ARN, the name of a
 	// resource of a template, the name of a role.
 	Owner string
+	// Name is the policy's own name among those of its owner.
+	Name string
 	// Role is the role, user or group by name that an identity policy is attached
 	// to, when the text says so.
 	Role string
+	// NotInForce says why AWS does not take a policy that somebody meant for its
+	// owner; empty for one that is in force.
+	NotInForce string
 	// Read holds what the reader of the document found wrong.
 	Read []finding.Finding
 }
