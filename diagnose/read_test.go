@@ -97,6 +97,8 @@ func TestOtherEvents(t *testing.T) {
 		{"an answer of KMS", `{"__type":"com.amazonaws.kms#DisabledException","message":"arn:aws:kms:eu-west-1:111122223333:key/k is disabled."}`, "disabled", "eu-west-1"},
 		{"a decoded message", `{"allowed":false,"explicitDeny":false,"matchedStatements":{"items":[]},"failures":{"items":[]},"context":{"principal":{"id":"AROA:x","arn":"` + caller + `"},"action":"ec2:RunInstances","resource":"arn:aws:ec2:eu-west-1:111122223333:instance/*"}}`, "decoded", "eu-west-1"},
 		{"a decoded message with a Deny", `{"DecodedMessage": "{\"allowed\":false,\"explicitDeny\":true,\"matchedStatements\":{\"items\":[]},\"context\":{\"action\":\"kms:CreateGrant\"}}"}`, "deny", ""},
+		{"quotes and brackets in strings", `{"a":"\\"}] [{","msg":"[{\"}","error":"Access to KMS is not allowed","n":-1.5e3,"t":true}`, "secrets", ""},
+		{"no JSON after all", `{"error": Access to KMS is not allowed}`, "secrets", ""},
 		{"a message in a message", `{"level":"error","msg":"{\"errorMessage\":\"Access to KMS is not allowed\"}"}`, "secrets", ""},
 		{"a call that KMS refused without words", `{"eventSource":"kms.amazonaws.com","eventName":"Decrypt","errorCode":"InvalidCiphertextException","awsRegion":"eu-west-1"}`, "invalid-ciphertext", "eu-west-1"},
 	} {

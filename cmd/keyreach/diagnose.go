@@ -134,7 +134,7 @@ func (o *diagnoseOptions) print(w io.Writer, found []diagnose.Incident) error {
 	case markdownFormat:
 		return diagnoseMarkdown(w, found)
 	}
-	return o.format.writeData(w, viewOfDiagnosis(found))
+	return writeIncidents(w, o.format, found)
 }
 
 // readIncidents reads a text whole. What was cut off of it, cut says. An

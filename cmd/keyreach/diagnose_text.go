@@ -60,13 +60,16 @@ func sentence(in *diagnose.Incident) string {
 	} else {
 		b.WriteString(" on " + in.Key)
 	}
+	if in.KeyAccount != "" {
+		b.WriteString(" of account " + in.KeyAccount)
+	}
+	if in.Region != "" {
+		b.WriteString(" in " + in.Region)
+	}
 	switch {
-	case in.KeyAccount != "" && in.Region != "":
-		fmt.Fprintf(&b, " of account %s in %s", in.KeyAccount, in.Region)
 	case in.KeyAccount != "":
-		fmt.Fprintf(&b, " of account %s", in.KeyAccount)
-	case in.Region != "":
-		fmt.Fprintf(&b, " in %s; whose account's it is, the text does not tell", in.Region)
+	case in.Key == "":
+		b.WriteString("; nor does it tell the key's account")
 	default:
 		b.WriteString("; whose account's it is, the text does not tell")
 	}
@@ -119,7 +122,7 @@ func (p *printer) incident(in *alike, many bool, number int) {
 		head = strconv.Itoa(number) + ". " + head
 	}
 	p.put(0, 0, head)
-	p.line(2, 0, "line %d: %s", in.Line, short(in.Text, 300))
+	p.line(2, 0, "line %d: %s", in.Line, short(in.Text, 480))
 	if facts := told(in.Incident); len(facts) > 0 {
 		p.put(2, 0, strings.Join(facts, " · "))
 	}
@@ -204,7 +207,7 @@ func nearer(in *diagnose.Incident, s string) string {
 		command = beforeCommand + command
 	}
 	for name, short := range map[string]string{in.Key: "the key", in.Principal: "the caller"} {
-		if len(name) > 20 {
+		if len(name) > 20 && strings.HasPrefix(name, "arn:") {
 			s = strings.ReplaceAll(s, name, short)
 		}
 	}
