@@ -69,6 +69,9 @@ func formsOfStorage() []form {
 		{name: "launch-state", words: []phrase{"client.invalidkmskey.invalidstate", "invalidkmskey.invalidstate", "kms key provided is in an incorrect state"}, says: "EC2 says 'incorrect state' also when only a right is missing, mostly kms:CreateGrant; key policy and IAM policy of whoever launched both count", action: "kms:CreateGrant", kind: Role, causes: []prior{
 			{keyPrincipal, 0.31}, {iamMissing, 0.29}, {slrMissing, 0.24}, {crossAccount, 0.07}, {keyDisabled, 0.04},
 		}},
+		{name: "not-authorized-to-share", words: []phrase{"not authorized to use key", "not authorized to use the key", "not authorized to use kms key"}, when: shares, says: "EC2 wants to re-encrypt with the key in the name of whoever shares; where DRS shares, that is its role DRSStagingAccountRole_TARGET, whose own policy has no right on keys", action: "kms:ReEncryptFrom", kind: Role, causes: []prior{
+			{keyPrincipal, 0.42}, {iamMissing, 0.30}, {crossAccount, 0.10}, {condition, 0.06},
+		}},
 		{name: "not-authorized-to-use", words: []phrase{"not authorized to use key", "not authorized to use the key", "not authorized to use kms key"}, says: "EC2 looks at the key as the caller, by kms:DescribeKey, before it copies or shares", action: "kms:DescribeKey", causes: []prior{
 			{iamMissing, 0.42}, {keyPrincipal, 0.26}, {crossAccount, 0.18},
 		}},
@@ -156,4 +159,10 @@ func formsOfLast() []form {
 			{iamMissing, 0.28}, {keyPrincipal, 0.26}, {keyDisabled, 0.10}, {keyRoot, 0.06}, {crossAccount, 0.08},
 		}},
 	}
+}
+
+// shares reports whether the failed operation opens a snapshot or an image to
+// others. See https://docs.aws.amazon.com/drs/latest/userguide/multi-account.html.
+func shares(in *Incident) bool {
+	return in.Operation == "ModifySnapshotAttribute" || in.Operation == "ModifyImageAttribute"
 }
