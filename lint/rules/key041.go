@@ -29,6 +29,7 @@ func key041() Rule {
 }
 
 func targetLeftOut(m *Material, r *Report) {
+	listedRights(m, r)
 	v, ok := recoveryOf(m)
 	if !ok || m.Estate != nil {
 		return
