@@ -71,7 +71,7 @@ func mistakes() map[string][]told {
 			{"the alias of the template is that of the script", []string{"KEY106"}, 384, 388, ""},
 			{"leave for roles that the template does not make", []string{"KEY061"}, 414, 421, ""},
 			{"the answer is read as the policy", []string{"KEY054"}, 436, 441, ""},
-			{"more people than needed make grants", []string{"KEY012"}, 132, 152, ""},
+			{"more people than needed make grants", []string{"KEY012"}, 132, 195, ""},
 			{"an alias for an id", []string{"KEY018"}, 436, 441, ""},
 			{"a Decrypt of garbage as proof", []string{"KEY056"}, 446, 458, ""},
 			{"an operation that does not exist", []string{"KEY053"}, 465, 468, ""},
