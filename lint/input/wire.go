@@ -246,9 +246,7 @@ func operations(g *rules.Grant, w *rules.Word) {
 	case w.Unknown || policy.HasPlaceholder(w.Text):
 		g.UnknownOperations = true
 	default:
-		for _, op := range strings.FieldsFunc(w.Text, func(r rune) bool { return r == ',' || r == ' ' }) {
-			g.Operations = append(g.Operations, op)
-		}
+		g.Operations = append(g.Operations, strings.FieldsFunc(w.Text, func(r rune) bool { return r == ',' || r == ' ' })...)
 	}
 }
 
