@@ -3,6 +3,8 @@ package diagnose
 import (
 	"bytes"
 	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // valueEnd is where the object or list ends that begins a text, without a copy
@@ -46,26 +48,23 @@ func stringEnd(b []byte) (end int, ok bool) {
 	return len(b), false
 }
 
-// members calls do with each member of an object that is valid JSON.
+// members calls do with each member of an object that is valid JSON. A value is
+// good until do returns.
 func members(object []byte, do func(name string, value []byte)) {
-	rest := bytes.TrimLeft(object[1:], " \t\r\n,")
-	for len(rest) > 0 && rest[0] == '"' {
-		end, _ := stringEnd(rest)
-		name := string(rest[1 : end-1])
-		rest = bytes.TrimLeft(rest[end:], " \t\r\n:")
-		switch {
-		case len(rest) == 0:
+	d := jsontext.NewDecoder(bytes.NewBuffer(object), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	if _, err := d.ReadToken(); err != nil {
+		return
+	}
+	for d.PeekKind() == '"' {
+		name, err := d.ReadToken()
+		if err != nil {
 			return
-		case rest[0] == '{' || rest[0] == '[':
-			end, _ = valueEnd(rest)
-		case rest[0] == '"':
-			end, _ = stringEnd(rest)
-		default:
-			if end = bytes.IndexAny(rest, ",}"); end < 0 {
-				end = len(rest)
-			}
 		}
-		do(name, rest[:end])
-		rest = bytes.TrimLeft(rest[end:], " \t\r\n,")
+		text := name.String()
+		value, err := d.ReadValue()
+		if err != nil {
+			return
+		}
+		do(text, value)
 	}
 }

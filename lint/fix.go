@@ -3,14 +3,13 @@ package lint
 import (
 	"bytes"
 	"cmp"
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/rogpeppe/go-internal/diff"
 
+	"github.com/keyreach/keyreach/internal/atomicfile"
 	"github.com/keyreach/keyreach/lint/rules"
 )
 
@@ -124,16 +123,8 @@ func (x *Fixed) Write() error {
 	if !bytes.Equal(now, x.Before) {
 		return fmt.Errorf("mending %s: it was changed since it was read; look again", x.Name)
 	}
-	f, err := os.CreateTemp(filepath.Dir(x.Name), "."+filepath.Base(x.Name)+"-")
-	if err != nil {
+	if err := atomicfile.Write(x.Name, x.After, info.Mode().Perm()); err != nil {
 		return fmt.Errorf("mending %s: %w", x.Name, err)
-	}
-	_, err = f.Write(x.After)
-	if err = errors.Join(err, f.Chmod(info.Mode().Perm()), f.Close()); err == nil {
-		err = os.Rename(f.Name(), x.Name)
-	}
-	if err != nil {
-		return fmt.Errorf("mending %s: %w", x.Name, errors.Join(err, os.Remove(f.Name())))
 	}
 	return nil
 }

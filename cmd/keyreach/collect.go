@@ -17,6 +17,7 @@ import (
 	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/cloud"
 	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/internal/atomicfile"
 	"github.com/keyreach/keyreach/live"
 	"github.com/keyreach/keyreach/route"
 )
@@ -250,17 +251,7 @@ func keepOld(s *streams, path string) error {
 // replaceFile writes a file so that it is never half written, readable by its owner
 // alone.
 func replaceFile(path string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new*") // 0600
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name()) // the first error tells
+	if err := atomicfile.Write(path, text, 0o600); err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	return nil

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/internal/atomicfile"
 	"github.com/keyreach/keyreach/plan"
 	"github.com/keyreach/keyreach/route"
 )
@@ -269,17 +268,8 @@ func savePlan(path string, p *plan.Plan) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-") // 0600
-	if err != nil {
+	if err := atomicfile.Write(path, data, 0o600); err != nil {
 		return fmt.Errorf("saving the plan: %w", err)
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("saving the plan: %w", errors.Join(err, os.Remove(f.Name())))
 	}
 	return nil
 }

@@ -69,6 +69,12 @@ func checkText(data []byte) error {
 	if len(data) > maxSize {
 		return &SyntaxError{Text: fmt.Sprintf("the text has %d bytes, more than the %d MiB that are read", len(data), maxSize>>20)}
 	}
+	return CheckUTF8(data)
+}
+
+// CheckUTF8 refuses a text that is no UTF-8, with the place of the first byte that
+// is none. The error is a *SyntaxError.
+func CheckUTF8(data []byte) error {
 	if utf8.Valid(data) {
 		return nil
 	}

@@ -12,7 +12,7 @@ func Suggest(name string, known []string) string {
 	best, distance := "", limit+1
 	folded := strings.ToLower(name)
 	for _, k := range known {
-		if d := distanceOf(folded, strings.ToLower(k), distance); d < distance {
+		if d := Distance(folded, strings.ToLower(k), distance); d < distance {
 			best, distance = k, d
 		}
 	}
@@ -22,9 +22,9 @@ func Suggest(name string, known []string) string {
 	return best
 }
 
-// distanceOf counts the letters to add, drop or replace between a and b; at or
+// Distance counts the letters to add, drop or replace between a and b; at or
 // above the limit it may stop counting.
-func distanceOf(a, b string, limit int) int {
+func Distance(a, b string, limit int) int {
 	if abs(len(a)-len(b)) >= limit {
 		return limit
 	}

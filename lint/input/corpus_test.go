@@ -97,3 +97,16 @@ func reasons(err error) []string {
 	}
 	return all
 }
+
+// readsAs reads a text and compares the format and what is in it.
+func readsAs(t *testing.T, name, text, format, want string) *rules.Material {
+	t.Helper()
+	m, err := input.Read(name, []byte(text))
+	if err != nil {
+		t.Fatal(reasons(err))
+	}
+	if got := said(m); got != want || m.Format != format {
+		t.Errorf("read as %s: %s\nwant %s: %s", m.Format, got, format, want)
+	}
+	return m
+}

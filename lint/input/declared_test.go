@@ -89,13 +89,7 @@ func TestDeclarationsAreRead(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.about, func(t *testing.T) {
 			t.Parallel()
-			m, err := input.Read(tt.name, []byte(tt.text))
-			if err != nil {
-				t.Fatal(reasons(err))
-			}
-			if got := said(m); got != tt.want || m.Format != tt.format {
-				t.Errorf("read as %s: %s\nwant %s: %s", m.Format, got, tt.format, tt.want)
-			}
+			readsAs(t, tt.name, tt.text, tt.format, tt.want)
 		})
 	}
 }

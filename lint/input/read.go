@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"unicode/utf8"
 
 	"github.com/keyreach/keyreach/finding"
 	"github.com/keyreach/keyreach/internal/source"
@@ -115,8 +114,7 @@ func (r *reader) readable(data []byte) bool {
 		r.fail(posAt(data, at), "the byte 0x00 stands here: this is no text")
 		return false
 	}
-	if !utf8.Valid(data) {
-		_, _, err := source.Parse(data) // says where, and refuses it
+	if err := source.CheckUTF8(data); err != nil {
 		r.syntax(err)
 		return false
 	}

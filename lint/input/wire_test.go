@@ -25,13 +25,7 @@ func TestPoliciesOfScriptsBelongToTheirCommands(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.about, func(t *testing.T) {
 			t.Parallel()
-			m, err := input.Read(tt.name, []byte(tt.text))
-			if err != nil {
-				t.Fatal(reasons(err))
-			}
-			if got := said(m); got != tt.want || m.Format != tt.format {
-				t.Errorf("read as %s: %s\nwant %s: %s", m.Format, got, tt.format, tt.want)
-			}
+			m := readsAs(t, tt.name, tt.text, tt.format, tt.want)
 			if len(m.Policies) > 0 {
 				if k := m.Policies[0].Key; k.Region+":"+k.Account != tt.key {
 					t.Errorf("the key is %+v, want %s", k, tt.key)

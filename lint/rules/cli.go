@@ -6,6 +6,7 @@ import (
 	"unicode"
 
 	"github.com/keyreach/keyreach/awsfacts"
+	"github.com/keyreach/keyreach/internal/source"
 )
 
 // cliWords writes an API's name as the CLI does: DBSnapshotARN is
@@ -110,7 +111,7 @@ func near(name string, names []string) string {
 		if plain(n) == plain(name) {
 			return n
 		}
-		if d := edits(plain(name), plain(n)); d < least && d*3 < len(name) {
+		if d := source.Distance(plain(name), plain(n), least); d < least && d*3 < len(name) {
 			best, least = n, d
 		}
 	}
@@ -127,25 +128,4 @@ func near(name string, names []string) string {
 		}
 	}
 	return ""
-}
-
-// edits counts the letters that make one word the other.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -2,7 +2,8 @@ package rules
 
 import (
 	"regexp"
-	"strings"
+
+	"github.com/keyreach/keyreach/internal/source"
 )
 
 // codeCall is one call in the code of a program: where the match of its name
@@ -30,26 +31,8 @@ func (c *Code) calls(pattern *regexp.Regexp) []codeCall {
 
 // arguments returns the text up to the bracket that closes the one before it.
 func arguments(text string) string {
-	depth := 0
-	var quote byte
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case quote != 0 && c == '\\':
-			i++
-		case quote != 0:
-			if c == quote {
-				quote = 0
-			}
-		case c == '"' || c == '\'' || c == '`':
-			quote = c
-		case strings.IndexByte("([{", c) >= 0:
-			depth++
-		case strings.IndexByte(")]}", c) >= 0:
-			if depth == 0 {
-				return text[:i]
-			}
-			depth--
-		}
+	if end := source.ClosingBracket(text, false); end >= 0 {
+		return text[:end]
 	}
 	return text
 }

@@ -43,15 +43,7 @@ func key012() Rule {
 }
 
 func freeGrants(m *Material, r *Report) {
-	for _, k := range m.Policies {
-		if k.Kind != KeyPolicy {
-			continue
-		}
-		own := k.owners()
-		for _, p := range k.allows() {
-			freeGrant(&p, own, r)
-		}
-	}
+	m.inKeyPolicies(func(p *place, own owners) { freeGrant(p, own, r) })
 }
 
 func freeGrant(p *place, own owners, r *Report) {

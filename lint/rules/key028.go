@@ -76,13 +76,20 @@ func sameStatements(p *Policy, r *Report) {
 	}
 }
 
+// What in a program bears on the statements of a key policy.
+var (
+	statementAdded = regexp.MustCompile(`(?i)statements?["'\]]*\)?\s*(\.(append|push|extend|add)\(|\+=)`)
+	keyPolicyPut   = regexp.MustCompile(`(?i)put_?key_?policy`)
+	sidCompared    = regexp.MustCompile(`(?i)sid["'\])]*\s*(==|!=|===|!==|not in|in )|sid["'\])]*[^\n]*\b(filter|find|any|some)\b|\b(filter|find|any|some|if|for)\b[^\n]*sid`)
+)
+
 // appends finds where code adds to the statements of a key policy that it then
 // writes; the result is the line, counted from 0.
 func appends(code string) (int, bool) {
 	if !writesKeyPolicy(code) {
 		return 0, false
 	}
-	at := regexp.MustCompile(`(?i)statements?["'\]]*\)?\s*(\.(append|push|extend|add)\(|\+=)`).FindStringIndex(code)
+	at := statementAdded.FindStringIndex(code)
 	if at == nil {
 		return 0, false
 	}
@@ -90,10 +97,10 @@ func appends(code string) (int, bool) {
 }
 
 func writesKeyPolicy(code string) bool {
-	return regexp.MustCompile(`(?i)put_?key_?policy`).MatchString(code)
+	return keyPolicyPut.MatchString(code)
 }
 
 // looksFirst reports whether code compares the Sid of a statement with another.
 func looksFirst(code string) bool {
-	return regexp.MustCompile(`(?i)sid["'\])]*\s*(==|!=|===|!==|not in|in )|sid["'\])]*[^\n]*\b(filter|find|any|some)\b|\b(filter|find|any|some|if|for)\b[^\n]*sid`).MatchString(code)
+	return sidCompared.MatchString(code)
 }

@@ -35,6 +35,9 @@ func key030() Rule {
 	}
 }
 
+// looksAtLength finds code that measures something.
+var looksAtLength = regexp.MustCompile(`(?i)\blen\(|\.length|32_?768|size`)
+
 func oversized(m *Material, r *Report) {
 	for _, p := range m.Policies {
 		if p.Kind != KeyPolicy {
@@ -49,7 +52,7 @@ func oversized(m *Material, r *Report) {
 		}
 	}
 	for _, c := range m.Code {
-		if line, ok := appends(c.Text); ok && !regexp.MustCompile(`(?i)\blen\(|\.length|32_?768|size`).MatchString(c.Text) {
+		if line, ok := appends(c.Text); ok && !looksAtLength.MatchString(c.Text) {
 			r.AddAs(finding.Info, finding.Position{File: c.Pos.File, Line: c.Pos.Line + line, Column: 1}, "",
 				"this adds to a key policy and never looks how long it gets: KMS takes 32,768 bytes", "compare the length before writing")
 		}

@@ -51,15 +51,7 @@ func wideContents(m *Material, r *Report) {
 			r.addAs(finding.Info, &p, v.Pos, list(contents)+" on "+v.Text+": what the condition picks it picks in every Region", "name the Region")
 		}
 	}
-	for _, k := range m.Policies {
-		if k.Kind != KeyPolicy {
-			continue
-		}
-		own := k.owners()
-		for _, p := range k.allows() {
-			wholeAccount(&p, own, r)
-		}
-	}
+	m.inKeyPolicies(func(p *place, own owners) { wholeAccount(p, own, r) })
 }
 
 // manyKeys returns the resource that names more than one key.

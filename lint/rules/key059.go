@@ -38,15 +38,7 @@ func key059() Rule {
 }
 
 func broadRevoking(m *Material, r *Report) {
-	for _, k := range m.Policies {
-		if k.Kind != KeyPolicy {
-			continue
-		}
-		own := k.owners()
-		for _, p := range k.allows() {
-			broadRevoke(&p, own, r)
-		}
-	}
+	m.inKeyPolicies(func(p *place, own owners) { broadRevoke(p, own, r) })
 }
 
 func broadRevoke(p *place, own owners, r *Report) {

@@ -42,6 +42,13 @@ func leftOver(m *Material, r *Report) {
 	}
 }
 
+// The forms of ids.
+var (
+	accessKeyID = regexp.MustCompile(`\b(AKIA|ASIA)[A-Z0-9]{16}\b`)
+	keyID       = regexp.MustCompile(`\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`)
+	idOfDRS     = regexp.MustCompile(`\b(s|drsjob)-[0-9a-f]{17}\b`)
+)
+
 // liveIDs reports, once for each kind, ids in a text that are no examples. The
 // finding does not repeat them.
 func liveIDs(m *Material, r *Report) {
@@ -49,9 +56,9 @@ func liveIDs(m *Material, r *Report) {
 		return
 	}
 	kinds := []idKind{
-		{"an access key id", regexp.MustCompile(`\b(AKIA|ASIA)[A-Z0-9]{16}\b`)},
-		{"the id of a key", regexp.MustCompile(`\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`)},
-		{"the id of a server or job of DRS", regexp.MustCompile(`\b(s|drsjob)-[0-9a-f]{17}\b`)},
+		{"an access key id", accessKeyID},
+		{"the id of a key", keyID},
+		{"the id of a server or job of DRS", idOfDRS},
 	}
 	say := func(at finding.Position, text string) {
 		kinds = slices.DeleteFunc(kinds, func(k idKind) bool {

@@ -21,19 +21,9 @@ type principalName struct {
 // principalNames returns who the statement's Principal names. What cannot be read has
 // the kind Invalid.
 func (p *place) principalNames() []principalName {
-	e := p.s.Principal
-	if e == nil {
-		return nil
-	}
-	if e.Text != nil {
-		return []principalName{principalNameOf(e.Text, "AWS")}
-	}
 	var ns []principalName
-	for i := range e.Groups {
-		g := &e.Groups[i]
-		for j := range g.Names.Values {
-			ns = append(ns, principalNameOf(&g.Names.Values[j], g.Type))
-		}
+	for _, n := range p.principals() {
+		ns = append(ns, principalNameOf(n.value, n.group))
 	}
 	return ns
 }
@@ -139,6 +129,20 @@ func (p *Policy) owners() owners {
 		}
 	}
 	return accounts
+}
+
+// inKeyPolicies does something with each Allow statement of the key policies, and
+// with the accounts that the key can be of.
+func (m *Material) inKeyPolicies(do func(*place, owners)) {
+	for _, k := range m.Policies {
+		if k.Kind != KeyPolicy {
+			continue
+		}
+		own := k.owners()
+		for _, p := range k.allows() {
+			do(&p, own)
+		}
+	}
 }
 
 // maxOwners bounds the accounts that are compared; an honest policy names one.

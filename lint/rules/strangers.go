@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/keyreach/keyreach/policy"
@@ -65,10 +66,5 @@ func (a *asked) absentIn(sc *scene) bool {
 
 // comes reports whether the statement applies to requests of a world.
 func (p *place) comes(w world) bool {
-	for _, own := range p.worlds() {
-		if own == w {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(p.worlds(), w)
 }

@@ -218,7 +218,7 @@ func (p *place) kmsPatterns() []kmsPattern {
 
 // onlyKMS reports whether the pattern can cover actions of KMS only.
 func (k kmsPattern) onlyKMS() bool {
-	return len(k.value.Text) > 4 && strings.EqualFold(k.value.Text[:4], "kms:")
+	return isKMSAction(k.value.Text)
 }
 
 // covers reports whether a value of Action covers a KMS action.

@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/keyreach/keyreach/internal/source"
 )
 
 // literals takes up the policies that a program has as maps: the dicts of Python
@@ -225,30 +227,7 @@ func isNamePart(c byte) bool {
 
 // expression returns where the expression ends that begins here.
 func (l *literal) expression() int {
-	depth := 0
-	var quote byte
-	text := l.p.text
-	for i := l.at; i < len(text); i++ {
-		switch c := text[i]; {
-		case quote != 0 && c == '\\':
-			i++
-		case quote != 0:
-			if c == quote {
-				quote = 0
-			}
-		case c == '"' || c == '\'' || c == '`':
-			quote = c
-		case strings.IndexByte("([{", c) >= 0:
-			depth++
-		case strings.IndexByte(")]}", c) >= 0:
-			if depth--; depth < 0 {
-				return i
-			}
-		case c == ',' && depth == 0:
-			return i
-		}
-	}
-	return l.at
+	return l.at + max(source.ClosingBracket(l.p.text[l.at:], true), 0)
 }
 
 // quoted reads a text in quotes, with what it has put in as placeholders.

@@ -8,9 +8,7 @@
 package script
 
 import (
-	"bytes"
 	"fmt"
-	"unicode/utf8"
 
 	"github.com/keyreach/keyreach/internal/source"
 	"github.com/keyreach/keyreach/lint/rules"
@@ -92,21 +90,5 @@ func check(data []byte) error {
 	if len(data) > maxSize {
 		return &source.SyntaxError{Text: fmt.Sprintf("the text has %d bytes, more than the %d MiB that are read", len(data), maxSize>>20)}
 	}
-	if utf8.Valid(data) {
-		return nil
-	}
-	at := 0
-	for at < len(data) {
-		r, n := utf8.DecodeRune(data[at:])
-		if r == utf8.RuneError && n == 1 {
-			break
-		}
-		at += n
-	}
-	line := bytes.Count(data[:at], []byte("\n"))
-	start := bytes.LastIndexByte(data[:at], '\n') + 1
-	return &source.SyntaxError{
-		Pos:  source.Pos{Line: int32(line + 1), Column: int32(at - start + 1)},
-		Text: fmt.Sprintf("the byte 0x%02x is not UTF-8: save the text as UTF-8", data[at]),
-	}
+	return source.CheckUTF8(data)
 }
