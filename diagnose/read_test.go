@@ -150,7 +150,11 @@ func TestCommandsAreHarmless(t *testing.T) {
 
 func TestHostileTexts(t *testing.T) {
 	t.Parallel()
-	big := func(s string) string { return strings.Repeat(s, 4<<20/len(s)) }
+	size := 4 << 20
+	if testing.Short() {
+		size = 256 << 10 // the race detector, which runs the short form, is ten times slower
+	}
+	big := func(s string) string { return strings.Repeat(s, size/len(s)) }
 	for says, text := range map[string]string{
 		"deep lists":          strings.Repeat("[", 1<<20),
 		"deep objects":        strings.Repeat(`{"a":`, 1<<18),

@@ -66,6 +66,9 @@ func TestHostileFilesAreRefusedWithLittleMemory(t *testing.T) {
 			runtime.ReadMemStats(&after)
 			allocated := (after.TotalAlloc - before.TotalAlloc) >> 20
 			t.Logf("%d MiB allocated in %v for %d KiB: %.200v", allocated, took, len(data)>>10, err)
+			if testing.Short() {
+				return // the race detector, which runs the short form, allocates and waits more
+			}
 			if allocated > 768 {
 				t.Errorf("%d MiB are allocated", allocated)
 			}
