@@ -17,10 +17,16 @@ func key055() Rule {
 		Fix:   "Decode on the way: `| base64 --decode > file`.",
 		Page:  "https://docs.aws.amazon.com/cli/latest/reference/kms/decrypt.html",
 		Check: base64AsBytes,
-		Fires: []Example{{"script.sh", "aws kms encrypt --key-id alias/app --plaintext fileb://s --query CiphertextBlob --output text > out.txt\n" +
-			"aws kms decrypt --ciphertext-blob fileb://out.txt --query Plaintext --output text\n"}},
-		Silent: []Example{{"script.sh", "aws kms encrypt --key-id alias/app --plaintext fileb://s --query CiphertextBlob --output text | base64 --decode > out.bin\n" +
-			"aws kms decrypt --ciphertext-blob fileb://out.bin --query Plaintext --output text\n"}},
+		Fires: []Example{
+			{"script.sh", "aws kms encrypt --key-id alias/app --plaintext fileb://s --query CiphertextBlob --output text > out.txt\n" +
+				"aws kms decrypt --ciphertext-blob fileb://out.txt --query Plaintext --output text\n"},
+			{"script.sh", "BLOB=$(aws kms encrypt --key-id alias/app --plaintext fileb://s --query CiphertextBlob --output text)\necho \"$BLOB\" > out.txt\naws kms decrypt --ciphertext-blob fileb://out.txt\n"},
+		},
+		Silent: []Example{
+			{"script.sh", "aws kms encrypt --key-id alias/app --plaintext fileb://s --query CiphertextBlob --output text | base64 --decode > out.bin\n" +
+				"aws kms decrypt --ciphertext-blob fileb://out.bin --query Plaintext --output text\n"},
+			{"script.sh", "aws kms encrypt --key-id alias/app --plaintext fileb://s --query CiphertextBlob --output text > out\nbase64 -d out > out.tmp && mv out.tmp out\naws kms decrypt --ciphertext-blob fileb://out\n"},
+		},
 	}
 }
 

@@ -16,10 +16,12 @@ func key104() Rule {
 		Page:  "https://docs.aws.amazon.com/kms/latest/developerguide/iam-policies-best-practices.html",
 		Check: blanketGrant,
 		Fires: []Example{
+			{"script.sh", "for key in $(aws kms list-keys --query 'Keys[].KeyId' --output text); do\n  aws kms create-grant --name b --key-id \"$key\" --grantee-principal arn:aws:iam::111122223333:role/b --operations Decrypt\ndone\n"},
 			{"guide.md", "# KMS\n\nSet up a Lambda function that adds the statement to every new KMS key automatically.\n"},
 			{"script.sh", "aws kms list-keys --query 'Keys[].KeyId' --output text | xargs -n1 aws kms put-key-policy --policy-name default --policy file://p.json --key-id\n"},
 		},
 		Silent: []Example{
+			{"script.sh", "for key in $(aws kms list-keys --query 'Keys[].KeyId' --output text); do\n  aws kms get-key-policy --key-id \"$key\" --policy-name default --query Policy --output text > \"$key.json\"\ndone\n"},
 			{"guide.md", "# KMS\n\nSet up a Lambda function that adds the statement to new KMS keys with the tag backup=yes automatically.\n"},
 			{"guide.md", "# KMS\n\nDo not add the statement to every new key automatically.\n"},
 		},
