@@ -30,6 +30,7 @@ type API struct {
 	Others []string
 
 	errors map[string]*Shape // by code
+	from   origin
 }
 
 // APIOperation is one operation of an API.
@@ -201,11 +202,11 @@ func LookupAPI(service string) (*API, bool) {
 // APIVersion says where the table of a service comes from: the package, its
 // version and the day on which it was read (YYYY-MM-DD).
 func APIVersion(service string) (source, version, date string) {
-	if _, ok := apiHeads()[service]; !ok {
+	a, ok := LookupAPI(service)
+	if !ok {
 		return "", "", ""
 	}
-	t := load[apiFile]("api/" + service + ".json")
-	return t.Source, t.Version, t.Date
+	return a.from.Source, a.from.Version, a.from.Date
 }
 
 type apiFile struct {
@@ -269,7 +270,7 @@ type useRow struct {
 func readAPI(service string) *API {
 	t := load[apiFile]("api/" + service + ".json")
 	a := &API{
-		Service: service, Protocol: t.Protocol, Version: t.Version, JSONVersion: t.JSONVersion, TargetPrefix: t.TargetPrefix,
+		Service: service, from: t.origin, Protocol: t.Protocol, Version: t.Version, JSONVersion: t.JSONVersion, TargetPrefix: t.TargetPrefix,
 		XMLNamespace: t.XMLNamespace, SigningName: apiHeads()[service].SigningName, Others: t.Others,
 		Operations: make(map[string]*APIOperation, len(t.Operations)), Shapes: make(map[string]*Shape, len(t.Shapes)),
 	}

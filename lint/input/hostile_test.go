@@ -88,6 +88,9 @@ func FuzzRead(f *testing.F) {
 	} {
 		f.Add("p.yaml", []byte(s))
 	}
+	f.Add("ci.yml", []byte("a:\n - run: >\n    aws kms list-keys ${{ x }}\n - shell: \"aws kms a\\n --b\"\n"))
+	f.Add("Makefile", []byte("a:\n\t@aws kms a --b $$C $(D)\n"))
+	f.Add("Dockerfile", []byte("RUN a \\\n aws kms a\n"))
 	f.Add("a.sh", []byte("aws kms put-key-policy --key-id k --policy '"+doc(rootAllowed)+"'\naws kms create-grant --grantee-principal x --constraints a={b=c}\n"))
 	f.Add("a.md", []byte("# a\n\n```json\n"+doc(decryptAny)+"\n```\n\n- b\n\n  ```hcl\n  resource \"aws_kms_key\" \"k\" {}\n  ```\n"))
 	f.Add("a.tf", []byte("data \"aws_iam_policy_document\" \"d\" {\n statement { actions = [\"kms:*\"] }\n}\n"))

@@ -83,7 +83,7 @@ const (
 // never nil. A file that can be read and holds nothing of interest is no error:
 // its Format is Other.
 func Read(name string, data []byte) (*rules.Material, error) {
-	r := &reader{file: name, hint: hintOf(name), m: &rules.Material{File: name}, errs: new([]error)}
+	r := &reader{file: name, hint: hintOf(name), m: &rules.Material{File: name}, errs: new([]error), scripts: new(int)}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	if r.readable(data) {
 		r.data = data
@@ -132,6 +132,8 @@ type reader struct {
 	m      *rules.Material
 	errs   *[]error
 	format Format
+	// scripts is the highest number that a script inside the file has.
+	scripts *int
 	// problems is what was tolerated when data was read.
 	problems []source.Problem
 	// template is set when placeholders were taken out before data was read, and
@@ -150,7 +152,7 @@ func (r *reader) part(data []byte, at func(source.Pos) source.Pos) *reader {
 	if outer != nil {
 		place = func(p source.Pos) source.Pos { return outer(at(p)) }
 	}
-	return &reader{file: r.file, hint: r.hint, data: data, at: place, m: r.m, errs: r.errs, given: r.given}
+	return &reader{file: r.file, hint: r.hint, data: data, at: place, m: r.m, errs: r.errs, scripts: r.scripts, given: r.given}
 }
 
 // is notes what the file is; what was found first stays.

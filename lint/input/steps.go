@@ -70,12 +70,10 @@ func (r *reader) step(n *source.Node, name string) {
 func (r *reader) within(text []byte, headings []string, at func(source.Pos) source.Pos) {
 	p, err := script.Within(r.file, text, headings, at)
 	if err == nil {
-		before := 0
-		for _, c := range r.m.Commands {
-			before = max(before, c.Script)
-		}
+		before := *r.scripts
 		for _, c := range p.Commands {
 			c.Script += before
+			*r.scripts = max(*r.scripts, c.Script)
 		}
 		for i := range p.Written {
 			p.Written[i].Script += before

@@ -87,11 +87,20 @@ func (o *cliOperation) takes(service, operation, option string) (*awsfacts.Membe
 	if slices.Contains(cliGlobals(), option) || slices.Contains(cliAdds()[service+" "+operation], option) {
 		return nil, true
 	}
-	// argparse takes the beginning of an option for the option.
+	// argparse takes the beginning of an option for the option. Which one is meant
+	// by the beginning of several, newer models may settle.
+	var begins []*awsfacts.Member
 	for known, m := range o.option {
 		if len(option) > 3 && strings.HasPrefix(known, option) {
-			return m, true
+			begins = append(begins, m)
 		}
+	}
+	switch len(begins) {
+	case 0:
+	case 1:
+		return begins[0], true
+	default:
+		return nil, true
 	}
 	for _, known := range cliGlobals() {
 		if len(option) > 3 && strings.HasPrefix(known, option) {

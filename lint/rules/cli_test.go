@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/keyreach/keyreach/awsfacts"
+	"github.com/keyreach/keyreach/internal/source"
 )
 
 func TestNamesOfAPIsBecomeWordsOfTheCLI(t *testing.T) {
@@ -41,6 +42,30 @@ func TestShorthandHasItsKeys(t *testing.T) {
 	} {
 		if got := shorthandKeys(text); !slices.Equal(got, want) {
 			t.Errorf("%s has %v, not %v", text, got, want)
+		}
+	}
+}
+
+func TestShorthandIsReadAsATree(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"a=1,b=2":                       `{"a":"1","b":"2"}`,
+		"Name=tag:x,Values=a,b":         `{"Name":"tag:x","Values":["a","b"]}`,
+		"Values=a,b,Name=x":             `{"Values":["a","b"],"Name":"x"}`,
+		"a={b=c,d=[e,f]},g=[{h=i}]":     `{"a":{"b":"c","d":["e","f"]},"g":[{"h":"i"}]}`,
+		`Key=a,Value="x=1, {y}"`:        `{"Key":"a","Value":"x=1, {y}"}`,
+		"a={b=c,d}":                     `{"a":{"b":["c","d"]}}`,
+		"Key=a,Value=":                  `{"Key":"a","Value":""}`,
+		"a=arn:aws:kms:x:1:key/2,b=c=d": `{"a":"arn:aws:kms:x:1:key/2","b":"c=d"}`,
+		"a={b":                          "",
+		"no pairs":                      "",
+	} {
+		got := ""
+		if n := readShorthand(text); n != nil {
+			got = string(source.AppendJSON(nil, n))
+		}
+		if got != want {
+			t.Errorf("%s is %s, not %s", text, got, want)
 		}
 	}
 }
@@ -106,5 +131,6 @@ func FuzzQueries(f *testing.F) {
 	f.Fuzz(func(t *testing.T, query string) {
 		checkQuery(query, api.Operation("DescribeKey").Output)
 		shorthandKeys(query)
+		readShorthand(query)
 	})
 }

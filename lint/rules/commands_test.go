@@ -29,7 +29,7 @@ func read(t *testing.T, name, text string) *rules.Material {
 		t.Fatalf("reading %s: %v", name, err)
 	}
 	if parsed != nil {
-		m.Commands, m.Prose, m.Code = parsed.Commands, parsed.Prose, parsed.Code
+		m.Commands, m.Prose, m.Code, m.Written = parsed.Commands, parsed.Prose, parsed.Code, parsed.Written
 	}
 	return m
 }

@@ -18,11 +18,14 @@ func key018() Rule {
 		Page:  "https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#key-id",
 		Check: aliasWhereID,
 		Fires: []Example{
+			{"ci.yml", "jobs:\n  keys:\n    steps:\n      - run: aws kms enable-key-rotation --region ${{ vars.REGION }} --key-id alias/app\n"},
+			{"Makefile", "rotate:\n\t@aws kms enable-key-rotation --key-id alias/app\n"},
 			{"script.sh", "aws kms put-key-policy --key-id alias/app --policy-name default --policy file://p.json\n"},
 			{"script.sh", "aws kms enable-key-rotation --key-id arn:aws:kms:us-east-1:444455556666:alias/app\n"},
 			{"guide.md", "```python\nkms.put_key_policy(KeyId='alias/app', PolicyName='default', Policy=text)\n```\n"},
 		},
 		Silent: []Example{
+			{"Makefile", "rotate:\n\t@aws kms enable-key-rotation --key-id $(KEY)\n"},
 			{"guide.md", "```python\nkms.describe_key(KeyId='alias/app')\n```\n"},
 			{"script.sh", "aws kms describe-key --key-id alias/app\naws kms encrypt --key-id alias/app --plaintext fileb://s\n"},
 			{"script.sh", "aws kms put-key-policy --key-id 1234abcd-12ab-34cd-56ef-1234567890ab --policy-name default --policy file://p.json\n"},

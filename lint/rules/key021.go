@@ -19,6 +19,8 @@ func key021() Rule {
 		Page:  "https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#aws-managed-cmk",
 		Check: managedKeyChange,
 		Fires: []Example{
+			{"script.sh", "KEY=$(aws kms describe-key --key-id alias/aws/ebs --query KeyMetadata.Arn --output text)\naws kms put-key-policy --key-id $KEY --policy-name default --policy file://p.json\n"},
+			{"main.tf", "data \"aws_kms_alias\" \"ebs\" {\n  name = \"alias/aws/ebs\"\n}\n\nresource \"aws_kms_grant\" \"app\" {\n  name              = \"app\"\n  key_id            = data.aws_kms_alias.ebs.target_key_id\n  grantee_principal = \"arn:aws:iam::111122223333:role/app\"\n  operations        = [\"Decrypt\"]\n}\n"},
 			{"script.sh", "aws kms put-key-policy --key-id alias/aws/ebs --policy-name default --policy file://p.json\n"},
 			{"guide.md", "Edit the key policy of the aws/ebs key and add the target account.\n"},
 			{"guide.md", "```python\nfor key in kms.list_keys()['Keys']:\n    kms.put_key_policy(KeyId=key['KeyId'], PolicyName='default', Policy=text)\n```\n"},

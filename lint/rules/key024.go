@@ -20,10 +20,12 @@ func key024() Rule {
 		Assumed: "no page says in one sentence that extended source servers stay in the Region of their staging area",
 		Check:   otherRegion,
 		Fires: []Example{
+			{"script.sh", "aws ec2 create-volume --availability-zone eu-west-1a --size 8 --encrypted --kms-key-id arn:aws:kms:us-east-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab\n"},
 			{"script.sh", "aws ec2 copy-snapshot --region eu-west-1 --source-region us-east-1 --source-snapshot-id snap-1 --encrypted --kms-key-id arn:aws:kms:us-east-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab\n"},
 			{"guide.md", "# DRS\n\nMake sure the CMK is in the same region as the source servers.\n"},
 		},
 		Silent: []Example{
+			{"script.sh", "aws ec2 create-volume --availability-zone us-east-1a --size 8 --encrypted --kms-key-id arn:aws:kms:us-east-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab\n"},
 			{"script.sh", "aws ec2 copy-snapshot --region eu-west-1 --source-region us-east-1 --source-snapshot-id snap-1 --encrypted --kms-key-id arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab\n"},
 			{"guide.md", "# DRS\n\nThe CMK has to be in the region of the staging area, not in that of the source servers.\n"},
 		},

@@ -21,6 +21,7 @@ func key025() Rule {
 			{"main.tf", "resource \"aws_kms_key\" \"sign\" {\n  customer_master_key_spec = \"RSA_2048\"\n  key_usage = \"SIGN_VERIFY\"\n}\n\nresource \"aws_ebs_volume\" \"data\" {\n  availability_zone = \"us-east-1a\"\n  size = 8\n  encrypted = true\n  kms_key_id = aws_kms_key.sign.arn\n}\n"},
 		},
 		Silent: []Example{
+			{"script.sh", "SIGN=$(aws kms create-key --key-spec RSA_2048 --key-usage SIGN_VERIFY --query KeyMetadata.KeyId --output text)\naws ec2 create-volume --availability-zone us-east-1a --size 8 --encrypted --kms-key-id $DATA\n"},
 			{"script.sh", "aws kms create-key --key-spec RSA_2048 --key-usage SIGN_VERIFY\naws kms sign --key-id alias/sign --message fileb://m --signing-algorithm RSASSA_PSS_SHA_256\n"},
 			{"main.tf", "resource \"aws_kms_key\" \"data\" {}\n\nresource \"aws_ebs_volume\" \"data\" {\n  availability_zone = \"us-east-1a\"\n  size = 8\n  encrypted = true\n  kms_key_id = aws_kms_key.data.arn\n}\n"},
 		},

@@ -18,6 +18,7 @@ func key029() Rule {
 		Fires: []Example{{"script.sh", "aws kms get-key-policy --key-id 1234abcd-12ab-34cd-56ef-1234567890ab --policy-name default --query Policy --output text > p.json\n" +
 			"aws kms put-key-policy --key-id 1234abcd-12ab-34cd-56ef-1234567890ab --policy-name default --policy file://p.json\n"}},
 		Silent: []Example{
+			{"script.sh", "aws kms get-key-policy --key-id 1234abcd-12ab-34cd-56ef-1234567890ab --policy-name default --query Policy --output text > a.json\naws kms put-key-policy --key-id 0987dcba-09fe-87dc-65ba-ab0987654321 --policy-name default --policy file://b.json\n"},
 			{"script.sh", "aws kms get-key-policy --key-id 1234abcd-12ab-34cd-56ef-1234567890ab --policy-name default --query Policy --output text > p.json\n" +
 				"aws kms get-key-policy --key-id 1234abcd-12ab-34cd-56ef-1234567890ab --policy-name default --query Policy --output text > now.json\n" +
 				"cmp p.json now.json\n" +

@@ -18,8 +18,12 @@ func key036() Rule {
 		Fix:   "Give the grant a name; revoke those that are there twice.",
 		Page:  "https://docs.aws.amazon.com/kms/latest/APIReference/API_CreateGrant.html",
 		Check: unnamedGrant,
-		Fires: []Example{{"script.sh", "aws kms create-grant --key-id 1234abcd-12ab-34cd-56ef-1234567890ab --grantee-principal arn:aws:iam::111122223333:role/app --operations Decrypt\n"}},
+		Fires: []Example{
+			{"script.sh", "aws kms create-grant --key-id 1234abcd-12ab-34cd-56ef-1234567890ab --grantee-principal arn:aws:iam::111122223333:role/app --operations Decrypt\n"},
+			{"guide.md", "```python\nkms.create_grant(KeyId=key, GranteePrincipal=role, Operations=['Decrypt'])\n```\n"},
+		},
 		Silent: []Example{
+			{"guide.md", "```python\nkms.create_grant(KeyId=key, GranteePrincipal=role, Operations=['Decrypt'], Name='app')\n```\n"},
 			{"script.sh", "aws kms create-grant --name app --key-id 1234abcd-12ab-34cd-56ef-1234567890ab --grantee-principal arn:aws:iam::111122223333:role/app --operations Decrypt\n"},
 		},
 	}

@@ -76,8 +76,8 @@ func asOf(service string) string {
 	if service == "s3api" {
 		service = "s3"
 	}
-	_, version, date := awsfacts.APIVersion(service)
-	return fmt.Sprintf(" (as of model %s, read %s)", version, date)
+	source, version, date := awsfacts.APIVersion(service)
+	return fmt.Sprintf(" (as of %s %s, read %s)", source, version, date)
 }
 
 func instead(name, what string) string {

@@ -17,15 +17,21 @@ func key055() Rule {
 		Fix:   "Decode on the way: `| base64 --decode > file`.",
 		Page:  "https://docs.aws.amazon.com/cli/latest/reference/kms/decrypt.html",
 		Check: base64AsBytes,
-		Fires: []Example{{"script.sh", "aws kms encrypt --key-id alias/app --plaintext fileb://s --query CiphertextBlob --output text > out.txt\n" +
-			"aws kms decrypt --ciphertext-blob fileb://out.txt --query Plaintext --output text\n"}},
-		Silent: []Example{{"script.sh", "aws kms encrypt --key-id alias/app --plaintext fileb://s --query CiphertextBlob --output text | base64 --decode > out.bin\n" +
-			"aws kms decrypt --ciphertext-blob fileb://out.bin --query Plaintext --output text\n"}},
+		Fires: []Example{
+			{"script.sh", "aws kms encrypt --key-id alias/app --plaintext fileb://s --query CiphertextBlob --output text > out.txt\n" +
+				"aws kms decrypt --ciphertext-blob fileb://out.txt --query Plaintext --output text\n"},
+			{"script.sh", "BLOB=$(aws kms encrypt --key-id alias/app --plaintext fileb://s --query CiphertextBlob --output text)\necho \"$BLOB\" > out.txt\naws kms decrypt --ciphertext-blob fileb://out.txt\n"},
+		},
+		Silent: []Example{
+			{"script.sh", "aws kms encrypt --key-id alias/app --plaintext fileb://s --query CiphertextBlob --output text | base64 --decode > out.bin\n" +
+				"aws kms decrypt --ciphertext-blob fileb://out.bin --query Plaintext --output text\n"},
+			{"script.sh", "aws kms encrypt --key-id alias/app --plaintext fileb://s --query CiphertextBlob --output text > out\nbase64 -d out > out.tmp && mv out.tmp out\naws kms decrypt --ciphertext-blob fileb://out\n"},
+		},
 	}
 }
 
 func base64AsBytes(m *Material, r *Report) {
-	encoded := map[string]*Command{}
+	encoded, kept := map[string]*Command{}, m.byVariable()
 	for _, c := range m.Commands {
 		if c.Service != "kms" {
 			continue
@@ -33,7 +39,9 @@ func base64AsBytes(m *Material, r *Report) {
 		if w, ok := c.Value("--ciphertext-blob"); ok && strings.HasPrefix(w.Text, "fileb://") {
 			by := encoded[plainFile(w.Text)]
 			if by == nil {
-				by = m.byVariable(plainFile(w.Text), c)
+				if k := kept[scriptFile{c.Script, plainFile(w.Text)}]; k.line <= c.Pos.Line {
+					by = k.by
+				}
 			}
 			if by != nil && !m.overwritten(plainFile(w.Text), by, c) {
 				r.Add(w.Pos, c.name(), plainFile(w.Text)+" holds base64, as "+by.name()+" wrote it: KMS takes the bytes and cannot decrypt it",
@@ -56,20 +64,39 @@ func (m *Material) overwritten(file string, from, to *Command) bool {
 	})
 }
 
-// byVariable returns the command whose base64 a script keeps in a variable and
-// then writes into a file that a later command reads.
-func (m *Material) byVariable(file string, reads *Command) *Command {
-	for _, w := range m.Written {
-		if w.Variable == "" || w.File != file || w.Script != reads.Script || w.Pos.Line > reads.Pos.Line {
+// scriptFile is a place of a file: the script that writes it, and its name.
+type scriptFile struct {
+	script int
+	file   string
+}
+
+// keptBase64 is base64 that a script keeps in a variable and writes into a file.
+type keptBase64 struct {
+	line int
+	by   *Command
+}
+
+// byVariable returns the files into which scripts write base64 out of variables,
+// each where that happens first.
+func (m *Material) byVariable() map[scriptFile]keptBase64 {
+	holds := map[scriptFile]*Command{} // the second part is the variable
+	for _, c := range m.Commands {
+		if c.Into == "" || !encodes(c) {
 			continue
 		}
-		for _, c := range m.Commands {
-			if _, decoded := written(c); c.Into == w.Variable && c.Script == w.Script && c.Pos.Line <= w.Pos.Line && encodes(c) && !decoded {
-				return c
-			}
+		if _, decoded := written(c); !decoded && holds[scriptFile{c.Script, c.Into}] == nil {
+			holds[scriptFile{c.Script, c.Into}] = c
 		}
 	}
-	return nil
+	kept := map[scriptFile]keptBase64{}
+	for _, w := range m.Written {
+		at := scriptFile{w.Script, w.File}
+		by := holds[scriptFile{w.Script, w.Variable}]
+		if _, known := kept[at]; !known && w.Variable != "" && by != nil && by.Pos.Line <= w.Pos.Line {
+			kept[at] = keptBase64{w.Pos.Line, by}
+		}
+	}
+	return kept
 }
 
 // encodes reports whether the output of a command is ciphertext in base64.

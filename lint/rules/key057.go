@@ -17,6 +17,7 @@ func key057() Rule {
 		Page:  "https://docs.aws.amazon.com/kms/latest/developerguide/rotate-keys.html",
 		Check: rotationClaims,
 		Fires: []Example{
+			{"main.tf", "resource \"aws_kms_key\" \"sign\" {\n  customer_master_key_spec = \"RSA_2048\"\n  enable_key_rotation      = true\n}\n"},
 			{"guide.md", "# KMS\n\nRotation re-encrypts all existing data with the new key.\n"},
 			{"guide.md", "# KMS\n\nEnable automatic key rotation for safety.\n"},
 		},

@@ -17,6 +17,7 @@ func key101() Rule {
 		Page:  "https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html",
 		Check: bareDiagnosis,
 		Fires: []Example{
+			{"guide.md", "# KMS\n\n```\nUser: arn:aws:iam::111122223333:role/app is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:us-east-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab\n```\n"},
 			{"guide.md", "# KMS errors\n\nAll of these have the same root cause: the KMS key policy.\n"},
 			{"guide.md", "# Launch fails\n\n## Root cause\n\nThe KMS key does not allow the service to decrypt.\n"},
 		},

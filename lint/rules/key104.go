@@ -2,6 +2,7 @@ package rules
 
 import (
 	"regexp"
+	"slices"
 
 	"github.com/keyreach/keyreach/finding"
 )
@@ -16,10 +17,12 @@ func key104() Rule {
 		Page:  "https://docs.aws.amazon.com/kms/latest/developerguide/iam-policies-best-practices.html",
 		Check: blanketGrant,
 		Fires: []Example{
+			{"script.sh", "for key in $(aws kms list-keys --query 'Keys[].KeyId' --output text); do\n  aws kms create-grant --name b --key-id \"$key\" --grantee-principal arn:aws:iam::111122223333:role/b --operations Decrypt\ndone\n"},
 			{"guide.md", "# KMS\n\nSet up a Lambda function that adds the statement to every new KMS key automatically.\n"},
 			{"script.sh", "aws kms list-keys --query 'Keys[].KeyId' --output text | xargs -n1 aws kms put-key-policy --policy-name default --policy file://p.json --key-id\n"},
 		},
 		Silent: []Example{
+			{"script.sh", "for key in $(aws kms list-keys --query 'Keys[].KeyId' --output text); do\n  aws kms get-key-policy --key-id \"$key\" --policy-name default --query Policy --output text > \"$key.json\"\ndone\n"},
 			{"guide.md", "# KMS\n\nSet up a Lambda function that adds the statement to new KMS keys with the tag backup=yes automatically.\n"},
 			{"guide.md", "# KMS\n\nDo not add the statement to every new key automatically.\n"},
 		},
@@ -64,23 +67,36 @@ func blanketGrant(m *Material, r *Report) {
 // openedInLoop reports a script that goes over all keys and opens each, and asks
 // of none what it is for.
 func openedInLoop(m *Material, r *Report) {
-	for _, list := range m.Commands {
-		if !list.Is("kms", "list-keys") || list.Into == "" {
-			continue
-		}
-		asked := false
-		for _, c := range m.Commands {
-			if c.Script != list.Script || c.Pos.Line < list.Pos.Line || c.Service != "kms" {
-				continue
-			}
-			asked = asked || c.Is("kms", "list-resource-tags") || c.Is("kms", "list-aliases")
-			id, _ := c.Value("--key-id")
-			if (c.Operation == "put-key-policy" || c.Operation == "create-grant") && variableOf(id) == list.Into && !asked {
-				r.Add(c.Pos, c.name(), "every key of the account is opened, whatever it is for", "take only keys that carry an agreed tag or alias")
-				break
-			}
+	type variable struct {
+		script int
+		name   string
+	}
+	every := map[variable]bool{} // those that go over all keys
+	asked := map[int]bool{}      // scripts that look what a key is for
+	for _, c := range m.Commands {
+		id, _ := c.Value("--key-id")
+		at := variable{c.Script, variableOf(id)}
+		switch {
+		case c.Service != "kms":
+		case c.Operation == "list-keys" && c.Into != "" && !picked(c.Pipe):
+			every[variable{c.Script, c.Into}], asked[c.Script] = true, false
+		case c.Operation == "list-resource-tags" || c.Operation == "list-aliases":
+			asked[c.Script] = true
+		case (c.Operation == "put-key-policy" || c.Operation == "create-grant") && every[at] && !asked[c.Script]:
+			delete(every, at)
+			r.Add(c.Pos, c.name(), "every key of the account is opened, whatever it is for", "take only keys that carry an agreed tag or alias")
 		}
 	}
+}
+
+// picked reports whether a pipe leads through a program that leaves keys out.
+func picked(p *Pipe) bool {
+	for ; p != nil; p = p.Next {
+		if len(p.Words) > 0 && slices.Contains([]string{"grep", "egrep", "fgrep", "comm", "awk", "join", "head", "fzf"}, p.Words[0].Text) {
+			return true
+		}
+	}
+	return false
 }
 
 // pipedInto returns the operation of KMS that a pipe leads to, also by way of

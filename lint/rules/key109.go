@@ -15,8 +15,11 @@ func key109() Rule {
 		Fix:   "Add NoncurrentVersionExpiration to the rule.",
 		Page:  "https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html",
 		Check: versionsStay,
-		Fires: []Example{{"script.sh", "aws s3api put-bucket-versioning --bucket b --versioning-configuration Status=Enabled\n" +
-			"aws s3api put-bucket-lifecycle-configuration --bucket b --lifecycle-configuration '{\"Rules\": [{\"ID\": \"old\", \"Status\": \"Enabled\", \"Filter\": {}, \"Expiration\": {\"Days\": 90}}]}'\n"}},
+		Fires: []Example{
+			{"script.sh", "aws s3api put-bucket-versioning --bucket b --versioning-configuration Status=Enabled\n" +
+				"aws s3api put-bucket-lifecycle-configuration --bucket b --lifecycle-configuration '{\"Rules\": [{\"ID\": \"old\", \"Status\": \"Enabled\", \"Filter\": {}, \"Expiration\": {\"Days\": 90}}]}'\n"},
+			{"script.sh", "aws s3api put-bucket-versioning --bucket b --versioning-configuration Status=Enabled\naws s3api put-bucket-lifecycle-configuration --bucket b --lifecycle-configuration 'Rules=[{ID=old,Status=Enabled,Filter={},Expiration={Days=90}}]'\n"},
+		},
 		Silent: []Example{{"script.sh", "aws s3api put-bucket-versioning --bucket b --versioning-configuration Status=Enabled\n" +
 			"aws s3api put-bucket-lifecycle-configuration --bucket b --lifecycle-configuration '{\"Rules\": [{\"ID\": \"old\", \"Status\": \"Enabled\", \"Filter\": {}, \"Expiration\": {\"Days\": 90}, \"NoncurrentVersionExpiration\": {\"NoncurrentDays\": 30}}]}'\n"}},
 	}

@@ -124,11 +124,13 @@ func (g *gatherer) document(address, owner string, kind rules.Kind, whole bool) 
 	}
 	g.placed[key] = nil
 	doc, complete := document(&d.body)
+	merged := false
 	for _, more := range []string{"source_json", "override_json", "source_policy_documents", "override_policy_documents"} {
-		v := d.body.Field(more)
-		if v == nil {
+		v := given(&d.body, more)
+		if v == nil || holdsNothing(v) {
 			continue
 		}
+		merged = true
 		for _, n := range listOf(v).Items {
 			if inner, _ := documentIn(&n); inner != "" {
 				g.document(d.path+inner, owner, kind, false)
@@ -138,7 +140,11 @@ func (g *gatherer) document(address, owner string, kind rules.Kind, whole bool) 
 	if !saysAnything(&doc) {
 		return nil
 	}
-	p := g.read(&doc, owner, kind, whole && complete)
+	shown := &doc
+	if statements := doc.Field("Statement"); merged && statements != nil && len(statements.Items) > 0 {
+		shown = statements // others add to them: they are no document by themselves
+	}
+	p := g.read(shown, owner, kind, whole && complete)
 	g.placed[key] = p
 	return p
 }
