@@ -111,7 +111,6 @@ func (p *place) keyRegions() []string {
 		if r := p.policy.Key.Region; awsfacts.KnownRegion(r) {
 			return []string{r}
 		}
-		return nil
 	}
 	if p.s.Resource == nil {
 		return nil

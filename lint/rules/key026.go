@@ -58,10 +58,24 @@ func aliasConditions(m *Material, r *Report) {
 				r.add(&p, a.key.Pos, "kms:ResourceAliases has many values, and "+a.op.Name+" never matches them", "write ForAnyValue:"+a.op.Name)
 			}
 			for i := range a.key.Values.Values {
-				if v := &a.key.Values.Values[i]; v.Kind == policy.StringValue && strings.HasPrefix(v.Text, "arn:") {
-					r.add(&p, v.Pos, "kms:ResourceAliases holds names of aliases, never ARNs", "write alias/NAME")
+				switch v := &a.key.Values.Values[i]; {
+				case v.Kind != policy.StringValue:
+				case strings.HasPrefix(v.Text, "arn:"):
+					r.add(&p, v.Pos, "kms:ResourceAliases holds names of aliases, never ARNs: "+v.Text+" matches none", "write alias/NAME")
+				case !unfilled(v) && !beginsAlias(v.Text):
+					r.add(&p, v.Pos, "the name of an alias begins with alias/, so "+v.Text+" matches none", "write alias/"+v.Text)
 				}
 			}
 		}
 	}
+}
+
+// beginsAlias reports whether a text, or what a pattern of it stands for, may
+// begin as the names of aliases do.
+func beginsAlias(text string) bool {
+	const prefix = "alias/"
+	if i := strings.IndexAny(text, "*?$"); i >= 0 && i < len(prefix) {
+		return strings.EqualFold(text[:i], prefix[:i])
+	}
+	return len(text) >= len(prefix) && strings.EqualFold(text[:len(prefix)], prefix)
 }

@@ -1,6 +1,9 @@
 package rules
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/keyreach/keyreach/finding"
 	"github.com/keyreach/keyreach/policy"
 )
@@ -35,7 +38,8 @@ func tagless(m *Material, r *Report) {
 			continue
 		}
 		severity := finding.Info
-		if len(tagging) > 0 && !given(m.allowing(IdentityPolicy), "kms:TagResource") {
+		others := given(m.allowing(IdentityPolicy), "kms:TagResource")
+		if (len(tagging) > 0 || p.asksForTags()) && !others {
 			severity = finding.Error
 		}
 		r.addAs(severity, &p, p.s.Action.Pos, "kms:CreateKey without kms:TagResource: a key that is made with tags is refused", "add kms:TagResource, unless another policy gives it")
@@ -57,4 +61,12 @@ func taggedKeys(m *Material) []*Command {
 		}
 	}
 	return cs
+}
+
+// asksForTags reports whether the statement applies only to requests that bring
+// tags.
+func (p *place) asksForTags() bool {
+	return slices.ContainsFunc(p.asks(), func(a asked) bool {
+		return (strings.HasPrefix(a.name, "aws:requesttag/") || a.name == "aws:tagkeys") && a.byAbsence() == policy.False
+	})
 }
