@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/keyreach/keyreach/access"
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/finding"
 )
@@ -33,6 +34,9 @@ func key007() Rule {
 
 func halves(m *Material, r *Report) {
 	unadmitted(m, r)
+	if m.Estate != nil {
+		unhelped(m, r)
+	}
 	identity := slices.ContainsFunc(m.allowing(IdentityPolicy), func(p place) bool { return len(p.patterns(anyAction)) > 0 })
 	if m.Estate != nil || identity {
 		return
@@ -71,6 +75,22 @@ func identityHalf(m *Material, p *Policy, r *Report) {
 			}
 			return
 		}
+	}
+}
+
+// unhelped reports users and roles that the key policy of another account names
+// and whose own policies, all of them known, do not allow what it gives.
+func unhelped(m *Material, r *Report) {
+	told := map[string]bool{}
+	for _, u := range m.keyUses() {
+		id := u.caller.Text + " " + u.key
+		blockers := u.blockers(m.Estate, access.Identity)
+		if told[id] || len(blockers) == 0 || blockers[0].Explicit {
+			continue
+		}
+		told[id] = true
+		r.add(&u.at, u.at.s.Pos, "lets in "+u.caller.Text+" of another account, and no IAM policy there allows it "+u.action+" on the key, so this opens nothing",
+			"give it an IAM policy with these actions on "+u.key)
 	}
 }
 

@@ -187,7 +187,7 @@ func grantlessKey(m *Material, p *Policy, r *Report) {
 				continue
 			}
 			severity := finding.Warning
-			if p.Whole || linked && p.Standalone && ownerOf(p) != "" {
+			if p.Whole && (linked || alwaysGrants(at.viaServices())) || linked && p.Standalone && ownerOf(p) != "" {
 				severity = finding.Critical
 			}
 			r.addAs(severity, &at, n.value.Pos, "gives "+n.value.Text+" the rights to make volumes, and no statement gives it kms:CreateGrant: "+grantlessEnd(&at),

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 
+	"github.com/keyreach/keyreach/access"
 	"github.com/keyreach/keyreach/finding"
 	"github.com/keyreach/keyreach/policy"
 )
@@ -69,12 +70,43 @@ func controlled(m *Material, r *Report) {
 			}
 		}
 		allowLists(m, needed, r)
+	} else {
+		controlledUses(m, r)
 	}
 	claim := regexp.MustCompile(`(?i)\badmin(istrator)?s?\b[^.]*\b(these permissions by itself|needs? nothing (more|else)|no (further|additional|more) (polic|permission))`)
 	for _, p := range m.Prose {
 		if claim.MatchString(p.Text) {
 			r.AddAs(finding.Info, p.Pos, "", "an administrator has these rights only as far as control policies, permissions boundaries and session policies let him, and the root user of another account has none of them on this key",
 				"look at the control policies of the organization and the boundary of whoever acts")
+		}
+	}
+}
+
+// controlledUses reports, once for each caller and key, rights of an estate that
+// a control policy takes away.
+func controlledUses(m *Material, r *Report) {
+	told := map[string]bool{}
+	for _, u := range m.identityUses() {
+		for _, b := range u.blockers(m.Estate, access.SCP, access.RCP) {
+			id := u.caller.Text + " " + u.key + " " + b.Document + " " + b.Statement
+			if told[id] {
+				continue
+			}
+			told[id] = true
+			which := "service control policy"
+			if b.Layer == access.RCP {
+				which = "resource control policy"
+			}
+			does := "does not allow"
+			if b.Explicit {
+				does = "denies"
+			}
+			at := b.Position
+			if at.Line == 0 {
+				at = u.at.at(u.at.s.Pos)
+			}
+			r.Add(at, u.caller.Text, "the "+which+" "+b.Document+" "+does+" "+u.action+" on "+u.key+", which an IAM policy and the key policy give: the call is refused, whatever the account does",
+				"ask the owner of the organization's policies for an exception")
 		}
 	}
 }
