@@ -31,7 +31,10 @@ func key004() Rule {
             Principal: {AWS: "arn:aws:iam::111122223333:root"}
             Action: [kms:Decrypt, kms:DescribeKey]
             Resource: "*"
-`}},
+`}, {"key-policy.json", `{"Version": "2012-10-17", "Statement": [
+  {"Sid": "Own", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::444455556666:root"}, "Action": "kms:*", "Resource": "*"},
+  {"Sid": "Frozen", "Effect": "Deny", "Principal": "*", "Action": "kms:PutKeyPolicy", "Resource": "*"}
+]}`}},
 		Silent: []Example{{"template.yaml", `Resources:
   Key:
     Type: AWS::KMS::Key
@@ -49,7 +52,11 @@ func key004() Rule {
 `}, {"fragment-key-policy.json", `{
   "Sid": "Partner", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"},
   "Action": ["kms:Decrypt", "kms:DescribeKey"], "Resource": "*"
-}`}},
+}`}, {"key-policy.json", `{"Version": "2012-10-17", "Statement": [
+  {"Sid": "Own", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::444455556666:root"}, "Action": "kms:*", "Resource": "*"},
+  {"Sid": "Frozen", "Effect": "Deny", "Principal": "*", "Action": "kms:PutKeyPolicy", "Resource": "*",
+   "Condition": {"ArnNotEquals": {"aws:PrincipalArn": "arn:aws:iam::444455556666:role/keys"}}}
+]}`}},
 	}
 }
 

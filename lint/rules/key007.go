@@ -21,13 +21,35 @@ func key007() Rule {
 		Check:   halves,
 		Fires: []Example{{"guide.md", "# A key for the backup account\n\nAdd this statement to the key policy to give the backup account cross-account access:\n\n" +
 			"```json\n{\n  \"Sid\": \"Backup\", \"Effect\": \"Allow\", \"Principal\": {\"AWS\": \"arn:aws:iam::111122223333:root\"},\n" +
-			"  \"Action\": [\"kms:Decrypt\", \"kms:DescribeKey\"], \"Resource\": \"*\"\n}\n```\n"}},
+			"  \"Action\": [\"kms:Decrypt\", \"kms:DescribeKey\"], \"Resource\": \"*\"\n}\n```\n"}, {"estate.json", `{
+  "format_version": 1,
+  "accounts": [{"id": "444455556666"}, {"id": "111122223333"}],
+  "principals": [{"arn": "arn:aws:iam::111122223333:role/Restore", "policies": [{"name": "keys", "document": {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "kms:DescribeKey", "Resource": "arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab"}]
+  }}]}],
+  "keys": [{"arn": "arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab", "policy": {"Version": "2012-10-17", "Statement": [
+    {"Sid": "Own", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::444455556666:root"}, "Action": "kms:*", "Resource": "*"},
+    {"Sid": "Restore", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:role/Restore"}, "Action": "kms:Decrypt", "Resource": "*"}
+  ]}}]
+}`}},
 		Silent: []Example{{"guide.md", "# A key for the backup account\n\nAdd this statement to the key policy to give the backup account cross-account access; " +
 			"the role in the backup account needs an IAM policy with the same actions.\n\n" +
 			"```json\n{\n  \"Sid\": \"Backup\", \"Effect\": \"Allow\", \"Principal\": {\"AWS\": \"arn:aws:iam::111122223333:root\"},\n" +
 			"  \"Action\": [\"kms:Decrypt\", \"kms:DescribeKey\"], \"Resource\": \"*\"\n}\n```\n"}, {"key-policy.json", `{
   "Version": "2012-10-17",
   "Statement": [{"Sid": "Own", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::444455556666:root"}, "Action": "kms:*", "Resource": "*"}]
+}`}, {"estate.json", `{
+  "format_version": 1,
+  "accounts": [{"id": "444455556666"}, {"id": "111122223333"}],
+  "principals": [{"arn": "arn:aws:iam::111122223333:role/Restore", "policies": [{"name": "keys", "document": {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab"}]
+  }}]}],
+  "keys": [{"arn": "arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab", "policy": {"Version": "2012-10-17", "Statement": [
+    {"Sid": "Own", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::444455556666:root"}, "Action": "kms:*", "Resource": "*"},
+    {"Sid": "Restore", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:role/Restore"}, "Action": "kms:Decrypt", "Resource": "*"}
+  ]}}]
 }`}},
 	}
 }

@@ -19,7 +19,7 @@ func key011() Rule {
 			"Without kms:CreateGrant the instance ends as soon as it starts, and the volume disappears.",
 		Fix:     "Add kms:CreateGrant with Bool kms:GrantIsForAWSResource true.",
 		Page:    "https://docs.aws.amazon.com/ebs/latest/userguide/ebs-encryption-requirements.html",
-		Assumed: "another policy may give it; where nothing in the text tells what the policy is for, it is a warning",
+		Assumed: "another policy may give it; for what does not name EC2 alone, and for a part of a policy, it is a warning",
 		Check:   grantless,
 		Fires: []Example{{"policy.json", `{
   "Version": "2012-10-17",

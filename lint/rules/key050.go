@@ -34,7 +34,21 @@ resource "aws_iam_role_policy" "restore" {
     Statement = [{ Effect = "Allow", Action = "kms:Decrypt", Resource = "arn:aws:kms:us-east-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab" }]
   })
 }
-`}},
+`}, {"estate.json", `{
+  "format_version": 1,
+  "accounts": [{"id": "444455556666"}, {"id": "111122223333"}],
+  "principals": [{"arn": "arn:aws:iam::111122223333:role/Restore", "policies": [{"name": "keys", "document": {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab"}]
+  }}]}],
+  "keys": [{"arn": "arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab", "policy": {"Version": "2012-10-17", "Statement": [
+    {"Sid": "Own", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::444455556666:root"}, "Action": "kms:*", "Resource": "*"},
+    {"Sid": "Restore", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:role/Restore"}, "Action": "kms:Decrypt", "Resource": "*"}
+  ]}}],
+  "organization": {"id": "o-a1b2c3d4e5", "management_account": "999988887777",
+    "policies": {"p-1": {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "kms:Decrypt", "Resource": "*"}]}},
+    "root": {"id": "r-ab12", "scps": ["FullAWSAccess", "p-1"], "accounts": [{"id": "444455556666", "scps": ["FullAWSAccess"]}, {"id": "111122223333", "scps": ["FullAWSAccess"]}]}}
+}`}},
 		Silent: []Example{{"main.tf", `resource "aws_organizations_policy" "keys" {
   name    = "keys"
   type    = "SERVICE_CONTROL_POLICY"
@@ -54,6 +68,20 @@ resource "aws_iam_role_policy" "restore" {
 `}, {"scp.json", `{
   "Version": "2012-10-17",
   "Statement": [{"Sid": "NoOpening", "Effect": "Deny", "Action": "kms:Decrypt", "Resource": "*"}]
+}`}, {"estate.json", `{
+  "format_version": 1,
+  "accounts": [{"id": "444455556666"}, {"id": "111122223333"}],
+  "principals": [{"arn": "arn:aws:iam::111122223333:role/Restore", "policies": [{"name": "keys", "document": {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab"}]
+  }}]}],
+  "keys": [{"arn": "arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab", "policy": {"Version": "2012-10-17", "Statement": [
+    {"Sid": "Own", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::444455556666:root"}, "Action": "kms:*", "Resource": "*"},
+    {"Sid": "Restore", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:role/Restore"}, "Action": "kms:Decrypt", "Resource": "*"}
+  ]}}],
+  "organization": {"id": "o-a1b2c3d4e5", "management_account": "999988887777",
+    "policies": {"p-1": {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "kms:ScheduleKeyDeletion", "Resource": "*"}]}},
+    "root": {"id": "r-ab12", "scps": ["FullAWSAccess", "p-1"], "accounts": [{"id": "444455556666", "scps": ["FullAWSAccess"]}, {"id": "111122223333", "scps": ["FullAWSAccess"]}]}}
 }`}},
 	}
 }

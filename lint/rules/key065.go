@@ -19,7 +19,10 @@ func key065() Rule {
 		Fires: []Example{{"policy.json", `{
   "Version": "2012-10-17",
   "Statement": [{"Sid": "Make", "Effect": "Allow", "Action": ["kms:CreateKey", "kms:CreateAlias"], "Resource": "*"}]
-}`}},
+}`}, {"policy.json", `{"Version": "2012-10-17", "Statement": [{
+  "Sid": "Make", "Effect": "Allow", "Action": "kms:CreateKey", "Resource": "*",
+  "Condition": {"StringEquals": {"aws:RequestTag/team": "backup"}}
+}]}`}},
 		Silent: []Example{{"policy.json", `{
   "Version": "2012-10-17",
   "Statement": [{"Sid": "Make", "Effect": "Allow", "Action": ["kms:CreateKey", "kms:TagResource"], "Resource": "*"}]

@@ -19,6 +19,7 @@ func key113() Rule {
   "Effect": "Allow", "Principal": {"AWS": ""}, "Action": "kms:Decrypt", "Resource": "*"
 }]}`},
 			{"policy.json", `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:Decrypt", "Resource": []}]}`},
+			{"policy.json", `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:Decrypt", "Resource": ["arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab", ""]}]}`},
 		},
 		Silent: []Example{{"policy.json", `{"Version": "2012-10-17", "Statement": [{"Sid": "", "Effect": "Allow", "Action": ["kms:Decrypt"], "Resource": ["*"]}]}`}},
 	}

@@ -29,6 +29,9 @@ func key114() Rule {
 			{"policy.json", `{"Version": "2012-10-17", "Statement": [{
   "Effect": "Allow", "Action": "kms:Decrypt", "Resource": "arn:aws:kms:eu-west-1::key/1234abcd-12ab-34cd-56ef-1234567890ab"
 }]}`},
+			{"policy.json", `{"Version": "2012-10-17", "Statement": [{
+  "Effect": "Allow", "Action": "kms:Decrypt", "Resource": "arn:aws:kms:eu-west-1:444455556666:key/arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+}]}`},
 		},
 		Silent: []Example{
 			{"key-policy.json", `{"Version": "2012-10-17", "Statement": [{
