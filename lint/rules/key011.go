@@ -20,6 +20,7 @@ func key011() Rule {
 		Fix:     "Add kms:CreateGrant with Bool kms:GrantIsForAWSResource true.",
 		Page:    "https://docs.aws.amazon.com/ebs/latest/userguide/ebs-encryption-requirements.html",
 		Assumed: "another policy may give it; for what does not name EC2 alone, and for a part of a policy, it is a warning",
+		Proven:  true,
 		Check:   grantless,
 		Fires: []Example{{"policy.json", `{
   "Version": "2012-10-17",

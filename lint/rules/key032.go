@@ -18,6 +18,7 @@ func key032() Rule {
 		Fix:     "Add the action to the statement about the key.",
 		Page:    "https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html",
 		Assumed: "a policy about S3 and KMS alone means its objects by the right to encrypt; where nothing shows that they are under the key, it is a warning",
+		Proven:  true,
 		Check:   objectKeys,
 		Fires: []Example{{"policy.json", `{
   "Version": "2012-10-17",

@@ -15,9 +15,10 @@ func key050() Rule {
 		Title: "A control policy takes away what other policies give",
 		Text: "A service control policy, a resource control policy or the policy of an endpoint bounds what every other policy can give. Where it denies a use of keys, or " +
 			"does not allow it, the IAM policy and the key policy count for nothing, and nobody in the account can change that.",
-		Fix:   "Ask the owner of the control policy for an exception.",
-		Page:  "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html",
-		Check: controlled,
+		Fix:    "Ask the owner of the control policy for an exception.",
+		Page:   "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html",
+		Proven: true,
+		Check:  controlled,
 		Fires: []Example{{"main.tf", `resource "aws_organizations_policy" "keys" {
   name    = "keys"
   type    = "SERVICE_CONTROL_POLICY"
@@ -34,21 +35,7 @@ resource "aws_iam_role_policy" "restore" {
     Statement = [{ Effect = "Allow", Action = "kms:Decrypt", Resource = "arn:aws:kms:us-east-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab" }]
   })
 }
-`}, {"estate.json", `{
-  "format_version": 1,
-  "accounts": [{"id": "444455556666"}, {"id": "111122223333"}],
-  "principals": [{"arn": "arn:aws:iam::111122223333:role/Restore", "policies": [{"name": "keys", "document": {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab"}]
-  }}]}],
-  "keys": [{"arn": "arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab", "policy": {"Version": "2012-10-17", "Statement": [
-    {"Sid": "Own", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::444455556666:root"}, "Action": "kms:*", "Resource": "*"},
-    {"Sid": "Restore", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:role/Restore"}, "Action": "kms:Decrypt", "Resource": "*"}
-  ]}}],
-  "organization": {"id": "o-a1b2c3d4e5", "management_account": "999988887777",
-    "policies": {"p-1": {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "kms:Decrypt", "Resource": "*"}]}},
-    "root": {"id": "r-ab12", "scps": ["FullAWSAccess", "p-1"], "accounts": [{"id": "444455556666", "scps": ["FullAWSAccess"]}, {"id": "111122223333", "scps": ["FullAWSAccess"]}]}}
-}`}},
+`}, {"estate.json", underControl("kms:Decrypt")}},
 		Silent: []Example{{"main.tf", `resource "aws_organizations_policy" "keys" {
   name    = "keys"
   type    = "SERVICE_CONTROL_POLICY"
@@ -68,7 +55,14 @@ resource "aws_iam_role_policy" "restore" {
 `}, {"scp.json", `{
   "Version": "2012-10-17",
   "Statement": [{"Sid": "NoOpening", "Effect": "Deny", "Action": "kms:Decrypt", "Resource": "*"}]
-}`}, {"estate.json", `{
+}`}, {"estate.json", underControl("kms:ScheduleKeyDeletion")}},
+	}
+}
+
+// underControl is an estate in which a service control policy denies an action
+// in the account of a role.
+func underControl(denied string) string {
+	return `{
   "format_version": 1,
   "accounts": [{"id": "444455556666"}, {"id": "111122223333"}],
   "principals": [{"arn": "arn:aws:iam::111122223333:role/Restore", "policies": [{"name": "keys", "document": {
@@ -80,10 +74,9 @@ resource "aws_iam_role_policy" "restore" {
     {"Sid": "Restore", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:role/Restore"}, "Action": "kms:Decrypt", "Resource": "*"}
   ]}}],
   "organization": {"id": "o-a1b2c3d4e5", "management_account": "999988887777",
-    "policies": {"p-1": {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "kms:ScheduleKeyDeletion", "Resource": "*"}]}},
+    "policies": {"p-1": {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "` + denied + `", "Resource": "*"}]}},
     "root": {"id": "r-ab12", "scps": ["FullAWSAccess", "p-1"], "accounts": [{"id": "444455556666", "scps": ["FullAWSAccess"]}, {"id": "111122223333", "scps": ["FullAWSAccess"]}]}}
-}`}},
-	}
+}`
 }
 
 func controlled(m *Material, r *Report) {
