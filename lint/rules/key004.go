@@ -31,7 +31,10 @@ func key004() Rule {
             Principal: {AWS: "arn:aws:iam::111122223333:root"}
             Action: [kms:Decrypt, kms:DescribeKey]
             Resource: "*"
-`}},
+`}, {"key-policy.json", `{"Version": "2012-10-17", "Statement": [
+  {"Sid": "Own", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::444455556666:root"}, "Action": "kms:*", "Resource": "*"},
+  {"Sid": "Frozen", "Effect": "Deny", "Principal": "*", "Action": "kms:PutKeyPolicy", "Resource": "*"}
+]}`}},
 		Silent: []Example{{"template.yaml", `Resources:
   Key:
     Type: AWS::KMS::Key
@@ -49,7 +52,11 @@ func key004() Rule {
 `}, {"fragment-key-policy.json", `{
   "Sid": "Partner", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"},
   "Action": ["kms:Decrypt", "kms:DescribeKey"], "Resource": "*"
-}`}},
+}`}, {"key-policy.json", `{"Version": "2012-10-17", "Statement": [
+  {"Sid": "Own", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::444455556666:root"}, "Action": "kms:*", "Resource": "*"},
+  {"Sid": "Frozen", "Effect": "Deny", "Principal": "*", "Action": "kms:PutKeyPolicy", "Resource": "*",
+   "Condition": {"ArnNotEquals": {"aws:PrincipalArn": "arn:aws:iam::444455556666:role/keys"}}}
+]}`}},
 	}
 }
 
@@ -66,8 +73,21 @@ func lockedOut(m *Material, r *Report) {
 		}
 		r.AddAs(severity, p.Doc.Position(p.Doc.Pos), p.Owner, text, "allow it to the key's account, or to two roles that will still be there")
 	}
+	for _, p := range m.statements(KeyPolicy) {
+		if p.deniesChange() {
+			r.add(&p, p.s.Pos, "denies kms:PutKeyPolicy to everybody, with no exception: nobody may change this key policy again, not the account's administrators either",
+				"except the administrators by a condition on aws:PrincipalArn, or leave kms:PutKeyPolicy out of the Deny")
+		}
+	}
 	bypasses(m, r)
 	replacements(m, r)
+}
+
+// deniesChange reports whether the statement keeps everybody from changing the
+// policy, whatever else the policy says.
+func (p *place) deniesChange() bool {
+	return p.denies() && !p.s.HasCondition && len(p.s.Conditions) == 0 && p.s.NotPrincipal == nil && p.everyone() && p.everywhere() &&
+		p.includes("kms:PutKeyPolicy") == policy.True
 }
 
 // administered reports whether somebody of the key's account may, or may perhaps,

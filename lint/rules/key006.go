@@ -33,7 +33,16 @@ func key006() Rule {
     "Sid": "Open", "Effect": "Allow", "Action": "kms:Decypt",
     "Resource": "arn:aws:kms:us-east-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab"
   }]
-}`}},
+}`}, {"key-policy.yaml", `Version: 2012-10-17
+Statement:
+  - Sid: Copies
+    Effect: Allow
+    Principal: {AWS: arn:aws:iam::444455556666:role/copier}
+    Action:
+      - kms:DescribeKey
+      - kms:ReEncrypt
+    Resource: "*"
+`}},
 		Silent: []Example{{"policy.json", `{
   "Version": "2012-10-17",
   "Statement": [{
@@ -97,7 +106,7 @@ func completeAction(p *place, v *policy.Value, halves []string, text string, r *
 		r.add(p, v.Pos, text, fix)
 		return
 	}
-	r.add(p, v.Pos, text, fix, Edit{At: p.at(v.Pos), Old: `"` + v.Text + `"`, New: `"` + v.Text + `*"`})
+	r.add(p, v.Pos, text, fix, Edit{At: p.at(v.Pos), Old: v.Text, New: v.Text + "*"})
 }
 
 // nearAction returns the action that a name was most likely meant to be: one

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/keyreach/keyreach/access"
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/finding"
 )
@@ -21,19 +22,44 @@ func key007() Rule {
 		Check:   halves,
 		Fires: []Example{{"guide.md", "# A key for the backup account\n\nAdd this statement to the key policy to give the backup account cross-account access:\n\n" +
 			"```json\n{\n  \"Sid\": \"Backup\", \"Effect\": \"Allow\", \"Principal\": {\"AWS\": \"arn:aws:iam::111122223333:root\"},\n" +
-			"  \"Action\": [\"kms:Decrypt\", \"kms:DescribeKey\"], \"Resource\": \"*\"\n}\n```\n"}},
+			"  \"Action\": [\"kms:Decrypt\", \"kms:DescribeKey\"], \"Resource\": \"*\"\n}\n```\n"}, {"estate.json", `{
+  "format_version": 1,
+  "accounts": [{"id": "444455556666"}, {"id": "111122223333"}],
+  "principals": [{"arn": "arn:aws:iam::111122223333:role/Restore", "policies": [{"name": "keys", "document": {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "kms:DescribeKey", "Resource": "arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab"}]
+  }}]}],
+  "keys": [{"arn": "arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab", "policy": {"Version": "2012-10-17", "Statement": [
+    {"Sid": "Own", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::444455556666:root"}, "Action": "kms:*", "Resource": "*"},
+    {"Sid": "Restore", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:role/Restore"}, "Action": "kms:Decrypt", "Resource": "*"}
+  ]}}]
+}`}},
 		Silent: []Example{{"guide.md", "# A key for the backup account\n\nAdd this statement to the key policy to give the backup account cross-account access; " +
 			"the role in the backup account needs an IAM policy with the same actions.\n\n" +
 			"```json\n{\n  \"Sid\": \"Backup\", \"Effect\": \"Allow\", \"Principal\": {\"AWS\": \"arn:aws:iam::111122223333:root\"},\n" +
 			"  \"Action\": [\"kms:Decrypt\", \"kms:DescribeKey\"], \"Resource\": \"*\"\n}\n```\n"}, {"key-policy.json", `{
   "Version": "2012-10-17",
   "Statement": [{"Sid": "Own", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::444455556666:root"}, "Action": "kms:*", "Resource": "*"}]
+}`}, {"estate.json", `{
+  "format_version": 1,
+  "accounts": [{"id": "444455556666"}, {"id": "111122223333"}],
+  "principals": [{"arn": "arn:aws:iam::111122223333:role/Restore", "policies": [{"name": "keys", "document": {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab"}]
+  }}]}],
+  "keys": [{"arn": "arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab", "policy": {"Version": "2012-10-17", "Statement": [
+    {"Sid": "Own", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::444455556666:root"}, "Action": "kms:*", "Resource": "*"},
+    {"Sid": "Restore", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:role/Restore"}, "Action": "kms:Decrypt", "Resource": "*"}
+  ]}}]
 }`}},
 	}
 }
 
 func halves(m *Material, r *Report) {
 	unadmitted(m, r)
+	if m.Estate != nil {
+		unhelped(m, r)
+	}
 	identity := slices.ContainsFunc(m.allowing(IdentityPolicy), func(p place) bool { return len(p.patterns(anyAction)) > 0 })
 	if m.Estate != nil || identity {
 		return
@@ -72,6 +98,22 @@ func identityHalf(m *Material, p *Policy, r *Report) {
 			}
 			return
 		}
+	}
+}
+
+// unhelped reports users and roles that the key policy of another account names
+// and whose own policies, all of them known, do not allow what it gives.
+func unhelped(m *Material, r *Report) {
+	told := map[string]bool{}
+	for _, u := range m.keyUses() {
+		id := u.caller.Text + " " + u.key
+		blockers := u.blockers(m.Estate, access.Identity)
+		if told[id] || len(blockers) == 0 || blockers[0].Explicit {
+			continue
+		}
+		told[id] = true
+		r.add(&u.at, u.at.s.Pos, "lets in "+u.caller.Text+" of another account, and no IAM policy there allows it "+u.action+" on the key, so this opens nothing",
+			"give it an IAM policy with these actions on "+u.key)
 	}
 }
 

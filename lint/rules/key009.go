@@ -1,10 +1,6 @@
 package rules
 
-import (
-	"github.com/keyreach/keyreach/arn"
-	"github.com/keyreach/keyreach/awsfacts"
-	"github.com/keyreach/keyreach/finding"
-)
+import "github.com/keyreach/keyreach/finding"
 
 func key009() Rule {
 	return Rule{
@@ -39,32 +35,24 @@ func key009() Rule {
 }
 
 func foreignServiceLinked(m *Material, r *Report) {
-	owners, granted := m.keyOwners(), m.grantees()
+	keyed, granted := m.keyOwners(), m.grantees()
 	for _, p := range m.statements(KeyPolicy) {
-		owner := owners[p.policy]
-		if !p.allows() || owner == "" {
+		if !p.allows() {
 			continue
 		}
-		for _, n := range p.principals() {
-			role, account, ok := serviceLinked(n)
-			if !ok || role.KMSUse || account == owner || granted[n.value.Text] {
+		own := p.policy.owners()
+		if owner := keyed[p.policy]; owner != "" {
+			own = owners{owner}
+		}
+		for _, n := range p.principalNames() {
+			role, ok := n.serviceLinked()
+			if !ok || role.KMSUse || !own.others(&n) || granted[n.value.Text] {
 				continue
 			}
-			r.add(&p, n.value.Pos, "names "+role.Name+" of account "+account+", whose own policy has no right on keys and cannot be changed, so this lets it do nothing",
-				"remove it; where the role needs the key, make a grant to it from account "+account)
+			r.add(&p, n.value.Pos, "names "+role.Name+" of account "+n.account+", whose own policy has no right on keys and cannot be changed, so this lets it do nothing",
+				"remove it; where the role needs the key, make a grant to it from account "+n.account)
 		}
 	}
-}
-
-// serviceLinked returns the service-linked role that a principal is, and its
-// account.
-func serviceLinked(n named) (awsfacts.ServiceLinkedRole, string, bool) {
-	q, err := arn.ParsePrincipal(n.value.Text)
-	if err != nil || n.group != "AWS" || !q.IsServiceLinked() || !arn.IsAccount(q.Account) {
-		return awsfacts.ServiceLinkedRole{}, "", false
-	}
-	role, ok := awsfacts.ServiceLinkedRoleFor(q.Text)
-	return role, q.Account, ok
 }
 
 // grantees returns those to whom the text makes grants or holds them.

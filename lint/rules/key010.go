@@ -46,7 +46,14 @@ func linkedRolePolicies(m *Material, r *Report) {
 	for _, d := range m.Resources {
 		if strings.Contains(strings.ToLower(d.Type), "policy") {
 			for _, n := range rolesOf(d) {
-				report(inResource(d, n), roleName(n.Text))
+				name := roleName(n.Text)
+				if ref, ok := strings.CutPrefix(n.Text, "${aws_iam_service_linked_role."); ok {
+					ref, _, _ = strings.Cut(ref, ".")
+					r.Add(inResource(d, n), d.Name, "aws_iam_service_linked_role."+ref+" is a service-linked role, which takes no policy: AWS refuses this with UnmodifiableEntity",
+						"give the right by the key policy or a grant, or to a role that you can change")
+					continue
+				}
+				report(inResource(d, n), name)
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/awsfacts"
@@ -18,7 +19,7 @@ func key011() Rule {
 			"Without kms:CreateGrant the instance ends as soon as it starts, and the volume disappears.",
 		Fix:     "Add kms:CreateGrant with Bool kms:GrantIsForAWSResource true.",
 		Page:    "https://docs.aws.amazon.com/ebs/latest/userguide/ebs-encryption-requirements.html",
-		Assumed: "another policy may give it; where nothing in the text tells what the policy is for, it is a warning",
+		Assumed: "another policy may give it; for what does not name EC2 alone, and for a part of a policy, it is a warning",
 		Proven:  true,
 		Check:   grantless,
 		Fires: []Example{{"policy.json", `{
@@ -81,23 +82,29 @@ func grantless(m *Material, r *Report) {
 // makesVolumes reports whether a statement is for a service, such as EC2, that makes a grant
 // in every operation in which it makes a data key.
 func makesVolumes(p *place) bool {
-	return p.includes(volumeKey) == policy.True && slices.ContainsFunc(p.viaServices(), grantsAlways)
+	return p.includes(volumeKey) == policy.True && slices.ContainsFunc(p.viaServices(), grantsAlways) &&
+		!p.asksFor("kms:EncryptionContext:", "kms:EncryptionContextKeys")
 }
 
-// grantsAlways reports whether every operation that makes a data key without
-// plaintext through the service needs a grant too.
+// grantsAlways reports whether every operation through the service that makes a
+// data key without plaintext needs a grant too; of a service of which no such
+// operation is known, whether every operation does.
 func grantsAlways(service string) bool {
-	makes := false
+	var making, all []usage.Use
 	for _, u := range usage.All() {
-		if u.Via != service || u.Action != volumeKey || u.Need != usage.Required {
+		if u.Via != service || u.Need != usage.Required {
 			continue
 		}
-		makes = true
-		if !slices.ContainsFunc(required(u.Operation, u.Scenario), func(o usage.Use) bool { return o.Action == createGrant && o.Key == u.Key }) {
-			return false
+		if all = append(all, u); u.Action == volumeKey {
+			making = append(making, u)
 		}
 	}
-	return makes
+	if len(making) == 0 {
+		making = all
+	}
+	return len(making) > 0 && !slices.ContainsFunc(making, func(u usage.Use) bool {
+		return !slices.ContainsFunc(required(u.Operation, u.Scenario), func(o usage.Use) bool { return o.Action == createGrant && o.Key == u.Key })
+	})
 }
 
 func grantlessIdentity(m *Material, p *Policy, r *Report) {
@@ -105,28 +112,70 @@ func grantlessIdentity(m *Material, p *Policy, r *Report) {
 		return
 	}
 	for _, at := range p.allows() {
+		if operation := granting(p); operation != "" && encryptsAll(&at) {
+			r.addAs(finding.Warning, &at, at.s.Action.Pos, "has the rights to encrypt, the policy allows "+operation+", which makes a grant, and no statement allows kms:CreateGrant: "+grantlessEnd(&at),
+				"add kms:CreateGrant with Bool kms:GrantIsForAWSResource true")
+			continue
+		}
 		if !makesVolumes(&at) {
 			continue
 		}
 		severity := finding.Warning
-		if m.about("karpenter", "launch", "start up an instance", "start instances", "volume", "autoscaling", "auto scaling") {
+		if p.Whole || p.Standalone || m.about("karpenter", "launch", "start up an instance", "start instances", "volume", "autoscaling", "auto scaling") {
 			severity = finding.Critical
 		}
-		r.addAs(severity, &at, at.s.Action.Pos, "has the rights to make volumes through EC2, and no statement allows kms:CreateGrant: instances end as soon as they start",
+		if services := at.viaServices(); !slices.Contains(services, "ec2") || !alwaysGrants(services) {
+			severity = finding.Warning // the rights may be for what needs no grant
+		}
+		r.addAs(severity, &at, at.s.Action.Pos, "has the rights to encrypt through "+list(at.viaServices())+", and no statement allows kms:CreateGrant: "+grantlessEnd(&at),
 			"add kms:CreateGrant with Bool kms:GrantIsForAWSResource true")
 	}
 }
 
-// grantlessKey looks at what a key policy gives to roles that no other policy
-// can help: service-linked roles, and everybody through EC2.
+// granting returns an operation that makes a grant on a key and that the policy
+// allows by name.
+func granting(p *Policy) string {
+	for _, u := range usage.All() {
+		if u.Action != createGrant || u.Need != usage.Required || u.Via != "ec2" && u.Via != "rds" {
+			continue
+		}
+		if slices.ContainsFunc(p.allows(), func(at place) bool {
+			return at.s.Action != nil && slices.ContainsFunc(at.s.Action.Values, func(v policy.Value) bool { return strings.EqualFold(v.Text, u.Operation) })
+		}) {
+			return u.Operation
+		}
+	}
+	return ""
+}
+
+// encryptsAll reports whether a statement gives, through whatever service, all
+// that volumes take of a key but the grant.
+func encryptsAll(p *place) bool {
+	return len(p.s.Conditions) == 0 && p.includes(volumeKey) == policy.True && p.includes("kms:ReEncryptTo") == policy.True && p.includes("kms:Decrypt") == policy.True
+}
+
+// alwaysGrants reports whether each of the services makes a grant whenever it
+// makes a data key.
+func alwaysGrants(services []string) bool {
+	return !slices.ContainsFunc(services, func(service string) bool { return !grantsAlways(service) })
+}
+
+// grantlessEnd says what happens without the right to make grants.
+func grantlessEnd(at *place) string {
+	if services := at.viaServices(); len(services) > 0 && !slices.Contains(services, "ec2") {
+		return "making or restoring something under the key is refused"
+	}
+	return "instances end as soon as they start, and new volumes disappear"
+}
+
+// grantlessKey looks at what a key policy gives to those whom no other policy
+// can help: service-linked roles, everybody through EC2, and other accounts
+// through EC2.
 func grantlessKey(m *Material, p *Policy, r *Report) {
 	if !p.settled() {
 		return
 	}
-	severity := finding.Warning
-	if p.Whole {
-		severity = finding.Critical
-	}
+	own := p.owners()
 	for _, at := range p.allows() {
 		if at.s.Action == nil || at.includes(volumeKey) != policy.True {
 			continue
@@ -134,21 +183,27 @@ func grantlessKey(m *Material, p *Policy, r *Report) {
 		for _, n := range at.principalNames() {
 			role, linked := n.serviceLinked()
 			linked = linked && role.UsesEBS && !role.KMSUse
-			if !linked && !(n.kind == arn.Everyone && makesVolumes(&at)) || grantsTo(p, &n) || grantMade(m, &n) {
+			through := (n.kind == arn.Everyone || own.others(&n)) && makesVolumes(&at)
+			if !linked && !through || grantsTo(p, &n) || grantMade(m, &n) {
 				continue
 			}
-			r.addAs(severity, &at, n.value.Pos, "gives "+n.value.Text+" the rights to make volumes, and no statement gives it kms:CreateGrant: instances end as soon as they start",
+			severity := finding.Warning
+			if p.Whole && (linked || alwaysGrants(at.viaServices())) || linked && p.Standalone && ownerOf(p) != "" {
+				severity = finding.Critical
+			}
+			r.addAs(severity, &at, n.value.Pos, "gives "+n.value.Text+" the rights to make volumes, and no statement gives it kms:CreateGrant: "+grantlessEnd(&at),
 				"add a statement with kms:CreateGrant and Bool kms:GrantIsForAWSResource true")
 		}
 	}
 }
 
-// grantsTo reports whether the policy lets somebody make grants, by name or as
-// everybody.
+// grantsTo reports whether the policy lets somebody make grants, by name, as
+// everybody, or as one of his account.
 func grantsTo(p *Policy, who *principalName) bool {
 	return slices.ContainsFunc(p.allows(), func(at place) bool {
 		return at.includes(createGrant) != policy.False && slices.ContainsFunc(at.principalNames(), func(n principalName) bool {
-			return n.kind == arn.Everyone || n.value.Text == who.value.Text || n.kind == arn.Invalid
+			_, linked := who.serviceLinked()
+			return n.kind == arn.Everyone || n.value.Text == who.value.Text || n.kind == arn.Invalid || !linked && n.account != "" && n.account == who.account
 		})
 	})
 }

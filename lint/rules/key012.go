@@ -54,14 +54,14 @@ func freeGrant(p *place, own owners, r *Report) {
 	if p.limitsGrants() && (service == "" || p.limitsGrantees()) {
 		return
 	}
-	who := cmp.Or(p.broad(own), service)
+	who := cmp.Or(p.broad(own), service, p.ownAccount(own))
 	for i := range p.s.Action.Values {
 		v := &p.s.Action.Values[i]
 		if !slices.Contains(kmsActions(v), createGrant) {
 			continue
 		}
 		switch {
-		case who != "":
+		case who != "" && (p.broad(own) != "" || service != "" || strings.EqualFold(v.Text, createGrant)):
 			r.add(p, v.Pos, v.Text+" lets "+who+" make grants for anybody, as strong as the right to change the policy",
 				"add Bool kms:GrantIsForAWSResource true, or kms:GranteePrincipal with kms:GrantOperations")
 		case p.s.Principal != nil && len(v.Text) > len("kms:*") && strings.HasSuffix(v.Text, "*"):
@@ -69,6 +69,21 @@ func freeGrant(p *place, own owners, r *Report) {
 				"name the actions that are meant, such as kms:CreateAlias")
 		}
 	}
+}
+
+// ownAccount returns the key's account where the statement gives it single
+// rights, and no other statement all of them: then it is not the one by which
+// the account's IAM policies count.
+func (p *place) ownAccount(own owners) string {
+	if ownerOf(p.policy) != "" {
+		return ""
+	}
+	for _, n := range p.principalNames() {
+		if n.kind == arn.AccountRoot && slices.Contains(own, n.account) && p.includes("kms:PutKeyPolicy") == policy.False {
+			return "everybody of account " + n.account + " whose IAM policy allows it"
+		}
+	}
+	return ""
 }
 
 // callingService returns a service that the statement names and that nothing

@@ -40,7 +40,10 @@ func key014() Rule {
     "Resource": "arn:aws:kms:us-east-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     "Condition": {"StringEquals": {"kms:ViaService": ["ec2.us-east-1.amazonaws.com", "rds.us-east-1.amazonaws.com"]}}
   }]
-}`}},
+}`}, {"policy.json", `{"Version": "2012-10-17", "Statement": [{
+  "Effect": "Allow", "Action": "kms:Decrypt", "Resource": "arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+  "Condition": {"StringEquals": {"kms:ViaService": ["s3.eu-west-1.amazonaws.com", "s3.us-east-1.amazonaws.com"]}}
+}]}`}},
 	}
 }
 
@@ -68,10 +71,10 @@ func (p *place) viaRegions(regions []string, r *Report) {
 			continue
 		}
 		var foreign []string
-		at := c.key.Pos
+		at, here := c.key.Pos, viaHere(&c, regions)
 		for i := range c.key.Values.Values {
 			v := &c.key.Values.Values[i]
-			if !viaElsewhere(v, !exactOperator(c.op.Name), regions) {
+			if service, _, _ := strings.Cut(v.Text, "."); here[service] || !viaElsewhere(v, !exactOperator(c.op.Name), regions) {
 				continue
 			}
 			if len(foreign) == 0 {
@@ -86,8 +89,25 @@ func (p *place) viaRegions(regions []string, r *Report) {
 		if len(foreign) == len(c.key.Values.Values) && !strings.HasSuffix(strings.ToLower(c.op.Name), "ifexists") {
 			text += "; the whole statement is dead"
 		}
-		r.add(p, at, text, "use the key's Region, "+list(regions))
+		severity := r.rule.Severity
+		if len(here) > 0 {
+			severity = finding.Warning // the statement works through another service
+		}
+		r.addAs(severity, p, at, text, "use the key's Region, "+list(regions))
 	}
+}
+
+// viaHere returns the services that a condition on kms:ViaService names in one of
+// the Regions, or may name there. A list of several Regions serves keys of each.
+func viaHere(c *condition, regions []string) map[string]bool {
+	services := map[string]bool{}
+	for i := range c.key.Values.Values {
+		v := &c.key.Values.Values[i]
+		if service, _, ok := strings.Cut(v.Text, "."); (ok || v.Kind == policy.OpaqueValue) && !viaElsewhere(v, !exactOperator(c.op.Name), regions) {
+			services[service] = true
+		}
+	}
+	return services
 }
 
 // viaElsewhere reports whether a value names a service in none of the Regions. A
@@ -111,7 +131,6 @@ func (p *place) keyRegions() []string {
 		if r := p.policy.Key.Region; awsfacts.KnownRegion(r) {
 			return []string{r}
 		}
-		return nil
 	}
 	if p.s.Resource == nil {
 		return nil

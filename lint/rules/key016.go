@@ -44,7 +44,12 @@ func viaItself(m *Material, r *Report) {
 		}
 		asked := p.viaPrefixes()
 		for _, n := range p.principals() {
-			if service := servicePrefix(n); service != "" && asked[service] {
+			service := servicePrefix(n)
+			if other := callsThrough(service); other != "" && asked[other] && !asked[service] {
+				r.add(&p, n.value.Pos, n.value.Text+" does not call KMS for itself: it acts as its roles and for the user, through "+other+", so nobody satisfies the statement",
+					"name the role or account on whose behalf the service calls")
+			}
+			if service != "" && asked[service] {
 				r.add(&p, n.value.Pos, "a service that calls for itself carries no kms:ViaService of its own, so "+n.value.Text+" never matches",
 					"name the role or account on whose behalf the service calls")
 			}

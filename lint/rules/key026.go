@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/keyreach/keyreach/finding"
@@ -21,9 +22,27 @@ func key026() Rule {
   "Effect": "Allow", "Action": "kms:Decrypt", "Resource": "arn:aws:kms:eu-west-1:111122223333:key/*",
   "Condition": {"StringEquals": {"kms:ResourceAliases": "alias/reports"}}
 }]}`},
+			{"template.yaml", `Resources:
+  Reports:
+    Type: AWS::IAM::ManagedPolicy
+    Properties:
+      PolicyDocument:
+        Version: "2012-10-17"
+        Statement:
+          - Effect: Allow
+            Action: kms:Decrypt
+            Resource: "*"
+            Condition:
+              StringLike:
+                kms:ResourceAliases: [alias/reports, alias/archive-*]
+`},
 			{"policy.json", `{"Version": "2012-10-17", "Statement": [{
   "Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*",
   "Condition": {"ForAnyValue:StringEquals": {"kms:ResourceAliases": "arn:aws:kms:eu-west-1:111122223333:alias/reports"}}
+}]}`},
+			{"policy.json", `{"Version": "2012-10-17", "Statement": [{
+  "Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*",
+  "Condition": {"ForAnyValue:StringEquals": {"kms:ResourceAliases": ["alias/reports", "archive"]}}
 }]}`},
 			{"key-policy.json", `{"Version": "2012-10-17", "Statement": [{
   "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:role/app"}, "Action": "kms:Decrypt", "Resource": "*",
@@ -55,13 +74,37 @@ func aliasConditions(m *Material, r *Report) {
 				continue
 			}
 			if a.with(policy.Many("alias/x", "alias/y")) == policy.False && !a.set {
-				r.add(&p, a.key.Pos, "kms:ResourceAliases has many values, and "+a.op.Name+" never matches them", "write ForAnyValue:"+a.op.Name)
+				r.add(&p, a.key.Pos, "kms:ResourceAliases has many values, and "+a.op.Name+" never matches them", "write ForAnyValue:"+a.op.Name, p.forAny(&a)...)
 			}
 			for i := range a.key.Values.Values {
-				if v := &a.key.Values.Values[i]; v.Kind == policy.StringValue && strings.HasPrefix(v.Text, "arn:") {
-					r.add(&p, v.Pos, "kms:ResourceAliases holds names of aliases, never ARNs", "write alias/NAME")
+				switch v := &a.key.Values.Values[i]; {
+				case v.Kind != policy.StringValue:
+				case strings.HasPrefix(v.Text, "arn:"):
+					r.add(&p, v.Pos, "kms:ResourceAliases holds names of aliases, never ARNs: "+v.Text+" matches none", "write alias/NAME")
+				case !unfilled(v) && !beginsAlias(v.Text):
+					r.add(&p, v.Pos, "the name of an alias begins with alias/, so "+v.Text+" matches none", "write alias/"+v.Text)
 				}
 			}
 		}
 	}
+}
+
+// beginsAlias reports whether a text, or what a pattern of it stands for, may
+// begin as the names of aliases do.
+func beginsAlias(text string) bool {
+	const prefix = "alias/"
+	if i := strings.IndexAny(text, "*?$"); i >= 0 && i < len(prefix) {
+		return strings.EqualFold(text[:i], prefix[:i])
+	}
+	return len(text) >= len(prefix) && strings.EqualFold(text[:len(prefix)], prefix)
+}
+
+// forAny is the edit that makes the condition an alias of the key's: of an Allow
+// that asks for names of aliases it is what was meant. A Deny would begin to deny.
+func (p *place) forAny(a *asked) []Edit {
+	names := !slices.ContainsFunc(a.key.Values.Values, func(v policy.Value) bool { return !plain(&v) || !beginsAlias(v.Text) })
+	if !p.allows() || !names || negated(a.op.Name) {
+		return nil
+	}
+	return p.otherOperator(a, "ForAnyValue:"+a.op.Name)
 }

@@ -17,7 +17,7 @@ func key032() Rule {
 			"kms:Encrypt has no part in it.",
 		Fix:     "Add the action to the statement about the key.",
 		Page:    "https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html",
-		Assumed: "where nothing shows that the objects are under the key, it is a warning",
+		Assumed: "a policy about S3 and KMS alone means its objects by the right to encrypt; where nothing shows that they are under the key, it is a warning",
 		Proven:  true,
 		Check:   objectKeys,
 		Fires: []Example{{"policy.json", `{
@@ -84,7 +84,12 @@ func lacks(on *place, operation string, u *usage.Use, shown bool, r *Report) {
 		objects = "if the objects are under the key, none"
 		// A right to encrypt beside one to put objects was meant for them; other
 		// rights may be about other data.
-		if severity = finding.Warning; on.includes("kms:Encrypt") == policy.False {
+		switch encrypts := on.includes("kms:Encrypt") != policy.False; {
+		case encrypts && onlyObjects(on.policy):
+			// There is nothing else that the right to encrypt can be for.
+		case encrypts, onlyObjects(on.policy) && !namesAction(on.policy.allows(), "s3:GetObject"):
+			severity = finding.Warning
+		default:
 			return
 		}
 	}
@@ -129,5 +134,15 @@ func showsSSE(m *Material) bool {
 	}
 	return slices.ContainsFunc(m.Resources, func(d *Resource) bool {
 		return d.Type == "aws_s3_bucket_server_side_encryption_configuration"
+	})
+}
+
+// onlyObjects reports whether a policy allows things of S3 and KMS only.
+func onlyObjects(p *Policy) bool {
+	return !slices.ContainsFunc(p.allows(), func(at place) bool {
+		return at.s.Action == nil || slices.ContainsFunc(at.s.Action.Values, func(v policy.Value) bool {
+			service, _, _ := strings.Cut(strings.ToLower(v.Text), ":")
+			return service != "s3" && service != "kms"
+		})
 	})
 }

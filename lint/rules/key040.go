@@ -33,10 +33,9 @@ func key040() Rule {
 }
 
 func neverAcross(m *Material, r *Report) {
-	owners := m.keyOwners()
+	keyed := m.keyOwners()
 	for _, p := range m.statements(KeyPolicy) {
-		owner := owners[p.policy]
-		if !p.allows() || owner == "" || !p.foreignOnly(owner) {
+		if !p.allows() || !p.foreignOnly(keyed[p.policy]) {
 			continue
 		}
 		for _, k := range p.kmsPatterns() {
@@ -55,12 +54,15 @@ func worksAcross(action string) bool {
 }
 
 // foreignOnly reports whether everybody whom the statement names is known to
-// belong to another account than the key.
+// belong to another account than the key, whose account is owner if that is known.
 func (p *place) foreignOnly(owner string) bool {
-	ns := p.principals()
-	for _, n := range ns {
-		q, err := arn.ParsePrincipal(n.value.Text)
-		if n.group != "AWS" || !plain(n.value) || err != nil || !arn.IsAccount(q.Account) || q.Account == owner {
+	own := owners{owner}
+	if owner == "" {
+		own = slices.DeleteFunc(p.policy.owners(), func(account string) bool { return !ownExpression(account) })
+	}
+	ns := p.principalNames()
+	for i := range ns {
+		if !arn.IsAccount(ns[i].account) || !own.others(&ns[i]) {
 			return false
 		}
 	}

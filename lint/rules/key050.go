@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 
+	"github.com/keyreach/keyreach/access"
 	"github.com/keyreach/keyreach/finding"
 	"github.com/keyreach/keyreach/policy"
 )
@@ -34,7 +35,7 @@ resource "aws_iam_role_policy" "restore" {
     Statement = [{ Effect = "Allow", Action = "kms:Decrypt", Resource = "arn:aws:kms:us-east-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab" }]
   })
 }
-`}},
+`}, {"estate.json", underControl("kms:Decrypt")}},
 		Silent: []Example{{"main.tf", `resource "aws_organizations_policy" "keys" {
   name    = "keys"
   type    = "SERVICE_CONTROL_POLICY"
@@ -54,8 +55,28 @@ resource "aws_iam_role_policy" "restore" {
 `}, {"scp.json", `{
   "Version": "2012-10-17",
   "Statement": [{"Sid": "NoOpening", "Effect": "Deny", "Action": "kms:Decrypt", "Resource": "*"}]
-}`}},
+}`}, {"estate.json", underControl("kms:ScheduleKeyDeletion")}},
 	}
+}
+
+// underControl is an estate in which a service control policy denies an action
+// in the account of a role.
+func underControl(denied string) string {
+	return `{
+  "format_version": 1,
+  "accounts": [{"id": "444455556666"}, {"id": "111122223333"}],
+  "principals": [{"arn": "arn:aws:iam::111122223333:role/Restore", "policies": [{"name": "keys", "document": {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab"}]
+  }}]}],
+  "keys": [{"arn": "arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab", "policy": {"Version": "2012-10-17", "Statement": [
+    {"Sid": "Own", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::444455556666:root"}, "Action": "kms:*", "Resource": "*"},
+    {"Sid": "Restore", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:role/Restore"}, "Action": "kms:Decrypt", "Resource": "*"}
+  ]}}],
+  "organization": {"id": "o-a1b2c3d4e5", "management_account": "999988887777",
+    "policies": {"p-1": {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "` + denied + `", "Resource": "*"}]}},
+    "root": {"id": "r-ab12", "scps": ["FullAWSAccess", "p-1"], "accounts": [{"id": "444455556666", "scps": ["FullAWSAccess"]}, {"id": "111122223333", "scps": ["FullAWSAccess"]}]}}
+}`
 }
 
 func controlled(m *Material, r *Report) {
@@ -70,12 +91,43 @@ func controlled(m *Material, r *Report) {
 			}
 		}
 		allowLists(m, needed, r)
+	} else {
+		controlledUses(m, r)
 	}
 	claim := regexp.MustCompile(`(?i)\badmin(istrator)?s?\b[^.]*\b(these permissions by itself|needs? nothing (more|else)|no (further|additional|more) (polic|permission))`)
 	for _, p := range m.Prose {
 		if claim.MatchString(p.Text) {
 			r.AddAs(finding.Info, p.Pos, "", "an administrator has these rights only as far as control policies, permissions boundaries and session policies let him, and the root user of another account has none of them on this key",
 				"look at the control policies of the organization and the boundary of whoever acts")
+		}
+	}
+}
+
+// controlledUses reports, once for each caller and key, rights of an estate that
+// a control policy takes away.
+func controlledUses(m *Material, r *Report) {
+	told := map[string]bool{}
+	for _, u := range m.identityUses() {
+		for _, b := range u.blockers(m.Estate, access.SCP, access.RCP) {
+			id := u.caller.Text + " " + u.key + " " + b.Document + " " + b.Statement
+			if told[id] {
+				continue
+			}
+			told[id] = true
+			which := "service control policy"
+			if b.Layer == access.RCP {
+				which = "resource control policy"
+			}
+			does := "does not allow"
+			if b.Explicit {
+				does = "denies"
+			}
+			at := b.Position
+			if at.Line == 0 {
+				at = u.at.at(u.at.s.Pos)
+			}
+			r.Add(at, u.caller.Text, "the "+which+" "+b.Document+" "+does+" "+u.action+" on "+u.key+", which an IAM policy and the key policy give: the call is refused, whatever the account does",
+				"ask the owner of the organization's policies for an exception")
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/policy"
 )
 
 func key051() Rule {
@@ -79,7 +80,7 @@ func bounded(m *Material, r *Report) {
 			lacking = append(lacking, leftOut(&rights[i], b)...)
 		}
 		if slices.Sort(lacking); len(lacking) > 0 {
-			r.AddAs(severity, b.Doc.Position(b.Doc.Pos), b.Owner, boundName(b)+" leaves out "+list(slices.Compact(lacking))+", which the IAM policy gives: it stays denied", "add what is missing")
+			r.AddAs(severity, b.Doc.Position(b.Doc.Pos), b.Owner, boundName(b)+" leaves out or denies "+list(slices.Compact(lacking))+", which the IAM policy gives: it stays denied", "add what is missing")
 		}
 	}
 }
@@ -89,6 +90,18 @@ func boundName(b *Policy) string {
 		return "the session policy"
 	}
 	return "the permissions boundary"
+}
+
+// forbids reports whether the policy denies an action on everything, with no
+// exception.
+func (p *Policy) forbids(action string) bool {
+	for i := range p.Doc.Statements {
+		at := place{policy: p, s: &p.Doc.Statements[i], index: i}
+		if !at.s.Opaque && at.denies() && !at.s.HasCondition && len(at.s.Conditions) == 0 && at.everywhere() && at.includes(action) == policy.True {
+			return true
+		}
+	}
+	return false
 }
 
 // belongs names whom a policy is for: by its owner, or the role it is attached
@@ -108,7 +121,7 @@ func leftOut(p *place, b *Policy) []string {
 			continue
 		}
 		for _, a := range covered {
-			if !b.gives(a) {
+			if !b.gives(a) || b.forbids(a) {
 				lacking = append(lacking, a)
 			}
 		}

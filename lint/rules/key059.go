@@ -1,9 +1,11 @@
 package rules
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/policy"
 )
 
 func key059() Rule {
@@ -48,10 +50,16 @@ func broadRevoke(p *place, own owners, r *Report) {
 	}
 	for _, v := range p.s.Action.Values {
 		switch {
-		case strings.EqualFold(v.Text, "kms:RevokeGrant"):
+		case namesRevoking(&v):
 			r.add(p, v.Pos, v.Text+" lets "+who+" take the grants of all others", "remove it, or add Bool kms:GrantIsForAWSResource true")
 		case strings.EqualFold(v.Text, "kms:RetireGrant"):
-			r.addAs(finding.Warning, p, v.Pos, v.Text+" in a key policy gives nothing: who may retire a grant stands in the grant", "remove it")
+			r.add(p, v.Pos, v.Text+" for "+who+" in a key policy gives nothing: who may retire a grant stands in the grant. What was to be possible is not", "remove it; name the retiring principal when the grant is made")
 		}
 	}
+}
+
+// namesRevoking reports whether an action is kms:RevokeGrant, or a pattern about
+// few more. A right to everything, kms:*, is an administrator's.
+func namesRevoking(v *policy.Value) bool {
+	return slices.Contains(kmsActions(v), "kms:RevokeGrant") && len(v.Text) > len("kms:r") && strings.EqualFold(v.Text[:len("kms:r")], "kms:r")
 }

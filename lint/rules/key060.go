@@ -3,6 +3,7 @@ package rules
 import (
 	"bytes"
 	"slices"
+	"strings"
 
 	"github.com/keyreach/keyreach/finding"
 	"github.com/keyreach/keyreach/policy"
@@ -37,8 +38,11 @@ func oldVersion(m *Material, r *Report) {
 		f := &r.found[i]
 		for _, p := range m.Policies {
 			v := p.Doc.Version
+			if start := (policy.Pos{Line: 1, Column: 1}); v == nil && p.Doc.Pos == start && p.Doc.Position(start) == f.Position && strings.HasSuffix(p.Doc.File, ".json") && !usesVariables(p.Doc) {
+				f.Edits = []Edit{{At: f.Position, Old: "{", New: "{\n  \"Version\": \"" + policy.Version2012 + "\","}}
+			}
 			if v != nil && v.Text == policy.Version2008 && p.Doc.Position(v.Pos) == f.Position && !usesVariables(p.Doc) {
-				f.Edits = []Edit{{At: f.Position, Old: `"` + policy.Version2008 + `"`, New: `"` + policy.Version2012 + `"`}}
+				f.Edits = []Edit{{At: f.Position, Old: policy.Version2008, New: policy.Version2012}}
 			}
 		}
 	}

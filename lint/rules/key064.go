@@ -15,7 +15,17 @@ func key064() Rule {
 		Fix:   "Write the action that authorizes the operation.",
 		Page:  "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html",
 		Check: s3Operations,
-		Fires: []Example{{"policy.json", `{
+		Fires: []Example{{"template.yaml", `Resources:
+  Buckets:
+    Type: AWS::IAM::ManagedPolicy
+    Properties:
+      PolicyDocument:
+        Version: 2012-10-17
+        Statement:
+          - Effect: Allow
+            Action: [s3:GetBucketLocation, s3:PutBucketLifecycleConfiguration]
+            Resource: arn:aws:s3:::backup-vault
+`}, {"policy.json", `{
   "Version": "2012-10-17",
   "Statement": [{"Sid": "Buckets", "Effect": "Allow", "Action": "s3:PutBucketEncryption", "Resource": "arn:aws:s3:::backup-vault"}]
 }`}},
@@ -49,7 +59,11 @@ func s3Operations(m *Material, r *Report) {
 				r.addAs(finding.Info, &p, v.Pos, text+"; the policy has "+right+" besides", "remove it")
 				continue
 			}
-			r.add(&p, v.Pos, text, "write "+right)
+			var edits []Edit
+			if sameVerb(v.Text, right) {
+				edits = []Edit{{At: p.at(v.Pos), Old: v.Text, New: right}}
+			}
+			r.add(&p, v.Pos, text, "write "+right, edits...)
 		}
 	}
 }
@@ -95,4 +109,10 @@ func s3Action(name string) string {
 		return "s3:DeleteObject"
 	}
 	return ""
+}
+
+// sameVerb reports whether an action does no more than the operation whose name
+// was written: it puts or gets the same configuration of a bucket.
+func sameVerb(written, right string) bool {
+	return strings.HasSuffix(right, "Configuration") && strings.EqualFold(written[:len("s3:Put")], right[:len("s3:Put")])
 }

@@ -1,6 +1,9 @@
 package rules
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/keyreach/keyreach/finding"
 	"github.com/keyreach/keyreach/policy"
 )
@@ -16,7 +19,10 @@ func key065() Rule {
 		Fires: []Example{{"policy.json", `{
   "Version": "2012-10-17",
   "Statement": [{"Sid": "Make", "Effect": "Allow", "Action": ["kms:CreateKey", "kms:CreateAlias"], "Resource": "*"}]
-}`}},
+}`}, {"policy.json", `{"Version": "2012-10-17", "Statement": [{
+  "Sid": "Make", "Effect": "Allow", "Action": "kms:CreateKey", "Resource": "*",
+  "Condition": {"StringEquals": {"aws:RequestTag/team": "backup"}}
+}]}`}},
 		Silent: []Example{{"policy.json", `{
   "Version": "2012-10-17",
   "Statement": [{"Sid": "Make", "Effect": "Allow", "Action": ["kms:CreateKey", "kms:TagResource"], "Resource": "*"}]
@@ -35,7 +41,8 @@ func tagless(m *Material, r *Report) {
 			continue
 		}
 		severity := finding.Info
-		if len(tagging) > 0 && !given(m.allowing(IdentityPolicy), "kms:TagResource") {
+		others := given(m.allowing(IdentityPolicy), "kms:TagResource")
+		if (len(tagging) > 0 || p.asksForTags()) && !others {
 			severity = finding.Error
 		}
 		r.addAs(severity, &p, p.s.Action.Pos, "kms:CreateKey without kms:TagResource: a key that is made with tags is refused", "add kms:TagResource, unless another policy gives it")
@@ -57,4 +64,12 @@ func taggedKeys(m *Material) []*Command {
 		}
 	}
 	return cs
+}
+
+// asksForTags reports whether the statement applies only to requests that bring
+// tags.
+func (p *place) asksForTags() bool {
+	return slices.ContainsFunc(p.asks(), func(a asked) bool {
+		return (strings.HasPrefix(a.name, "aws:requesttag/") || a.name == "aws:tagkeys") && a.byAbsence() == policy.False
+	})
 }

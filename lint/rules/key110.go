@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/keyreach/keyreach/finding"
-	"github.com/keyreach/keyreach/policy"
 )
 
 func key110() Rule {
@@ -47,9 +46,9 @@ func handsOutKeys(m *Material, r *Report) {
 			for _, a := range kmsActions(v) {
 				if a == "kms:PutKeyPolicy" || a == "kms:CreateGrant" && !p.limitsGrants() {
 					control = append(control, a)
-					// Only a right to change policies that somebody wrote down was given to
-					// a machine by mistake; kms:* is an administrator's.
-					byName = byName || a == "kms:PutKeyPolicy" && isPutPolicy(v)
+					// Only a right that somebody wrote down was given to a machine by
+					// mistake; kms:* is an administrator's.
+					byName = byName || strings.EqualFold(v.Text, a)
 				}
 			}
 		}
@@ -63,5 +62,3 @@ func handsOutKeys(m *Material, r *Report) {
 		r.addAs(severity, &p, at.Pos, list(slices.Compact(control))+" on "+at.Text+": whoever has this hands out any key it reaches", "name the keys by ARN")
 	}
 }
-
-func isPutPolicy(v *policy.Value) bool { return strings.EqualFold(v.Text, "kms:PutKeyPolicy") }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/finding"
 	"github.com/keyreach/keyreach/policy"
 )
@@ -27,6 +28,9 @@ func key114() Rule {
 }]}`},
 			{"policy.json", `{"Version": "2012-10-17", "Statement": [{
   "Effect": "Allow", "Action": "kms:Decrypt", "Resource": "arn:aws:kms:eu-west-1::key/1234abcd-12ab-34cd-56ef-1234567890ab"
+}]}`},
+			{"policy.json", `{"Version": "2012-10-17", "Statement": [{
+  "Effect": "Allow", "Action": "kms:Decrypt", "Resource": "arn:aws:kms:eu-west-1:444455556666:key/arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 }]}`},
 		},
 		Silent: []Example{
@@ -66,7 +70,11 @@ func malformedARNs(m *Material, r *Report) {
 }
 
 func (p *place) malformedARN(v *policy.Value, so string, r *Report) {
-	if !plain(v) || !strings.HasPrefix(v.Text, "arn:") {
+	if v.Kind != policy.StringValue || !strings.HasPrefix(v.Text, "arn:") {
+		return
+	}
+	// A Region where the account belongs looks like a word to be filled in.
+	if a, err := arn.Parse(v.Text); v.Unknown && (err != nil || !arn.IsAccount(a.Region) || !awsfacts.KnownRegion(a.Account)) {
 		return
 	}
 	if reason := malformed(v.Text); reason != "" {
@@ -90,12 +98,26 @@ func malformed(text string) string {
 	}
 	wild := strings.ContainsAny(a.Account, "*?")
 	switch {
+	case arn.IsAccount(a.Region) || awsfacts.KnownRegion(a.Account):
+		return "its Region and its account stand in each other's place"
+	case a.Service == "kms" && strings.Contains(a.Resource, ":"):
+		return "the id of a key is no ARN: another ARN was put in its place"
 	case a.Account != "" && !wild && strings.Trim(a.Account, "0123456789") == "" && !arn.IsAccount(a.Account):
 		return "its account, " + a.Account + ", is not of twelve digits"
-	case a.Account == "" && (a.Service == "iam" || a.Service == "sts" || a.Service == "kms"):
+	case a.Account == "" && ownedByAccounts(a.Service):
 		return "it has no account"
 	case a.Service == "kms" && a.Region == "" && (a.IsKMSKey() || a.IsKMSAlias()):
 		return "a key has a Region"
 	}
 	return ""
+}
+
+// ownedByAccounts reports whether every ARN of a service has an account: it is
+// not so of S3, of public images and parameters, and of AWS's own examples.
+func ownedByAccounts(service string) bool {
+	switch service {
+	case "iam", "sts", "kms", "sns", "sqs", "logs", "lambda", "cloudtrail", "secretsmanager", "dynamodb":
+		return true
+	}
+	return false
 }

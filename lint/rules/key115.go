@@ -20,6 +20,17 @@ func key115() Rule {
 		Page:  "https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html",
 		Check: uncarriedKeys,
 		Fires: []Example{
+			{"key-policy.yaml", `Version: "2012-10-17"
+Statement:
+  - Sid: Grants
+    Effect: Allow
+    Principal: {AWS: arn:aws:iam::111122223333:role/nodes}
+    Action: kms:CreateGrant
+    Resource: "*"
+    Condition:
+      StringEquals:
+        kms:GrantIsForAWSResource: "true"
+`},
 			{"key-policy.json", `{"Version": "2012-10-17", "Statement": [{
   "Sid": "Nodes", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:role/nodes"},
   "Action": ["kms:CreateGrant", "kms:Decrypt"], "Resource": "*",
@@ -163,5 +174,15 @@ func (p *place) typeMismatch(a *asked, r *Report) {
 	if !ok || k.Type != "Bool" || !strings.HasPrefix(a.name, "kms:") || !strings.Contains(strings.ToLower(a.op.Name), "string") {
 		return
 	}
-	r.addAs(finding.Warning, p, a.key.Pos, a.key.Name+" is a Bool, and "+a.op.Name+" compares text: IAM Access Analyzer calls it a type mismatch", "write Bool")
+	r.addAs(finding.Warning, p, a.key.Pos, a.key.Name+" is a Bool, and "+a.op.Name+" compares text: IAM Access Analyzer calls it a type mismatch", "write Bool", p.asBool(a)...)
+}
+
+// asBool is the edit that writes Bool, where the values are those that a Bool
+// has: then both operators mean the same.
+func (p *place) asBool(a *asked) []Edit {
+	plainly := a.op.Name == "StringEquals" && !slices.ContainsFunc(a.key.Values.Values, func(v policy.Value) bool { return v.Text != "true" && v.Text != "false" })
+	if !plainly {
+		return nil
+	}
+	return p.otherOperator(a, "Bool")
 }

@@ -41,8 +41,16 @@ func recoveryOf(m *Material) (recovery, bool) {
 	if r.at == nil {
 		return r, false
 	}
-	return r, r.told || letsOthersIn(r.at) || commands && slices.ContainsFunc(m.Commands, func(c *Command) bool {
+	return r, r.told || letsOthersIn(r.at) || namesStagingRole(r.at) || commands && slices.ContainsFunc(m.Commands, func(c *Command) bool {
 		return c.Is("drs", "create-extended-source-server") || c.Is("drs", "list-extensible-source-servers")
+	})
+}
+
+// namesStagingRole reports whether a key policy names the role by which DRS shares
+// with another account: it is made for nothing else.
+func namesStagingRole(p *Policy) bool {
+	return slices.ContainsFunc(p.allows(), func(at place) bool {
+		return slices.ContainsFunc(at.principalNames(), func(n principalName) bool { return strings.Contains(n.value.Text, ":role/service-role/"+stagingRole) })
 	})
 }
 

@@ -157,11 +157,20 @@ func (own owners) others(n *principalName) bool {
 		return false
 	}
 	for _, account := range own {
+		if ownExpression(account) && arn.IsAccount(n.account) {
+			continue
+		}
 		if account == n.account || arn.IsAccount(account) != arn.IsAccount(n.account) || strings.ContainsAny(account+n.account, "$*?") {
 			return false
 		}
 	}
 	return true
+}
+
+// ownExpression reports whether an account is written as a template writes the
+// one that it is applied in. Beside it a number is another account's.
+func ownExpression(account string) bool {
+	return account == "${AWS::AccountId}" || strings.HasPrefix(account, "${data.aws_caller_identity.") && strings.HasSuffix(account, ".account_id}")
 }
 
 // broad says whom a statement of a key policy names that is more than a few
