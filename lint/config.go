@@ -55,10 +55,20 @@ func ReadConfig(file string, data []byte) (*Config, error) {
 	return c, nil
 }
 
+func known(id string) bool {
+	_, ok := Lookup(id)
+	return ok
+}
+
 func (g *Ignore) wrong() (text, hint string) {
 	switch {
 	case !ruleID.MatchString(g.Rule):
 		return fmt.Sprintf("%q is no rule", g.Rule), "write its id, such as KEY014"
+	case !known(g.Rule):
+		if near := Near(g.Rule); near != "" {
+			return "there is no rule " + g.Rule, "did you mean " + near + "?"
+		}
+		return "there is no rule " + g.Rule, "keyreach explain lists them"
 	case g.Reason == "":
 		return g.Rule + " is ignored without a reason", "write reason: and why"
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -12,27 +14,26 @@ import (
 )
 
 // reach prints who outside of the keys' accounts may do what.
-func (o *lintOptions) reach(s *streams, files []lint.File, known *estate.Estate) error {
+func (o *lintOptions) reach(ctx context.Context, s *streams, files []lint.File, known *estate.Estate) error {
 	if o.format.value != "text" && o.format.value != "json" {
 		return misuse(fmt.Errorf("--access prints text or json, not %s", o.format.value))
 	}
 	var all []lint.Reach
+	unread := 0
 	for i := range files {
-		if files[i].Err != nil {
-			return failure(fmt.Errorf("reading %s: %w", files[i].Name, files[i].Err))
-		}
-		m, err := input.Read(files[i].Name, files[i].Data)
-		if err != nil && m.Empty() {
-			return misuse(err)
-		}
-		rs, err := lint.Outside(m, o.account)
-		if err != nil {
-			return failure(err)
+		rs, err := o.reachOf(ctx, &files[i], known)
+		var exit *exitError
+		switch {
+		case errors.As(err, &exit) && len(files) > 1 && ctx.Err() == nil:
+			fmt.Fprintln(s.err, "keyreach: "+err.Error())
+			unread++
+		case err != nil:
+			return err
 		}
 		all = append(all, rs...)
 	}
-	if len(all) == 0 {
-		return misuse(fmt.Errorf("no key policy and no grant is in what was given")).hinting("--access takes key policies, grants, templates with keys, and estates")
+	if len(all) == 0 && unread == 0 {
+		return misuse(errors.New("no key policy and no grant is in what was given")).hinting("--access takes key policies, grants, templates with keys, and estates")
 	}
 	write := func(w io.Writer) error {
 		if o.format.value == "json" {
@@ -43,7 +44,32 @@ func (o *lintOptions) reach(s *streams, files []lint.File, known *estate.Estate)
 	if err := s.output(o.out, write); err != nil {
 		return failure(err)
 	}
+	if unread > 0 {
+		return failure(fmt.Errorf("%s could not be read, and what stands there is not in the answer", count(unread, "file")))
+	}
 	return nil
+}
+
+// reachOf works out who reaches the keys of one file.
+func (o *lintOptions) reachOf(ctx context.Context, f *lint.File, known *estate.Estate) ([]lint.Reach, error) {
+	data, err := f.Data, f.Err
+	if f.Read != nil {
+		data, err = f.Read(ctx)
+	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	} else if err != nil {
+		return nil, failure(fmt.Errorf("reading %s: %w", f.Name, err))
+	}
+	m, err := input.Read(f.Name, data)
+	if err != nil && m.Empty() {
+		return nil, misuse(err)
+	}
+	rs, err := lint.Outside(m, o.account, known)
+	if err != nil {
+		return nil, failure(err)
+	}
+	return rs, nil
 }
 
 // reachView is the JSON form.
@@ -58,6 +84,7 @@ type keyReachView struct {
 	Owner   string         `json:"owner,omitempty"`
 	Account string         `json:"account"`
 	Assumed string         `json:"assumed,omitempty"`
+	Notes   []string       `json:"notes,omitempty"`
 	Outside []plan.Opening `json:"outside"`
 	// Incomplete says why the answer may lack something.
 	Incomplete string `json:"incomplete,omitempty"`
@@ -67,7 +94,7 @@ func reachViewOf(all []lint.Reach) reachView {
 	v := reachView{FormatVersion: estate.FormatVersion}
 	for i := range all {
 		r := &all[i]
-		k := keyReachView{File: r.File, Key: r.Key, Owner: r.Owner, Account: r.Account, Assumed: r.Assumed, Outside: []plan.Opening{}}
+		k := keyReachView{File: r.File, Key: r.Key, Owner: r.Owner, Account: r.Account, Assumed: r.Assumed, Notes: r.Notes, Outside: []plan.Opening{}}
 		for j := range r.Gains {
 			if r.Gains[j].Incomplete {
 				k.Incomplete = r.Gains[j].Why
@@ -98,6 +125,9 @@ func (p *printer) reach(r *lint.Reach) {
 	}
 	if r.Assumed != "" {
 		p.line(2, 2, "assumed: %s", r.Assumed)
+	}
+	for _, note := range r.Notes {
+		p.line(2, 2, "not known: %s", note)
 	}
 	var sure, unsure []plan.Opening
 	for j := range r.Gains {
