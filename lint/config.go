@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -41,6 +42,7 @@ func ReadConfig(file string, data []byte) (*Config, error) {
 		p.Add(n.Pos, fmt.Sprintf("the configuration has no format_version %d", estate.FormatVersion), fmt.Sprintf("write format_version: %d", estate.FormatVersion))
 	}
 	for i := range c.Ignore {
+		c.Ignore[i].below = filepath.Dir(file)
 		if text, hint := c.Ignore[i].wrong(); text != "" {
 			at := n.Pos
 			if item := n.At([]string{"ignore", strconv.Itoa(i)}); item != nil {

@@ -87,14 +87,20 @@ func Run(ctx context.Context, files []File, o Options) ([]Result, error) {
 			}
 		})
 	}
-	defer group.Wait()
-	defer close(next)
-	for i := range files {
-		select {
-		case next <- i:
-		case <-ctx.Done():
-			return nil, ctx.Err()
+	err := func() error {
+		defer group.Wait()
+		defer close(next)
+		for i := range files {
+			select {
+			case next <- i:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 		}
+		return nil
+	}()
+	if err = cmp.Or(err, ctx.Err()); err != nil { // the last file may be what was interrupted
+		return nil, err
 	}
 	return results, nil
 }

@@ -130,7 +130,7 @@ func marks(data []byte) []span {
 			}
 			continue
 		}
-		s := span{line: i + 1, column: m[0] + 1, from: i + 1, to: i + 1, reason: reasonOf(line[m[6]:m[7]])}
+		s := span{line: i + 1, column: m[0] + 1, from: i + 1, to: i + 1, reason: reasonOf(line[:m[0]], line[m[6]:m[7]])}
 		for rule := range strings.SplitSeq(line[m[4]:m[5]], ",") {
 			s.rules = append(s.rules, strings.ToUpper(strings.TrimSpace(rule)))
 		}
@@ -145,8 +145,12 @@ func marks(data []byte) []span {
 	return spans
 }
 
-// reasonOf is what stands after the rules, without what closes the comment.
-func reasonOf(s string) string {
+// reasonOf is what stands after the rules, without what closes the comment, or
+// the text that the mark stands in: files without comments have it in a Sid.
+func reasonOf(before, s string) string {
+	if strings.Count(before, `"`)%2 == 1 {
+		s, _, _ = strings.Cut(s, `"`)
+	}
 	s = strings.TrimSpace(s)
 	for _, end := range []string{"-->", "*/"} {
 		s = strings.TrimSpace(strings.TrimSuffix(s, end))
@@ -196,9 +200,27 @@ func indent(line string) int { return len(line) - len(strings.TrimLeft(line, " \
 // why.
 type Ignore struct {
 	Rule    string   `json:"rule"`
-	Files   []string `json:"files"`   // patterns as in path.Match; none is every file
+	Files   []string `json:"files"`   // patterns as in path.Match, from the directory of the configuration; none is every file
 	Subject string   `json:"subject"` // only findings about this
 	Reason  string   `json:"reason"`
+
+	below string // the directory of the configuration
+}
+
+// relative is the name of a file from the directory of the configuration.
+func (g *Ignore) relative(name string) string {
+	if g.below == "." && !filepath.IsAbs(name) || g.below == "" {
+		return filepath.Clean(name)
+	}
+	from, err := filepath.Abs(g.below)
+	to, err2 := filepath.Abs(name)
+	if err != nil || err2 != nil {
+		return name
+	}
+	if name, err = filepath.Rel(from, to); err != nil {
+		return to
+	}
+	return name
 }
 
 func (g *Ignore) covers(x *finding.Finding, name string) bool {
@@ -208,7 +230,7 @@ func (g *Ignore) covers(x *finding.Finding, name string) bool {
 	if len(g.Files) == 0 {
 		return true
 	}
-	name = filepath.ToSlash(name)
+	name = filepath.ToSlash(g.relative(name))
 	return slices.ContainsFunc(g.Files, func(pattern string) bool {
 		whole, _ := path.Match(pattern, name)
 		last, _ := path.Match(pattern, path.Base(name))

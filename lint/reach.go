@@ -185,23 +185,23 @@ func ownerOf(p *rules.Policy, account string) (owner, assumed string) {
 		for _, g := range s.Principal.Groups {
 			for _, v := range g.Names.Values {
 				if root, err := arn.ParsePrincipal(v.Text); err == nil && root.Kind == arn.AccountRoot && arn.IsAccount(root.Account) {
-					return root.Account, "the account that the policy lets in for kms:* is taken for the owner; --account says otherwise"
+					return root.Account, "the account that may do kms:* owns the key; --account says otherwise"
 				}
 			}
 		}
 	}
-	return nobody, "the file does not tell whose key it is, so every account counts as outside; --account tells"
+	return Nobody, "the file does not tell whose key it is, so every account is outside; --account tells"
 }
 
-// nobody is an account that no policy names.
-const nobody = "000000000000"
+// Nobody is an account that no policy names.
+const Nobody = "000000000000"
 
 func keyARN(known arn.ARN, account string) string {
 	resource := known.Resource
 	if !strings.HasPrefix(resource, "key/") || strings.ContainsAny(resource, "*?${<") {
 		resource = unnamedKey
 	}
-	return strings.Join([]string{"arn", cmp.Or(known.Partition, "aws"), "kms", cmp.Or(known.Region, "us-east-1"), cmp.Or(account, nobody), resource}, ":")
+	return strings.Join([]string{"arn", cmp.Or(known.Partition, "aws"), "kms", cmp.Or(known.Region, "us-east-1"), cmp.Or(account, Nobody), resource}, ":")
 }
 
 // addGrant gives the key a grant, as far as it is known.

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
+	"github.com/keyreach/keyreach/access"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/lint"
 	"github.com/keyreach/keyreach/lint/input"
@@ -61,6 +65,8 @@ func (o *lintOptions) reachOf(ctx context.Context, f *lint.File, known *estate.E
 	} else if err != nil {
 		return nil, failure(fmt.Errorf("reading %s: %w", f.Name, err))
 	}
+	// The account of a stack is that of its keys.
+	data = bytes.ReplaceAll(data, []byte("${AWS::AccountId}"), []byte(cmp.Or(o.account, lint.Nobody)))
 	m, err := input.Read(f.Name, data)
 	if err != nil && m.Empty() {
 		return nil, misuse(err)
@@ -99,12 +105,23 @@ func reachViewOf(all []lint.Reach) reachView {
 			if r.Gains[j].Incomplete {
 				k.Incomplete = r.Gains[j].Why
 			} else {
-				k.Outside = append(k.Outside, plan.OpeningOf(&r.Gains[j]))
+				k.Outside = append(k.Outside, openingOf(&r.Gains[j]))
 			}
 		}
 		v.Keys = append(v.Keys, k)
 	}
 	return v
+}
+
+// openingOf names what of the key lets somebody in, and not the policy of the
+// invented administrator who comes.
+func openingOf(g *access.Gain) plan.Opening {
+	o := plan.OpeningOf(g)
+	i := slices.IndexFunc(g.By, func(e access.Evidence) bool { return e.Layer == access.KeyPolicy || e.Layer == access.GrantLayer })
+	if i >= 0 {
+		o.By = strings.TrimSpace(g.By[i].Document + " " + g.By[i].Statement)
+	}
+	return o
 }
 
 func reachText(w io.Writer, all []lint.Reach) error {
@@ -119,7 +136,11 @@ func reachText(w io.Writer, all []lint.Reach) error {
 }
 
 func (p *printer) reach(r *lint.Reach) {
-	p.line(0, 2, "%s: key of account %s", r.File, r.Account)
+	if r.Account == lint.Nobody {
+		p.line(0, 2, "%s: key of an account that is not known", r.File)
+	} else {
+		p.line(0, 2, "%s: key of account %s", r.File, r.Account)
+	}
 	if r.Owner != "" && r.Owner != r.Key {
 		p.line(2, 2, "%s", r.Owner)
 	}
@@ -136,17 +157,20 @@ func (p *printer) reach(r *lint.Reach) {
 		case g.Incomplete:
 			p.line(2, 2, "this may not be all: %s", g.Why)
 		case g.Uncertain:
-			unsure = append(unsure, plan.OpeningOf(g))
+			unsure = append(unsure, openingOf(g))
 		default:
-			sure = append(sure, plan.OpeningOf(g))
+			sure = append(sure, openingOf(g))
 		}
 	}
 	if len(sure)+len(unsure) == 0 {
 		p.line(2, 2, "nobody outside may do anything with it")
 	}
-	p.openings("may do this, where their own account allows it too:", sure)
+	p.openings("may do this; principals of other accounts where those allow it too:", sure)
 	p.openings("may do this if what is not known here holds:", unsure)
 }
+
+// invented is what access has in the names of those whom nobody made yet.
+const invented = "keyreach-unnamed"
 
 func (p *printer) openings(title string, opens []plan.Opening) {
 	if len(opens) == 0 {
@@ -156,7 +180,7 @@ func (p *printer) openings(title string, opens []plan.Opening) {
 	list := sortedAccess(opens)
 	who := ""
 	for i := range list {
-		if next := strings.Join(list[i].principals, "; "); next != who {
+		if next := strings.ReplaceAll(strings.Join(list[i].principals, "; "), invented, "*"); next != who {
 			who = next
 			p.line(4, 2, "%s", who)
 		}
