@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/keyreach/keyreach/access"
-	"github.com/keyreach/keyreach/arn"
-	"github.com/keyreach/keyreach/policy"
 )
 
 // A stored unique id that is not the caller's makes a statement or grant dead,
@@ -133,73 +131,6 @@ func TestAnUnknownNamesItsKey(t *testing.T) {
 			}
 			if u := d.Unknown[0]; u.Key != tt.key || !strings.Contains(u.Text, tt.text) || u.Settle == "" {
 				t.Errorf("doubt %+v, want the key %q and %q", u, tt.key, tt.text)
-			}
-		})
-	}
-}
-
-// Statements that can never do what they look like. The rules stand on
-// https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
-// and https://docs.aws.amazon.com/drs/latest/userguide/multi-account.html.
-func TestInertStatements(t *testing.T) {
-	t.Parallel()
-	service := func(name, condition string) string {
-		s := `{"Effect":"Allow","Principal":{"Service":"` + name + `"},"Action":"kms:Decrypt","Resource":"*"}`
-		if condition != "" {
-			s = when(s, condition)
-		}
-		return s
-	}
-	viaIs := func(values string) string { return `{"StringEquals":{"kms:ViaService":` + values + `}}` }
-	tests := []struct {
-		name, statement string
-		want            []string
-	}{
-		{"the key's Region", when(to(role, "kms:*"), viaIs(`"ec2.us-east-1.amazonaws.com"`)), nil},
-		{"any Region", when(to(role, "kms:*"), `{"StringLike":{"kms:ViaService":"ec2.*.amazonaws.com"}}`), nil},
-		{"another Region", when(to(role, "kms:*"), viaIs(`"ec2.us-west-2.amazonaws.com"`)), []string{"KEY014"}},
-		{"a service that has no such name", when(to(role, "kms:*"), viaIs(`"drs.us-east-1.amazonaws.com"`)), []string{"KEY015"}},
-		{"both, in a list", when(to(role, "kms:*"), viaIs(`["drs.us-west-2.amazonaws.com","ec2.us-east-1.amazonaws.com"]`)), []string{"KEY014", "KEY015"}},
-		{"a placeholder", when(to(role, "kms:*"), viaIs(`"ec2.${region}.amazonaws.com"`)), nil},
-		{"a negation", when(to(role, "kms:*"), `{"StringNotEquals":{"kms:ViaService":"ec2.us-west-2.amazonaws.com"}}`), nil},
-		{"a Deny", when(denyTo(role, "kms:*"), viaIs(`"ec2.us-west-2.amazonaws.com"`)), nil},
-		{"a service principal with its source", service("cloudtrail.amazonaws.com", `{"StringEquals":{"aws:SourceAccount":"111111111111"}}`), nil},
-		{"a service principal without", service("cloudtrail.amazonaws.com", ""), []string{"KEY017"}},
-		{"a service principal with ViaService", service("cloudtrail.amazonaws.com", `{"StringEquals":{"aws:SourceAccount":"111111111111","kms:ViaService":"s3.us-east-1.amazonaws.com"}}`), []string{"KEY016"}},
-		{"an action that KMS does not have", to(role, "kms:ReEncrypt", "kms:Decrypt"), []string{"KEY006"}},
-		{"the same with its star", to(role, "kms:ReEncrypt*"), nil},
-		{"making grants, for a foreign account", to(xroot, "kms:CreateGrant"), []string{"KEY012"}},
-		{"making grants, for one role", to(xrole, "kms:CreateGrant"), nil},
-		{"making grants, for the key's own account", to(root, "kms:*"), nil},
-		{"making grants for AWS resources", when(to("*", "kms:CreateGrant", "kms:RevokeGrant"), `{"Bool":{"kms:GrantIsForAWSResource":"true"}}`), nil},
-		{"revoking and retiring grants, for everyone", to("*", "kms:RevokeGrant", "kms:RetireGrant"), []string{"KEY059", "KEY059"}},
-		{"aliases in a key policy", when(to(role, "kms:*"), `{"ForAnyValue:StringEquals":{"kms:ResourceAliases":"alias/x"}}`), []string{"KEY026"}},
-		{"aliases without a set operator", when(allow("kms:Decrypt"), `{"StringEquals":{"kms:ResourceAliases":"alias/x"}}`), []string{"KEY026"}},
-		{"aliases as ARNs", when(allow("kms:Decrypt"), `{"ForAnyValue:StringEquals":{"kms:ResourceAliases":"arn:aws:kms:us-east-1:111111111111:alias/x"}}`), []string{"KEY026"}},
-		{"aliases as they should be", when(allow("kms:Decrypt"), `{"ForAnyValue:StringEquals":{"kms:ResourceAliases":"alias/x"}}`), nil},
-		{"DRS as a service principal", service("drs.amazonaws.com", `{"StringEquals":{"aws:SourceAccount":"111111111111"}}`), []string{"KEY002"}},
-	}
-	k, err := arn.Parse(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			d, _, err := policy.Read("key.json", doc(tt.statement))
-			if err != nil {
-				t.Fatal(err)
-			}
-			var rules []string
-			for _, f := range access.Inert(d, k, key) {
-				rules = append(rules, f.Rule)
-				if f.Position.Line == 0 || f.Fix == "" || f.Subject != key {
-					t.Errorf("finding %+v lacks its place or what mends it", f)
-				}
-			}
-			slices.Sort(rules)
-			if !slices.Equal(rules, tt.want) {
-				t.Errorf("findings %v, want %v", rules, tt.want)
 			}
 		})
 	}

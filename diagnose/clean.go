@@ -57,8 +57,20 @@ func clean(number int, raw string) line {
 	if strings.HasSuffix(l.text, " |") {
 		l.text = strings.TrimRight(strings.TrimSuffix(l.text, "|"), " \t")
 	}
-	l.text = mask(l.text)
+	l.text = mask(unescape(l.text))
 	return l
+}
+
+// unescape undoes what strings of JSON and addresses write for the letters that
+// divide words and names.
+func unescape(s string) string {
+	if strings.Contains(s, `\n`) || strings.Contains(s, `\t`) {
+		s = strings.NewReplacer(`\r`, " ", `\n`, " ", `\t`, " ").Replace(s)
+	}
+	if strings.Contains(s, "%3A") || strings.Contains(s, "%3a") {
+		s = strings.NewReplacer("%3A", ":", "%3a", ":", "%2F", "/", "%2f", "/", "%20", " ", "%2A", "*").Replace(s)
+	}
+	return s
 }
 
 // unbox takes box and comment characters from the beginning.

@@ -2,6 +2,7 @@ package diagnose_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/keyreach/keyreach/access"
@@ -65,6 +66,26 @@ func TestFirstCause(t *testing.T) {
 		{"Terraform's state", "Failed to save state: failed to upload state: AccessDenied: Access Denied", "bucket-policy-requires-sse"},
 		{"an upload in parts", "An error occurred (AccessDenied) when calling the UploadPart operation: Access Denied", "iam-policy-missing-action"},
 		{"the simulator says no", "s3:GetObject allowed\nkms:Decrypt implicitDeny", "iam-policy-missing-action"},
+		{"a node group launches", "AsgInstanceLaunchFailures: Instance became unhealthy while waiting for instance to be in InService state. Termination Reason: Client.InvalidKMSKey.InvalidState", "slr-missing-key-access"},
+		{"EC2's advice speaks of Auto Scaling", "Cause: One or more of the attached Amazon EBS volumes are encrypted with an inaccessible AWS KMS key. If the instance was launched by another AWS service, such as Amazon EC2 Auto Scaling, ensure that the key policies grant it access.", "key-policy-missing-principal"},
+		{"a service calls in its own name", "Failed to execute action. Received error: \"User: cloudwatch.amazonaws.com is not authorized to perform: kms:GenerateDataKey on resource: " + key + "\"", "key-policy-missing-service-principal"},
+		{"a service tells that it may not", "BadRequestException: the GuardDuty service principal does not have permission to the KMS key", "key-policy-missing-service-principal"},
+		{"only the name of a role is told", "DMS: no permission to access key. AWSServiceRoleForDMSServerless", "slr-missing-key-access"},
+		{"a parameter that is a refusal", "ValidationException: User does not have permission to kms:CreateGrant for the KMS key", "iam-policy-missing-action"},
+		{"EKS lost its key", "KmsKeyNotFound: we couldn't find the KMS key associated with your cluster", "key-not-found"},
+		{"EKS's key will go", "KmsKeyMarkedForDeletion: the KMS key is marked for deletion", "key-pending-deletion"},
+		{"EKS lost its grant", "KmsGrantRevoked: the KMS grant associated to the cluster has been revoked", "key-policy-missing-principal"},
+		{"null stands before another code", "InvalidCiphertextException: null (Service: AWSKMS; Status Code: 400; Error Code: InvalidCiphertextException)", "encryption-context-mismatch"},
+		{"KMS itself refused without words", "An error occurred (AccessDeniedException) when calling the CreateKey operation:", "iam-policy-missing-action"},
+		{"a secret under the default key", "You can't access a secret from a different AWS account if you encrypt the secret with the default KMS service key.", "aws-managed-key-not-usable"},
+		{"without TLS", "Requests specifying Server Side Encryption with AWS KMS managed keys must be made over a secure connection.", "sigv4-required"},
+		{"plaintext that is no base64", "aws kms encrypt --plaintext hello: Invalid base64: \"hello\"", "invalid-request-parameters"},
+		{"an image's snapshots are not shared", "CopyImage: You do not have permission to access the storage of this ami", "cross-account-key-access"},
+		{"an access identity of CloudFront", "KMS.UnrecognizedClientException: No account found for the given parameters", "key-policy-missing-service-principal"},
+		{"a token of yesterday", "ExpiredImportTokenException: kms", "invalid-request-parameters"},
+		{"another signature", "KMSInvalidSignatureException", "wrong-key"},
+		{"a key store that is away", "KMS: XksProxyUriUnreachableException", "network-endpoint-unreachable"},
+		{"a volume asked for again", "IdempotentParameterMismatch: Parameters on this idempotent request are inconsistent with parameters used in previous request(s), kmsKeyId=k", "iam-policy-missing-action"},
 		{"DRS has no key", "The EBS encryption key could not be found in this account", "cross-account-key-access"},
 	} {
 		t.Run(tt.says, func(t *testing.T) {
@@ -188,5 +209,61 @@ func TestExtraction(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// The action that a text names is told in the words of AWS, however it is
+// written; and who calls, where only the words around tell.
+func TestImplied(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		says, text, action string
+		kind               diagnose.Kind
+	}{
+		{"letter case", "User not authorized to perform: KMS:decrypt on the key", "kms:Decrypt", diagnose.Unknown},
+		{"a pattern", "User: x is not authorized to perform: kms:GenerateDataKey* on the KMS key", "kms:GenerateDataKey", diagnose.Unknown},
+		{"cut off", "User not authorized to perform kms:GenerateDataKeyWithoutPl", "kms:GenerateDataKeyWithoutPlaintext", diagnose.Unknown},
+		{"several", "User: " + caller + " is not authorized to perform: kms:Decrypt, kms:DescribeKey on the key", "kms:Decrypt", diagnose.Role},
+		{"a permission by name", "the task role lacks the permission kms:Decrypt on the KMS key", "kms:Decrypt", diagnose.Role},
+		{"the name before", "sops: kms:Encrypt permission denied", "kms:Encrypt", diagnose.User},
+		{"in quotes of quotes", `{\"message\":\"is not authorized to perform: kms:Sign on resource: \\"x\\"\"}`, "kms:Sign", diagnose.Unknown},
+		{"lines of a string", `"User: x is not authorized\nto perform: kms:Verify on the KMS key"`, "kms:Verify", diagnose.Unknown},
+		{"an address", "https://x/?error=not+KMS&message=is%20not%20authorized%20to%20perform%3A%20kms%3AEncrypt", "kms:Encrypt", diagnose.Unknown},
+		{"an operation by name", "You must have DescribeKey permissions on the CMK: access denied", "kms:DescribeKey", diagnose.Unknown},
+		{"a grant in words", "the caller does not have permission to create a grant on the KMS key", "kms:CreateGrant", diagnose.Unknown},
+		{"a condition key is none", "access denied: kms:ViaService does not match on the KMS key", "", diagnose.Unknown},
+		{"what runs in AWS", "ResourceInitializationError: Access to KMS is not allowed", "kms:Decrypt", diagnose.Role},
+		{"a service-linked role", "access denied to the KMS key for AWSServiceRoleForAutoScaling", "", diagnose.ServiceRole},
+	} {
+		t.Run(tt.says, func(t *testing.T) {
+			t.Parallel()
+			in, ok := diagnose.One(tt.text)
+			if !ok {
+				t.Fatal("nothing recognised")
+			}
+			if c := in.Causes[0]; c.MissingAction != tt.action || c.PrincipalKind != tt.kind {
+				t.Errorf("action %q of a %s, want %q of a %s (form %s)", c.MissingAction, c.PrincipalKind, tt.action, tt.kind, in.Form)
+			}
+		})
+	}
+}
+
+// Commands take what they are given: the policy of a key is not asked for by an
+// alias, nor that of another account's key in one's own.
+func TestCommandsFit(t *testing.T) {
+	t.Parallel()
+	in, ok := diagnose.One("User: " + caller + " is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:eu-west-1:444455556666:alias/shop because no resource-based policy allows the kms:Decrypt action")
+	if !ok {
+		t.Fatal("nothing recognised")
+	}
+	for _, c := range in.Causes {
+		for i, q := range c.Settles {
+			if !strings.Contains(q.Command, "get-key-policy") {
+				continue
+			}
+			if strings.Contains(q.Command, "alias/") || i == 0 || !strings.Contains(c.Settles[i-1].Command, "describe-key --key-id arn:aws:kms:eu-west-1:444455556666:alias/shop") || !strings.Contains(q.Fact, "in account 444455556666") {
+				t.Errorf("%s asks %+v", c.Code, c.Settles)
+			}
+		}
 	}
 }

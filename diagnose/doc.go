@@ -6,7 +6,8 @@
 //
 // A text passes five stages, each in a file of its own: lines are cleaned of
 // colours, boxes and prefixes (clean.go) and joined into incidents (split.go,
-// event.go); what the words name is taken out of them (extract.go); a form
+// event.go, scan.go); what the words name or imply is taken out of them
+// (extract.go, infer.go); a form
 // recognises the message (forms*.go); and rules weigh its causes by what the
 // text tells beside (rules*.go, weigh.go). The forms and the rules are data.
 //

@@ -3,7 +3,6 @@ package diagnose
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,17 +27,16 @@ func (s *splitter) json() bool {
 	if lead == len(rest) || rest[lead] != '{' && rest[lead] != '[' || s.budget <= 0 {
 		return false
 	}
-	dec := json.NewDecoder(bytes.NewReader(rest[lead:]))
-	var raw json.RawMessage
-	err := dec.Decode(&raw)
-	if err != nil || !slices.Contains([]byte("{["), raw[0]) || bytes.Equal(raw, []byte("[]")) || bytes.Equal(raw, []byte("{}")) || !objects(raw) {
-		s.budget -= int(dec.InputOffset()) + buffered(dec)
+	length, ok := valueEnd(rest[lead:])
+	raw := rest[lead : lead+length]
+	if !ok || bytes.Equal(raw, []byte("[]")) || bytes.Equal(raw, []byte("{}")) || !objects(raw) || !json.Valid(raw) {
+		s.budget -= length
 		return false
 	}
 	s.close()
 	place := Incident{Line: s.number + 1, Column: lead + 1}
 	s.value(raw, place, 0)
-	end := lead + int(dec.InputOffset())
+	end := lead + length
 	s.number += bytes.Count(rest[:end], []byte("\n"))
 	s.at += end
 	if bytes.HasPrefix(s.data[s.at:], []byte("\n")) {
@@ -46,12 +44,6 @@ func (s *splitter) json() bool {
 		s.number++
 	}
 	return true
-}
-
-// buffered is how much the decoder has read beyond what it decoded.
-func buffered(dec *json.Decoder) int {
-	n, _ := io.Copy(io.Discard, dec.Buffered()) // neither end can fail
-	return int(n)
 }
 
 // objects reports whether the value is an object, or a list of them: not the
@@ -73,36 +65,27 @@ func (s *splitter) value(raw []byte, place Incident, depth int) {
 	if depth > 8 || s.full {
 		return
 	}
-	dec := json.NewDecoder(bytes.NewReader(raw))
 	if raw[0] == '[' {
-		s.list(raw, dec, place, depth)
+		s.list(raw, place, depth)
 		return
 	}
 	lists := false
-	_, _ = dec.Token() // the brace
-	for dec.More() {
-		name, err := dec.Token()
-		if err != nil {
-			return
-		}
-		var member json.RawMessage
-		if dec.Decode(&member) != nil {
-			return
-		}
-		if key, _ := name.(string); slices.Contains(listMembers, key) && len(member) > 2 && member[0] == '[' && objects(member) {
+	members(raw, func(name string, member []byte) {
+		if slices.Contains(listMembers, name) && len(member) > 2 && member[0] == '[' && objects(member) {
 			lists = true
-			s.list(member, json.NewDecoder(bytes.NewReader(member)), place, depth)
+			s.list(member, place, depth)
 		}
-	}
+	})
 	if !lists && len(raw) <= maxEvent {
 		s.one(raw, place, depth)
 	}
 }
 
-func (s *splitter) list(raw []byte, dec *json.Decoder, place Incident, depth int) {
+func (s *splitter) list(raw []byte, place Incident, depth int) {
 	from := place.Line
+	dec := json.NewDecoder(bytes.NewReader(raw))
 	_, _ = dec.Token() // the bracket
-	for dec.More() {
+	for dec.More() && !s.full {
 		before := int(dec.InputOffset())
 		var element json.RawMessage
 		if dec.Decode(&element) != nil {

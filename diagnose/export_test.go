@@ -85,7 +85,7 @@ func upper(words []phrase) []string {
 
 // Differs tells the fields in which two incidents differ.
 func Differs(got, want *Incident) string {
-	got.words = ""
+	got.words, got.implied = "", ""
 	g, w := fmt.Sprintf("%+v", *got), fmt.Sprintf("%+v", *want)
 	if g == w {
 		return ""

@@ -34,7 +34,9 @@ var (
 	keyAlias  = regexp.MustCompile(`\balias/[\w./*-]+`)
 	keyID     = regexp.MustCompile(`(?i)\b(?:key|keyid|cmk)\b[^a-z0-9]{1,4}((?:mrk-)?[0-9a-f]{32}|[0-9a-f*x]{8}-[0-9a-f*x]{4}-[0-9a-f*x]{4}-[0-9a-f*x]{4}-[0-9a-f*x]{12})`)
 	principal = regexp.MustCompile(`arn:[\w-]*:(?:iam|sts)::` + masked + `*?:(?:user|role|assumed-role|federated-user|root)\b/?` + masked + `*`)
-	region    = regexp.MustCompile(`\b(?:us(?:-gov|-iso[a-f]?)?|eu|ap|sa|ca|me|af|cn|il|mx)-(?:north|south|east|west|central|northeast|southeast|northwest|southwest)-\d\b`)
+	// linkedRole is a service-linked role by its name alone.
+	linkedRole = regexp.MustCompile(`\bAWSServiceRoleFor\w+`)
+	region     = regexp.MustCompile(`\b(?:us(?:-gov|-iso[a-f]?)?|eu|ap|sa|ca|me|af|cn|il|mx)-(?:north|south|east|west|central|northeast|southeast|northwest|southwest)-\d\b`)
 
 	calling   = regexp.MustCompile(`when calling the (\w+) operation`)
 	occurred  = regexp.MustCompile(`\(([A-Z][\w.]+)\)(?: occurred)? when calling the (\w+) operation`)
@@ -53,8 +55,14 @@ func (in *Incident) extract(lower string) {
 	in.layer(lower)
 	in.key(lower)
 	in.call(lower)
+	if a := "kms:" + in.Operation; in.Action == "" && (in.Service == "" || in.Service == "kms") && strings.HasPrefix(in.Code, "AccessDenied") && isAction(a) && !strings.Contains(lower, "ciphertext") {
+		in.Action, in.Service = a, "kms" // KMS was called itself, and gave no words
+	}
 	if in.Principal == "" {
 		in.Principal = strings.TrimRight(principal.FindString(in.Text), ".:")
+	}
+	if in.Principal == "" {
+		in.Principal = linkedRole.FindString(in.Text)
 	}
 	in.Account = cmp.Or(in.Account, part(in.Principal, 4))
 	in.PrincipalKind = kindOf(in.Principal)
@@ -73,7 +81,7 @@ func (in *Incident) extract(lower string) {
 func (in *Incident) refusal(lower string) {
 	if strings.Contains(lower, "authorized") {
 		if m := refusal.FindStringSubmatch(in.Text); m != nil {
-			if strings.Contains(m[1], ":") || strings.Contains(m[1], "<") {
+			if strings.ContainsAny(m[1], ":<") || strings.HasSuffix(m[1], ".amazonaws.com") {
 				in.Principal = m[1]
 			}
 			in.Action = m[2]
@@ -87,6 +95,8 @@ func (in *Incident) refusal(lower string) {
 	if in.Action == "" && strings.Contains(lower, "deny") {
 		in.Action = cmp.Or(sub(simulated, in.Text), sub(decoded, in.Text))
 	}
+	in.refusalByOthers(lower)
+	in.Action = canonical(in.Action)
 }
 
 // layerWords are the layers in the words of AWS's messages.
@@ -206,7 +216,7 @@ func kindOf(p string) Kind {
 	switch {
 	case p == "":
 		return Unknown
-	case strings.Contains(p, "/AWSServiceRoleFor") || strings.Contains(p, "/aws-service-role/") || awsfacts.IsServiceLinkedRole(p):
+	case strings.HasPrefix(p, "AWSServiceRoleFor") || strings.Contains(p, "/AWSServiceRoleFor") || strings.Contains(p, "/aws-service-role/") || awsfacts.IsServiceLinkedRole(p):
 		return ServiceRole
 	case strings.HasSuffix(p, ":root"):
 		return Root

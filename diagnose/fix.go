@@ -26,10 +26,8 @@ func (in *Incident) naming(c *Cause) naming {
 // serviceOf is the service principal that works with the key, where the text
 // tells the service.
 func serviceOf(in *Incident) string {
-	for _, d := range deliverers {
-		if in.mentions(d.words...) {
-			return d.principal
-		}
+	if d := in.deliverer(); d != "" {
+		return d
 	}
 	switch s := in.Service; s {
 	case "", "kms":
@@ -40,6 +38,18 @@ func serviceOf(in *Incident) string {
 		return s + ".amazonaws.com"
 	}
 }
+
+// deliverer is the service that sends to a queue or topic; "" when none does.
+func (in *Incident) deliverer() string {
+	for _, d := range deliverers {
+		if in.mentions(d.words...) {
+			return d.principal
+		}
+	}
+	return ""
+}
+
+func (in *Incident) delivered() bool { return in.deliverer() != "" }
 
 // deliverers are the services that send to queues and topics of others, by the
 // words that stand around such a failure.
@@ -106,11 +116,11 @@ func (in *Incident) fix(c *Cause) string {
 
 // The commands that get facts. {…} are filled in.
 const (
-	getPolicy   = "aws kms get-key-policy --key-id {key} --policy-name default --region {region}"
+	getPolicy   = "aws kms get-key-policy --key-id {key} --policy-name default --query Policy --output text --region {region}"
 	describeKey = "aws kms describe-key --key-id {key} --region {region}"
 	listGrants  = "aws kms list-grants --key-id {key} --region {region}"
 	getCaller   = "aws sts get-caller-identity"
-	askEstate   = "keyreach can {who} {what} {key}"
+	askEstate   = "keyreach can {who} {what} {key}{via}"
 	lookEvents  = "aws cloudtrail lookup-events --lookup-attributes AttributeKey=EventSource,AttributeValue=kms.amazonaws.com --region {region}"
 )
 
@@ -133,7 +143,7 @@ var questions = map[string][]Question{
 	condition:       {{"the conditions of the statements that could allow it", getPolicy}, {"what the call carried", lookEvents}},
 	wrongContext:    {{"the encryption context of both calls, which CloudTrail records", lookEvents}},
 	badParameter:    {{"what the call carried (requestParameters)", lookEvents}},
-	wrongRegion:     {{"whether the key is in the Region that is called", describeKey}},
+	wrongRegion:     {{"whether the key is in this Region", describeKey}},
 	wrongIdentity:   {{"who calls, asked where it fails", getCaller}},
 	wrongKey:        {{"which key the ciphertext names (resources of the Decrypt event)", lookEvents}},
 	noCredentials:   {{"whether the credentials are accepted", getCaller}},
@@ -162,17 +172,38 @@ var questions = map[string][]Question{
 // the text did not tell, or told in letters that a shell would read, is a word
 // in capitals.
 func (in *Incident) settles(c *Cause) []Question {
-	list := questions[c.Code]
-	out := make([]Question, len(list))
 	who := in.Principal
 	if m := sessionARN.FindStringSubmatch(who); m != nil {
 		who = "arn:" + m[1] + ":iam::" + m[2] + ":role/" + m[3]
 	}
-	r := strings.NewReplacer("{who}", safe(who, "PRINCIPAL"), "{what}", safe(c.MissingAction, "ACTION"), "{key}", safe(in.Key, "KEY"), "{region}", safe(in.Region, "REGION"))
-	for i, q := range list {
-		out[i] = Question{Fact: q.Fact, Command: r.Replace(q.Command)}
+	if !strings.HasPrefix(who, "arn:") {
+		who = "" // a service, or a name without its account
+	}
+	via := in.forwarder()
+	if via != "" {
+		via = " --via " + via
+	}
+	region := safe(in.Region, "REGION")
+	var out []Question
+	for _, q := range questions[c.Code] {
+		key := safe(in.Key, "KEY")
+		if strings.Contains(key, "alias/") && keyOnly(q.Command) {
+			out = append(out, Question{"which key the alias stands for: its ARN is the KEY below", strings.NewReplacer("{key}", key, "{region}", region).Replace(describeKey)})
+			key = "KEY"
+		}
+		if q.Command == getPolicy && apart(in.Account, in.KeyAccount) {
+			q.Fact += ", asked in account " + in.KeyAccount + ", as others may not read it"
+		}
+		r := strings.NewReplacer("{via}", via, "{who}", safe(who, "PRINCIPAL"), "{what}", safe(c.MissingAction, "ACTION"), "{key}", key, "{region}", region)
+		out = append(out, Question{Fact: q.Fact, Command: r.Replace(q.Command)})
 	}
 	return out
+}
+
+// keyOnly reports whether a command takes a key's id or ARN, and no alias.
+// See docs.aws.amazon.com/kms/latest/developerguide/alias-about.html.
+func keyOnly(command string) bool {
+	return command == getPolicy || command == listGrants || strings.HasPrefix(command, "aws iam simulate-")
 }
 
 var sessionARN = regexp.MustCompile(`^arn:([\w-]+):sts::(\d{12}):assumed-role/([\w+=,.@-]+)/`)

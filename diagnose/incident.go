@@ -40,7 +40,8 @@ type Incident struct {
 	Form          string            // name of the form that recognised it
 	Causes        []Cause           // best first, never empty in what Read returns
 
-	words string // those by which the form is recognised
+	words   string // those by which the form is recognised
+	implied Kind   // who calls, where only the words around tell; "" when they do not
 }
 
 // Cause is one reason that an incident may have.

@@ -29,6 +29,9 @@ type Judgement struct {
 	Next []route.RequestProof
 	// Allowed is set when all of them are allowed on the estate.
 	Allowed bool
+	// Unseen is the layer that the text says refused it, when the estate does not hold that:
+	// then that all else allows it tells nothing.
+	Unseen access.Layer
 	// Notes are what was taken for granted, or could not be found out.
 	Notes []string
 }
@@ -41,7 +44,7 @@ func (j *Judgement) Blocked() []route.RequestProof {
 // Settled reports whether the estate tells why the incident happened, or that it would
 // not happen now.
 func (j *Judgement) Settled(in *Incident) bool {
-	return j.Allowed || slices.ContainsFunc(in.Causes, func(c Cause) bool { return c.Verdict == True })
+	return j.Allowed && j.Unseen == "" || slices.ContainsFunc(in.Causes, func(c Cause) bool { return c.Verdict == True })
 }
 
 // Judge asks the estate for the very request of the incident, as of the given time, and
@@ -53,6 +56,7 @@ func Judge(in *Incident, e *estate.Estate, at time.Time) Judgement {
 }
 
 func (a *asker) judge() Judgement {
+	a.in.retell()
 	a.resolve()
 	a.ask()
 	for i := range a.j.Asked {
@@ -65,6 +69,8 @@ func (a *asker) judge() Judgement {
 		a.j.Allowed = a.j.Allowed && f.verdict != True
 	}
 	a.verdicts()
+	a.unseen()
+	a.preferCondition()
 	a.rank()
 	a.say()
 	return a.j
@@ -79,6 +85,7 @@ type asker struct {
 	who   arn.Principal // zero when not known
 	key   *estate.Key   // nil when the estate does not hold it
 	keyAt arn.ARN       // zero when not known
+	meant string        // the key that was named wrongly, an ARN; empty for none
 	facts map[string]*fact
 	// decoded is the encoded message of the refusal; nil when it was not decoded.
 	decoded *cloud.Decoded
@@ -101,7 +108,9 @@ func (f *fact) action() string {
 }
 
 func (a *asker) note(format string, args ...any) {
-	a.j.Notes = append(a.j.Notes, fmt.Sprintf(format, args...))
+	if text := fmt.Sprintf(format, args...); !slices.Contains(a.j.Notes, text) {
+		a.j.Notes = append(a.j.Notes, text)
+	}
 }
 
 // isTrue notes that the estate has a defect.
@@ -160,6 +169,33 @@ func (a *asker) verdicts() {
 		c := Cause{Code: code, MissingAction: f.action(), PrincipalKind: a.kind(), Verdict: True, Why: f.why, Evidence: []string{"the estate, not the text"}}
 		c.Fix, c.Settles = cmp.Or(sentence(a.fix(code, strings.Join(f.actions, ", "))), a.in.fix(&c)), a.in.settles(&c)
 		a.in.Causes = append(a.in.Causes, c)
+	}
+}
+
+// preferCondition has the condition of an Allow that is there take the likelihood of the
+// causes that are open for nothing but it: where AWS refused what a condition that is not
+// known decides, the condition did not hold, rather than that there is no Allow.
+func (a *asker) preferCondition() {
+	at := func(code string) int {
+		return slices.IndexFunc(a.in.Causes, func(c Cause) bool { return c.Code == code })
+	}
+	own := at(condition)
+	if own < 0 || a.in.Causes[own].Verdict != Open || a.in.Explicit || len(a.in.Causes[own].Why) != 1 {
+		return
+	}
+	c := &a.in.Causes[own]
+	for i := range a.in.Causes {
+		if o := &a.in.Causes[i]; o.Verdict == Open && o.Code != explicitDeny && slices.Equal(o.Why, c.Why) && o.Confidence > c.Confidence {
+			o.Confidence, c.Confidence = c.Confidence, o.Confidence
+		}
+	}
+}
+
+// unseen notes the layer that the text names, when the estate does not tell of it.
+func (a *asker) unseen() {
+	codes := codesOf(a.in.Layer)
+	if len(codes) == 1 && slices.ContainsFunc(a.in.Causes, func(c Cause) bool { return c.Code == codes[0] && c.Verdict == Open }) {
+		a.j.Unseen = a.in.Layer
 	}
 }
 
@@ -232,6 +268,8 @@ func (a *asker) rank() {
 func (a *asker) say() {
 	blocked := a.j.Blocked()
 	switch {
+	case a.j.Allowed && a.j.Unseen != "":
+		a.j.Says = "All that the estate holds allows the request; what the text says refused it, " + layerNames[a.j.Unseen] + ", it does not hold."
 	case a.j.Allowed:
 		a.j.Says = "On this estate the request is allowed: what refused it was mended since, or the text is of another request, or the estate is older than the failure" + a.age() + "."
 	case len(blocked) > 0:
@@ -244,6 +282,12 @@ func (a *asker) say() {
 	default:
 		a.j.Says = "The estate could not be asked: the text does not tell who did what on which key."
 	}
+}
+
+// layerNames are the layers that an estate may not hold, as a sentence names them.
+var layerNames = map[access.Layer]string{
+	access.Session: "the policy of the session", access.EndpointPolicy: "the policy of a VPC endpoint", access.Boundary: "a permissions boundary",
+	access.SCP: "a service control policy", access.RCP: "a resource control policy",
 }
 
 func (a *asker) age() string {

@@ -196,22 +196,13 @@ func (a *asker) told(u usage.Use) usage.Use {
 	return u
 }
 
-// via is the short name of the service that forwarded the call, when it is one of which
-// AWS documents that it does.
+// via is the short name of the service that forwarded the call: none did for a service
+// that acts for itself.
 func (a *asker) via() string {
 	if a.who.Kind == arn.Service {
 		return ""
 	}
-	for _, name := range []string{a.in.Via, a.in.Service} {
-		name = strings.TrimSuffix(name, ".amazonaws.com")
-		if name == "autoscaling" || strings.HasPrefix(name, "ec2-") {
-			name = "ec2" // through which Auto Scaling launches, and which calls itself ec2-frontend-api in CloudTrail
-		}
-		if _, _, documented := awsfacts.ViaServiceName(usage.ViaService(name, "us-east-1")); documented && name != "" && name != "kms" {
-			return name
-		}
-	}
-	return ""
+	return a.in.forwarder()
 }
 
 // Holder is the user or role whose rights a caller has: the role of a session, as the

@@ -135,15 +135,20 @@ func (a *asker) identity(action string, b *access.Blocker, rank func(int) int) {
 	if a.who.IsServiceLinked() {
 		a.isTrue(slrMissing, action, rankParty, b.Text)
 		if a.crossAccount() {
-			a.isTrue(crossAccount, action, rankKeyPolicy, "the key is of account "+a.keyAt.Account+", and a service-linked role of account "+a.who.Account+" takes a grant only")
+			a.isTrue(crossAccount, action, rankKeyPolicy, "the key is of account "+a.keyAt.Account+", and the service-linked role of account "+a.who.Account)
 		}
 		return
 	}
-	if aliases := aliasResources(b); len(aliases) > 0 {
-		a.isTrue(aliasMisuse, action, rankCondition, "an IAM policy of "+a.j.Principal+" has the alias in Resource ("+strings.Join(aliases, ", ")+"), which never allows the use of a key: it takes the key's ARN")
+	aliases := aliasResources(b)
+	if len(aliases) > 0 {
+		a.isTrue(aliasMisuse, action, rank(rankCondition), "an IAM policy of "+a.j.Principal+" has the alias in Resource ("+strings.Join(aliases, ", ")+"), which never allows the use of a key: it takes the key's ARN")
 	}
 	if a.crossAccount() {
 		a.isTrue(crossAccount, action, rankParty, "the key is of account "+a.keyAt.Account+", and the caller's account "+a.who.Account+" has to allow it too")
+	}
+	if len(aliases) > 0 { // of which it is the consequence
+		a.isTrue(iamMissing, action, rankIdentity, b.Text)
+		return
 	}
 	a.isTrue(iamMissing, action, rank(rankIdentity), b.Text)
 }
@@ -196,6 +201,7 @@ func (a *asker) keyPolicy(q *route.RequestProof, b *access.Blocker, rank func(in
 	if a.conditions(b, action) {
 		return
 	}
+	a.noteGone()
 	n := namedBy(a.key, &policy.Caller{Principal: a.who})
 	switch {
 	case a.who.Kind == arn.Service:
@@ -203,6 +209,9 @@ func (a *asker) keyPolicy(q *route.RequestProof, b *access.Blocker, rank func(in
 		return
 	case a.who.IsServiceLinked():
 		a.isTrue(slrMissing, action, rankParty, b.Text+", and no grant does")
+		if a.crossAccount() {
+			a.isTrue(crossAccount, action, rankKeyPolicy, "the key is of account "+a.keyAt.Account+", and the service-linked role of account "+a.who.Account)
+		}
 		return
 	case a.crossAccount():
 		a.isTrue(crossAccount, action, rankParty, "the key is of account "+a.keyAt.Account+", and its policy does not let "+a.who.Account+" in for "+action)
@@ -212,6 +221,9 @@ func (a *asker) keyPolicy(q *route.RequestProof, b *access.Blocker, rank func(in
 		a.isTrue(keyAction, action, rank(rankKeyPolicy), fmt.Sprintf("the key policy names %s (%s), and not for %s", a.j.Principal, strings.Join(n.caller, ", "), action))
 	case len(n.account) > 0:
 		a.isTrue(keyAction, action, rank(rankKeyPolicy), fmt.Sprintf("the key policy names account %s (%s), and not for %s", a.who.Account, strings.Join(n.account, ", "), action))
+	case !a.crossAccount() && a.who.Kind == arn.AccountRoot:
+		a.isTrue(keyRoot, action, rank(rankKeyPolicy), b.Text)
+		a.isTrue(keyPrincipal, action, rankIdentity, b.Text)
 	case !a.crossAccount() && a.identityAllows(q):
 		a.isTrue(keyRoot, action, rank(rankKeyPolicy), "the key policy does not name account "+a.who.Account+", so that its IAM policies, which allow "+action+", have no effect on the key")
 		a.isTrue(keyPrincipal, action, rankIdentity, b.Text)
@@ -276,6 +288,8 @@ func (a *asker) state(text string) {
 		a.isTrue(keyDisabled, "", rankKey, text)
 	case awsfacts.PendingDeletion, awsfacts.PendingReplicaDeletion:
 		a.isTrue(keyDeletion, "", rankKey, text)
+	case awsfacts.PendingImport, awsfacts.Unavailable:
+		a.isTrue(keyUsage, "", rankKey, text)
 	default:
 		a.note("%s", text)
 	}
@@ -287,10 +301,13 @@ func (a *asker) lookAtKey() {
 		return
 	}
 	switch state := awsfacts.KeyState(a.key.State); state {
-	case awsfacts.Disabled, awsfacts.PendingDeletion, awsfacts.PendingReplicaDeletion:
+	case awsfacts.Disabled, awsfacts.PendingDeletion, awsfacts.PendingReplicaDeletion, awsfacts.PendingImport, awsfacts.Unavailable:
 		if len(a.j.Asked) == 0 {
 			a.state("the key is " + string(state))
 		}
+	}
+	if at := a.keyAt.Region; strings.Contains(a.in.Code, "NotFound") && a.in.Region != "" && a.in.Region != at {
+		a.isTrue(wrongRegion, "", rankKey, "the key is in "+at+", and was looked for in "+a.in.Region)
 	}
 	if text := unfit(a.key, a.in.Action, a.in.Service); text != "" {
 		a.isTrue(keyUsage, "", rankKey, text)
@@ -331,6 +348,30 @@ func (a *asker) lookAtGrants() {
 		grantee := g.Grantee()
 		if g.GranteePrincipalID != "" && g.GranteePrincipalID != p.ID && a.who.SameRole(grantee) {
 			a.isTrue(staleGrant, "", rankStale, fmt.Sprintf("the grant %s was made for %s, which is gone; %s now has the id %s", g.GrantID, g.GranteePrincipalID, p.ARN, p.ID))
+		}
+	}
+}
+
+// noteGone notes the principals that a key policy names by their unique ids and that the
+// estate does not hold: AWS shows who was deleted so, and one that was made anew under its
+// name is not let in by it. Whose name an id had, nothing tells. See
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html.
+func (a *asker) noteGone() {
+	if a.who.Name == "" || a.key == nil || a.key.Policy == nil || a.key.Policy.Source == nil {
+		return
+	}
+	for i := range a.key.Policy.Source.Statements {
+		s := &a.key.Policy.Source.Statements[i]
+		if s.Effect == nil || s.Effect.Text != "Allow" || s.Principal == nil {
+			continue
+		}
+		for _, g := range s.Principal.Groups {
+			for _, v := range g.Names.Values {
+				p, err := arn.ParsePrincipal(v.Text)
+				if err == nil && p.Kind == arn.UniqueID && !slices.ContainsFunc(a.e.Principals, func(have estate.Principal) bool { return have.ID == p.Text }) {
+					a.note("%s of the key policy lets in %s, which is gone: if that was %s before it was made anew, the policy has to name it again", access.StatementName(s, i), p.Text, a.who.Name)
+				}
+			}
 		}
 	}
 }

@@ -16,6 +16,9 @@ import (
 func (a *asker) resolve() {
 	if who, ok := a.principal(); ok {
 		a.who, a.j.Principal = who, who.Text
+		if who.Account != "" && a.e.Account(who.Account) == nil && !a.e.Holds(who.Account) {
+			a.note("the estate knows nothing of account %s: see whose it is, and that the text is genuine, before anything is opened to it", who.Account)
+		}
 	}
 	if text := a.keyARN(); text != "" {
 		a.j.Key = text
@@ -162,7 +165,11 @@ func (a *asker) absent(at arn.ARN, id string) {
 	like := a.keysWhere(func(_ *estate.Key, have arn.ARN) bool { return have.Resource == "key/"+id })
 	beside := a.keysWhere(func(_ *estate.Key, have arn.ARN) bool { return have.Account == at.Account && have.Region == at.Region })
 	switch {
+	case len(like) > 0 && strings.HasPrefix(id, "mrk-") && !saysNotFound(a.in): // its replicas have the same id
+		other, _ := arn.Parse(like[0]) // the estate's
+		a.isOpen(wrongRegion, fmt.Sprintf("the estate has the multi-Region key %s in %s, and no replica in %s: there is none, or it was not collected", id, other.Region, at.Region))
 	case len(like) > 0:
+		a.meant = like[0]
 		other, _ := arn.Parse(like[0]) // the estate's
 		code, where := wrongRegion, other.Region
 		if other.Account != at.Account {
@@ -226,6 +233,7 @@ func (a *asker) byID(id string) string {
 	}
 	at, _ := arn.Parse(found[0]) // the estate's
 	if a.in.Key == id && a.who.Account != "" && a.who.Account != at.Account && a.in.KeyAccount == "" {
+		a.meant = found[0]
 		a.isTrue(wrongKey, "", rankKey, "a bare key id is looked for in the caller's account "+a.who.Account+"; the key is of account "+at.Account+", and has to be named by its ARN")
 	}
 	a.note("%s is %s", id, found[0])

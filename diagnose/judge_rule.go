@@ -40,7 +40,7 @@ func (a *asker) rule(code string) {
 		if !a.crossAccount() {
 			a.isNot(code, "caller and key are of one account, "+a.keyAt.Account)
 		}
-		a.isNot(code, "both accounts let it through")
+		a.isNot(code, a.otherwise("both accounts let it through"))
 	case staleGrant:
 		a.isNot(code, "no grant on the key names an earlier "+a.who.Name)
 	case condition:
@@ -69,7 +69,7 @@ func (a *asker) ruleOfKey(code string) bool {
 				a.isOpen(code, "the key "+a.key.ARN+" is an AWS managed key; who used it is not known")
 				return true
 			}
-			a.isNot(code, "it is an AWS managed key, and admits this request")
+			a.isNot(code, a.otherwise("it is an AWS managed key, and admits this request"))
 			return true
 		}
 		a.isNot(code, "the key is a customer managed key")
@@ -115,7 +115,7 @@ func (a *asker) ruleOfCeilings(code string) {
 		}
 		a.isOpen(code, "which policy was passed when the role was assumed, the estate does not tell")
 	case endpointDeny:
-		if forwarded {
+		if forwarded && a.in.Layer != access.EndpointPolicy {
 			a.isNot(code, "a service forwards the call, which then does not come through the caller's endpoint")
 			return
 		}
@@ -125,8 +125,27 @@ func (a *asker) ruleOfCeilings(code string) {
 	}
 }
 
+// otherwise says why it is not a cause: in the given words, or where the requests are
+// refused in the place of the cause, that they are for another reason.
+func (a *asker) otherwise(text string, layers ...access.Layer) string {
+	first := ""
+	for code, f := range a.facts {
+		if f.verdict == True && (first == "" || cmp.Or(cmp.Compare(f.rank, a.facts[first].rank), cmp.Compare(code, first)) < 0) {
+			first = code
+		}
+	}
+	for _, q := range a.j.Blocked() {
+		for _, b := range q.Decision.Blockers {
+			if first != "" && (len(layers) == 0 || slices.Contains(layers, b.Layer)) {
+				return "the reason is another: " + first
+			}
+		}
+	}
+	return text
+}
+
 // passes says what lets the requests through at a layer.
-func (a *asker) passes(layer access.Layer, otherwise string) string {
+func (a *asker) passes(layer access.Layer, text string) string {
 	for i := range a.j.Asked {
 		for _, e := range a.j.Asked[i].Decision.Evidence {
 			if e.Layer == layer && e.Effect == "Allow" {
@@ -134,5 +153,5 @@ func (a *asker) passes(layer access.Layer, otherwise string) string {
 			}
 		}
 	}
-	return otherwise
+	return a.otherwise(text, layer)
 }

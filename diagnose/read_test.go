@@ -97,6 +97,8 @@ func TestOtherEvents(t *testing.T) {
 		{"an answer of KMS", `{"__type":"com.amazonaws.kms#DisabledException","message":"arn:aws:kms:eu-west-1:111122223333:key/k is disabled."}`, "disabled", "eu-west-1"},
 		{"a decoded message", `{"allowed":false,"explicitDeny":false,"matchedStatements":{"items":[]},"failures":{"items":[]},"context":{"principal":{"id":"AROA:x","arn":"` + caller + `"},"action":"ec2:RunInstances","resource":"arn:aws:ec2:eu-west-1:111122223333:instance/*"}}`, "decoded", "eu-west-1"},
 		{"a decoded message with a Deny", `{"DecodedMessage": "{\"allowed\":false,\"explicitDeny\":true,\"matchedStatements\":{\"items\":[]},\"context\":{\"action\":\"kms:CreateGrant\"}}"}`, "deny", ""},
+		{"quotes and brackets in strings", `{"a":"\\"}] [{","msg":"[{\"}","error":"Access to KMS is not allowed","n":-1.5e3,"t":true}`, "secrets", ""},
+		{"no JSON after all", `{"error": Access to KMS is not allowed}`, "secrets", ""},
 		{"a message in a message", `{"level":"error","msg":"{\"errorMessage\":\"Access to KMS is not allowed\"}"}`, "secrets", ""},
 		{"a call that KMS refused without words", `{"eventSource":"kms.amazonaws.com","eventName":"Decrypt","errorCode":"InvalidCiphertextException","awsRegion":"eu-west-1"}`, "invalid-ciphertext", "eu-west-1"},
 	} {
@@ -229,5 +231,13 @@ func BenchmarkRead(b *testing.B) {
 		if err != nil || len(found) != 1000 {
 			b.Fatalf("%d found, error %v", len(found), err)
 		}
+	}
+}
+
+func TestAServiceThatWasRefusedIsRead(t *testing.T) {
+	t.Parallel()
+	in, ok := diagnose.One("User: logs.us-east-1.amazonaws.com is not authorized to perform: kms:GenerateDataKey on resource: arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab because no resource-based policy allows the kms:GenerateDataKey action")
+	if !ok || in.Principal != "logs.us-east-1.amazonaws.com" || in.PrincipalKind != diagnose.Service {
+		t.Errorf("refused is %q, a %s", in.Principal, in.PrincipalKind)
 	}
 }

@@ -32,7 +32,7 @@ var (
 )
 
 func rules() []rule {
-	return slices.Concat(rulesOfPrincipals(), rulesOfActions(), rulesOfKeys(), rulesOfConditions(), rulesOfLaunches(), rulesOfCopies(), rulesOfCallers(), rulesOfData(), rulesOfObjects(), rulesOfCiphertexts())
+	return slices.Concat(rulesOfPrincipals(), rulesOfActions(), rulesOfKeys(), rulesOfMissingKeys(), rulesOfConditions(), rulesOfLaunches(), rulesOfCopies(), rulesOfDatabases(), rulesOfCallers(), rulesOfOwnNames(), rulesOfData(), rulesOfObjects(), rulesOfCiphertexts())
 }
 
 // rulesOfPrincipals look at who was refused.
@@ -90,7 +90,7 @@ func rulesOfActions() []rule {
 		},
 		{
 			forms: []string{"no-resource"},
-			words: []phrase{"terraform", "atlantis", "error: ", "creating", "unable to create", "create_failed", "cloudformation", "resource handler", "administratoraccess", "/admin", "github-actions", "gitlab", "jenkins", "deploy", "cdk-", "pulumi", "codebuild", "reading kms", "updating"},
+			words: []phrase{"terraform", "atlantis", "creating", "unable to create", "create_failed", "cloudformation", "resource handler", "administratoraccess", "/admin", "github-actions", "gitlab", "jenkins", "deploy", "cdk-", "pulumi", "codebuild", "reading kms", "updating"},
 			when: func(in *Incident) bool {
 				return in.PrincipalKind != ServiceRole && !strings.Contains(in.Text, "Lambda was unable")
 			},
@@ -165,11 +165,24 @@ func rulesOfKeys() []rule {
 			says:  "the key is AWS managed, and those never work for another account",
 			shift: []shift{{defaultKey, 5, 0.8}, {managedKey, 5, 0.1}},
 		},
+	}
+}
+
+// rulesOfMissingKeys look at where a key was looked for that is not there.
+func rulesOfMissingKeys() []rule {
+	return []rule{
 		{
 			forms: []string{"key-missing"},
 			words: []phrase{"secrets manager", "secretsmanager", "rotation", "cross-account", "cross account", "other account"},
 			says:  "the service completes a bare key id with the account of whoever calls, which need not be the account of the secret and its key",
 			shift: []shift{{wrongKey, 4, 0.3}, {crossAccount, 1.5, 0}, {wrongRegion, 0.7, 0}},
+		},
+		{
+			forms: []string{"key-missing"},
+			words: []phrase{"kmskeynotfound", "kms key associated with"},
+			when:  func(in *Incident) bool { return !in.mentions("region") },
+			says:  "the service looks for the key that it has used so far: it is not there any more",
+			shift: []shift{{keyNotFound, 4, 0}, {wrongRegion, 0.3, 0}, {wrongKey, 0.3, 0}, {keyDeletion, 1, 0.15}},
 		},
 		{
 			forms: []string{"key-missing"},
@@ -195,6 +208,12 @@ func rulesOfKeys() []rule {
 			when:  func(in *Incident) bool { return barename.MatchString(in.Text) },
 			says:  "a name without alias/ before it is read as a key id, and it is none",
 			shift: []shift{{aliasMisuse, 3, 0}, {wrongRegion, 0.3, 0}, {wrongKey, 0.3, 0}, {keyNotFound, 0.5, 0}},
+		},
+		{
+			forms: []string{"key-id-invalid"},
+			words: []phrase{"key '*' does not exist", "key * does not exist", "could not be found"},
+			says:  "a key was looked for by its id and not found: in the caller's account and the Region of the call",
+			shift: []shift{{aliasMisuse, 0.1, 0}, {wrongKey, 3, 0}, {wrongRegion, 2, 0}, {keyNotFound, 2, 0}},
 		},
 		{
 			forms: []string{"key-id-invalid"},

@@ -7,7 +7,8 @@ func rulesOfLaunches() []rule {
 	return []rule{
 		{
 			forms: launchForms,
-			words: []phrase{"auto scaling", "autoscaling", "asginstancelaunch", " asg", "launching a new ec2 instance", "node group", "nodegroup", "node_group", "instances failed to join", "kops", "in response to", "spot fleet", "capacity provider", "scaling activity", "beanstalk", "could not launch on-demand"},
+			words: scalingWords(),
+			when:  launchedByScaling,
 			says:  "Auto Scaling launches as its service-linked role, which takes no policies from you: it needs the key policy, or a grant",
 			shift: []shift{{slrMissing, 4, 0.6}, {iamMissing, 0.25, 0}, {keyPrincipal, 0.6, 0}},
 		},
@@ -20,6 +21,7 @@ func rulesOfLaunches() []rule {
 		{
 			forms: launchForms,
 			words: []phrase{"failed to stabilize", "runinstances", "terraform", "aws_instance", "aws::ec2::instance", "packer", "amazon-ebs", "unexpected state", "runner", "lambda", "waiting for ec2 instance", "waiting for instance", "startinstances", "service catalog", "ansible", "jenkins"},
+			when:  func(in *Incident) bool { return !launchedByScaling(in) },
 			says:  "the instance was launched by a role or user of yours in its own name: no service-linked role takes part",
 			shift: []shift{{slrMissing, 0.2, 0}, {iamMissing, 2, 0}, {keyPrincipal, 1.1, 0}},
 		},
@@ -38,12 +40,31 @@ func rulesOfLaunches() []rule {
 	}
 }
 
+// scalingWords tell that a service of AWS launched the instance.
+func scalingWords() []phrase {
+	return []phrase{
+		"auto scaling", "autoscaling", "asginstancelaunch", " asg", "launching a new ec2 instance", "node group", "nodegroup", "node_group", "instances failed to join", "kops", "in response to",
+		"spot fleet", "ec2 fleet", "capacity provider", "scaling activity", "beanstalk", "could not launch on-demand", "unhealthy while waiting for instance", "image builder", "imagebuilder", "instance refresh",
+	}
+}
+
+// launchedByScaling reports whether the text tells it in other words than the
+// advice that EC2 gives everybody with "inaccessible AWS KMS key".
+func launchedByScaling(in *Incident) bool {
+	rest := strings.ReplaceAll(lowerASCII(in.Text), "such as amazon ec2 auto scaling", "")
+	_, ok := anyOf(rest, rest, scalingWords())
+	return ok
+}
+
 // rulesOfCopies look at which copy of a snapshot failed, and for whom.
 func rulesOfCopies() []rule {
 	return []rule{
 		{
 			forms: []string{"rds-source", "rds-target", "key-not-accessible", "inaccessible-volume", "refused", "some-denial", "some-inaccessible"},
-			words: []phrase{"aws backup", "copy job", "backup job", "awsserviceroleforbackup", "backup vault", "recovery point", "(backup)", "backup service"},
+			words: []phrase{"aws backup", "copy job", "awsserviceroleforbackup", "backup vault", "recovery point", "(backup)", "backup service"},
+			when: func(in *Incident) bool {
+				return in.mentions("cop", "rolefor", "source snapshot") || !in.mentions("backup job", "restore job")
+			},
 			says:  "AWS Backup copies across accounts as its service-linked role of the account that receives",
 			shift: []shift{{slrMissing, 5, 0.45}, {crossAccount, 1.2, 0}, {keyAction, 0.5, 0}},
 		},
@@ -56,9 +77,28 @@ func rulesOfCopies() []rule {
 		{
 			forms: []string{"key-not-accessible"},
 			words: []phrase{"describekey permissions on the default cmk"},
-			says:  "the copy would be encrypted with the default key of the account that receives, which AWS Backup has to see",
-			shift: []shift{{slrMissing, 1.5, 0.1}},
+			says:  "the copy would be encrypted with the default key of the account that receives, which who copies has to see",
+			shift: []shift{{slrMissing, 1.2, 0.1}, {crossAccount, 1.3, 0}},
 		},
+		{
+			forms: []string{"key-not-accessible"},
+			words: []phrase{"ami", "image", "snapshot copy", "copysnapshot", "copy-snapshot", "shared"},
+			says:  "what is copied by hand or script is mostly shared by another account, under that account's key",
+			shift: []shift{{crossAccount, 1.6, 0}},
+		},
+		{
+			forms: []string{"not-authorized-to-use"},
+			words: []phrase{"copyimage", "copysnapshot", "copy", "another account", "shared"},
+			when:  func(in *Incident) bool { return in.KeyAccount != "" },
+			says:  "a copy uses the key of the source too, which may be another account's",
+			shift: []shift{{crossAccount, 1.4, 0}},
+		},
+	}
+}
+
+// rulesOfDatabases look at what RDS was asked for.
+func rulesOfDatabases() []rule {
+	return []rule{
 		{
 			forms: []string{"rds-source"},
 			when:  func(in *Incident) bool { return in.Operation == "" && in.Code == "" },
@@ -69,7 +109,7 @@ func rulesOfCopies() []rule {
 			forms: []string{"rds-source", "rds-target"},
 			when:  func(in *Incident) bool { return strings.HasPrefix(in.Operation, "Copy") },
 			says:  "the copy was called by a role or user in its own name",
-			shift: []shift{{defaultKey, 1.1, 0}, {slrMissing, 0.4, 0}},
+			shift: []shift{{slrMissing, 0.4, 0}},
 		},
 		{
 			forms: []string{"rds-target"},
@@ -78,11 +118,10 @@ func rulesOfCopies() []rule {
 			shift: []shift{{wrongRegion, 1.2, 0}, {iamMissing, 1.2, 0}},
 		},
 		{
-			forms: []string{"not-authorized-to-use"},
-			words: []phrase{"copyimage", "copysnapshot", "copy", "another account", "shared"},
-			when:  func(in *Incident) bool { return in.KeyAccount != "" },
-			says:  "a copy uses the key of the source too, which may be another account's",
-			shift: []shift{{crossAccount, 1.4, 0}},
+			forms: []string{"rds-target"},
+			words: []phrase{"creating rds cluster", "creating rds db", "creating db instance", "creating rds global", "replica", "global cluster", "secondary"},
+			says:  "a tool that makes databases has mostly the rights to, and its key is taken from a setting: RDS wants one of the Region of each database",
+			shift: []shift{{wrongRegion, 1.9, 0}},
 		},
 	}
 }
@@ -127,6 +166,40 @@ func rulesOfCallers() []rule {
 			when:  func(in *Incident) bool { return apart(in.Account, in.KeyAccount) },
 			says:  "a pipeline's artifacts are encrypted with a key of the account of the pipeline",
 			shift: []shift{{crossAccount, 1.5, 0.2}},
+		},
+	}
+}
+
+// rulesOfOwnNames look for services that use a key in their own name, not in
+// yours, and for service-linked roles that only the words name.
+// See docs.aws.amazon.com/kms/latest/developerguide/service-integration.html.
+func rulesOfOwnNames() []rule {
+	vague := []string{"some-denial", "some-inaccessible", "key-policy-named", "s3", "refused", "service-null", "messages", "delivery-policy"}
+	noPrincipal := func(in *Incident) bool { return in.PrincipalKind == Unknown || in.PrincipalKind == Service }
+	return []rule{
+		{
+			forms: vague,
+			words: []phrase{
+				"service principal", "events.amazonaws.com", "sns.amazonaws.com", "cloudwatch.amazonaws.com", "delivery.logs", "logs.amazonaws.com", "cloudtrail.amazonaws.com", "guardduty", "macie", "inspector",
+				"bedrock.amazonaws.com", "ses.amazonaws.com", "eventbridge", "failedinvocations", "cloudwatch alarms", "flow log", "inventory report", "s3 inventory", "server access log", "access log", "elb:", "load balancer",
+				"config delivery", "cost and usage report", "findings", "destination bucket", "storage lens", "does not have permission to the kms key or the resource", "rule target", "event bus", "event notification",
+			},
+			when:  noPrincipal,
+			says:  "the service uses the key in its own name, by the statement of the key policy that names it: no IAM policy has a say",
+			shift: []shift{{keyService, 14, 0.9}, {iamMissing, 0.35, 0}, {keyPrincipal, 0.7, 0}, {bucketPolicy, 0.4, 0}, {managedKey, 1.6, 0}},
+		},
+		{
+			forms: []string{"some-denial", "some-inaccessible", "key-policy-named", "service-null"},
+			words: []phrase{"service-linked role", "service linked role"},
+			when:  noPrincipal,
+			says:  "a service-linked role takes no policies from you: it needs the key policy, or a grant",
+			shift: []shift{{slrMissing, 6, 0.9}, {iamMissing, 0.2, 0}},
+		},
+		{
+			forms: []string{"some-inaccessible", "key-policy-named"},
+			when:  func(in *Incident) bool { return in.PrincipalKind == ServiceRole },
+			says:  "a service-linked role takes no policies from you: it needs the key policy, or a grant",
+			shift: []shift{{slrMissing, 6, 0.9}, {iamMissing, 0.1, 0}},
 		},
 	}
 }
@@ -204,6 +277,12 @@ func rulesOfCiphertexts() []rule {
 			words: []phrase{"aws kms decrypt", "ciphertext-blob", "fileb://", "base64", "ciphertextblob", "openssl"},
 			says:  "on the command line the blob has to be given as raw bytes (fileb://), and base64 once too often or too rarely spoils it",
 			shift: []shift{{corrupt, 2.5, 0}},
+		},
+		{
+			forms: []string{"not-raw"},
+			words: []phrase{"--plaintext", "kms encrypt", "kms sign", "--message"},
+			says:  "what is handed over to be encrypted or signed has to be base64, or the bytes of a file (fileb://), with the AWS CLI 2",
+			shift: []shift{{corrupt, 0.1, 0}, {badParameter, 1, 0.7}},
 		},
 		{
 			forms: []string{"invalid-ciphertext"},

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/keyreach/keyreach/awsfacts"
+	"github.com/keyreach/keyreach/usage"
 )
 
 // serviceNames are the names that SDKs print for services, where they are not
@@ -66,4 +67,20 @@ var serviceWords = []struct {
 	{"config", []phrase{"config recorder", "insufficientdeliverypolicy", "delivery channel"}},
 	{"s3", []phrase{"s3://", "getobject", "putobject", "headobject", "copyobject", "uploadpart", "multipart", "x-amz-server-side-encryption", "amazons3", "s3 bucket", "server side encryption"}},
 	{"kms", []phrase{"aws_kms_", "aws::kms", "kms key", "kms"}},
+}
+
+// forwarder is the short name of the service that forwarded the call to KMS, when it is
+// one of which AWS documents that it does. See
+// https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service.
+func (in *Incident) forwarder() string {
+	for _, name := range []string{in.Via, in.Service} {
+		name = strings.TrimSuffix(name, ".amazonaws.com")
+		if name == "autoscaling" || strings.HasPrefix(name, "ec2-") {
+			name = "ec2" // through which Auto Scaling launches, and which calls itself ec2-frontend-api in CloudTrail
+		}
+		if _, _, documented := awsfacts.ViaServiceName(usage.ViaService(name, "us-east-1")); documented && name != "" && name != "kms" {
+			return name
+		}
+	}
+	return ""
 }

@@ -13,7 +13,7 @@ const (
 	// MaxText is how long a text may be that Read takes, in bytes.
 	MaxText = 32 << 20
 	// MaxIncidents is how many incidents Read tells of one text.
-	MaxIncidents = 5_000
+	MaxIncidents = 2_000
 	// maxRecord is how much of one message is looked at, in bytes.
 	maxRecord = 8 << 10
 )

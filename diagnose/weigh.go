@@ -39,6 +39,9 @@ func analyse(in *Incident) (Incident, bool) {
 	if _, ok := awsfacts.KMSAction("kms:" + in.Operation); ok && in.Action == "" && f.action != "" && in.Service == "kms" {
 		in.Action = "kms:" + in.Operation
 	}
+	if k := in.impliedKind(); k != Unknown {
+		in.implied = k
+	}
 	in.Causes = weigh(in, f, words, lower)
 	return *in, len(in.Causes) > 0
 }
@@ -165,19 +168,34 @@ func (in *Incident) cause(f *form, code string, confidence float64, evidence []s
 	if strings.HasPrefix(in.Action, "kms:") {
 		c.MissingAction = in.Action
 	} else if in.Action == "" && aboutRights(code) {
-		c.MissingAction = cmp.Or(in.actionByCall(), f.action)
+		c.MissingAction = cmp.Or(in.firstMentioned(), in.actionByCall(), f.action)
+		if c.MissingAction == "" && code == keyService {
+			c.MissingAction = "kms:GenerateDataKey" // services write for others
+		}
 	}
 	switch {
 	case code == slrMissing:
 		c.PrincipalKind = ServiceRole
-	case code == keyService:
+	case code == keyService, code == managedKey && in.delivered():
 		c.PrincipalKind = Service
-	case c.PrincipalKind == Unknown && f.kind != "":
-		c.PrincipalKind = f.kind
+	case c.PrincipalKind == Unknown:
+		c.PrincipalKind = cmp.Or(in.implied, f.kind, Unknown)
 	}
 	c.Fix = in.fix(&c)
 	c.Settles = in.settles(&c)
 	return c
+}
+
+// retell says anew what to do and to ask about each cause, when more is known of the
+// incident than its text told.
+func (in *Incident) retell() {
+	for i := range in.Causes {
+		c := &in.Causes[i]
+		if c.MissingAction == "" && strings.HasPrefix(in.Action, "kms:") {
+			c.MissingAction = in.Action
+		}
+		c.Fix, c.Settles = in.fix(c), in.settles(c)
+	}
 }
 
 // actionByCall is the KMS action that an operation of S3 or a message service
@@ -186,6 +204,10 @@ func (in *Incident) actionByCall() string {
 	switch in.Operation {
 	case "GetObject", "HeadObject", "GetSecretValue", "GetParameter", "GetParameters", "GetParametersByPath", "ReceiveMessage", "UploadPart", "CompleteMultipartUpload", "CopyObject", "UploadPartCopy":
 		return "kms:Decrypt"
+	case "CreateVolume", "AttachVolume", "RunInstances", "StartInstances", "CreateDBInstance", "CreateDBCluster", "RestoreDBInstanceFromDBSnapshot", "RestoreDBClusterFromSnapshot", "CopyDBSnapshot", "CopyDBClusterSnapshot", "CreateEndpointConfig", "CreateReplicationGroup", "CreateRepository":
+		return "kms:CreateGrant"
+	case "CreateLogGroup", "AssociateKmsKey":
+		return "kms:Encrypt"
 	case "PutObject", "SendMessage", "Publish", "CreateMultipartUpload", "PutRecord", "PutRecords", "CreateSecret", "PutSecretValue":
 		return "kms:GenerateDataKey"
 	case "Encrypt", "Decrypt", "ReEncrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "DescribeKey", "CreateGrant":

@@ -112,6 +112,7 @@ type explainer struct {
 	o      WhyOptions
 	x      *Explanation
 	estate *estate.Estate // nil is none
+	likely bool           // that the refused call is the one behind it, and not certain
 }
 
 // judge asks the estate, where there is one.
@@ -198,7 +199,7 @@ func (e *explainer) denials(ctx context.Context) error {
 			case errors.Is(err, context.Canceled):
 				return err
 			case err != nil:
-				e.note("CloudTrail of account %s in %s could not be read: %v", p.account, p.region, err)
+				e.unread(p, err)
 			case !whole:
 				notes = append(notes, fmt.Sprintf("CloudTrail of account %s in %s has more calls of that time than were read", p.account, p.region))
 			}
@@ -217,19 +218,28 @@ func (e *explainer) denials(ctx context.Context) error {
 	return nil
 }
 
+// unread notes whose history could not be read, and what to do about it.
+func (e *explainer) unread(p place, err error) {
+	next := ""
+	if cloud.KindOf(err) == cloud.Denied {
+		next = "; keyreach iam-policy --for why prints the rights that it takes"
+	}
+	e.note("CloudTrail of account %s in %s could not be read: %v%s", p.account, p.region, err, next)
+}
+
 // choose takes the refusal for which most speaks, and those that come near.
 func (e *explainer) choose(all []cloud.Event) {
 	best := -1
 	points := make([]int, len(all))
 	for i := range all {
 		points[i] = e.weight(&all[i])
-		if points[i] >= enough && (best < 0 || points[i] > points[best]) {
+		if points[i] >= e.taken() && (best < 0 || points[i] > points[best]) {
 			best = i
 		}
 	}
 	e.x.Near = nil
 	if best >= 0 {
-		e.x.Denial = &all[best]
+		e.x.Denial, e.likely = &all[best], points[best] < sure
 	}
 	for i := range all {
 		told := i == best || best >= 0 && same(&all[best], &all[i]) || slices.ContainsFunc(e.x.Near, func(have cloud.Event) bool { return same(&have, &all[i]) })
@@ -262,8 +272,24 @@ func (e *explainer) sources() []string {
 	return list
 }
 
-// enough is the weight from which a refusal is taken for the one behind the failure.
-const enough = 3
+// The weights of refusals.
+const (
+	// enough is the weight from which a refusal is taken for the one behind the failure,
+	// when it is known when that was.
+	enough = 3
+	// sure is the weight from which it is for certain: the call has the thing itself, its key
+	// or who did it, and not only the time and the service.
+	sure = 4
+)
+
+// taken is the weight from which a refusal is taken for the one behind the failure. Where
+// no time is known any refusal of a day would do, and so it has to be certain.
+func (e *explainer) taken() int {
+	if e.x.Failed.At.IsZero() && e.x.Failed.Until.IsZero() {
+		return sure
+	}
+	return enough
+}
 
 // weight says how much speaks for a refused call being the one behind the failure.
 func (e *explainer) weight(v *cloud.Event) int {
@@ -356,6 +382,7 @@ func (e *explainer) incident() {
 	if in.Operation == "" || in.Via != "" { // the operation that a person knows, in place of the call within it
 		in.Service, in.Operation, _ = strings.Cut(f.Operation, ":")
 	}
+	in.retell()
 	e.x.Incident = &in
 }
 
@@ -412,6 +439,9 @@ const gone = "gone"
 func (e *explainer) say() {
 	f := &e.x.Failed
 	head := fmt.Sprintf("The %s %s failed", f.What, f.ID)
+	if e.likely {
+		head += " most likely"
+	}
 	in := e.x.Incident
 	switch {
 	case e.x.Denial != nil && in != nil && in.Action != "" && in.Principal != "":

@@ -124,7 +124,7 @@ func TestTheRefusedCallBehindAFailureIsFound(t *testing.T) {
 		{"by its key", nil, map[string][]cloud.Event{here: {own}}, "because " + judgeSession + " may not do kms:CreateGrant on " + judgeKey + ", a key of its own account 111122223333: no identity-based policy allows the kms:CreateGrant action.", judgeKey, 0, ""},
 		{"by its id, rather than by its key", nil, map[string][]cloud.Event{here: {own, refusal(judgeUser, "kms:ReEncryptTo", judgeKey, func(v *cloud.Event) { v.Message += " for snap-1" })}}, "because " + judgeUser + " may not do kms:ReEncryptTo", judgeKey, 1, ""},
 		{"by the role as which the service works", func(f *cloud.Failed) { f.Keys, f.Principal, f.Operation = nil, judgeRole, "backup:StartCopyJob" }, map[string][]cloud.Event{here: {own}}, "because " + judgeSession + " may not", judgeKey, 0, ""},
-		{"by the service, when nothing else is known", func(f *cloud.Failed) { f.Keys = nil }, map[string][]cloud.Event{here: {own}}, "because " + judgeSession + " may not", judgeKey, 0, ""},
+		{"by the service, when nothing else is known", func(f *cloud.Failed) { f.Keys = nil }, map[string][]cloud.Event{here: {own}}, "failed most likely because " + judgeSession + " may not", judgeKey, 0, ""},
 		{"not by another service", func(f *cloud.Failed) { f.Keys, f.Operation = nil, "rds:CopyDBSnapshot" }, map[string][]cloud.Event{here: {own}}, "CloudTrail shows no refused call behind it", "", 1, ""},
 		{"not long after", nil, map[string][]cloud.Event{here: {refusal(judgeSession, "kms:CreateGrant", judgeKey, func(v *cloud.Event) { v.At = noon.Add(20 * time.Hour) })}}, "most likely for this", judgeKey, 0, ""},
 		{"in the account that its service names", func(f *cloud.Failed) {
@@ -157,6 +157,39 @@ func TestTheRefusedCallBehindAFailureIsFound(t *testing.T) {
 				t.Errorf("the incident is %+v, want the key %s", x.Incident, tt.key)
 			}
 		})
+	}
+}
+
+func TestWithoutATimeNoRefusalIsTakenThatOnlyComesFromTheService(t *testing.T) {
+	t.Parallel()
+	gone := cloud.Failed{What: "volume", ID: "vol-0a", Account: judgeOwner, Region: "us-east-1", State: "gone", Text: "InvalidVolume.NotFound: the volume vol-0a does not exist", Operation: "ec2:CreateVolume", Related: []string{"vol-0a"}}
+	now := refusal(judgeSession, "kms:CreateGrant", judgeKey, func(v *cloud.Event) { v.At = noon.Add(time.Hour) })
+	x := explain(t, &toldSource{failed: gone, calls: map[string][]cloud.Event{judgeOwner + " us-east-1": {now}}}, diagnose.WhyOptions{})
+	if x.Found() || x.Denial != nil || len(x.Near) != 1 || !strings.Contains(x.Says, "is not there") {
+		t.Errorf("a refusal of any volume: found is %v, near %d, %s", x.Found(), len(x.Near), x.Says)
+	}
+	own := refusal(judgeSession, "kms:CreateGrant", judgeKey, func(v *cloud.Event) {
+		v.At, v.Parameters = noon.Add(time.Hour), map[string]string{"constraints": "aws:ebs:id=vol-0a"}
+	})
+	x = explain(t, &toldSource{failed: gone, calls: map[string][]cloud.Event{judgeOwner + " us-east-1": {now, own}}}, diagnose.WhyOptions{})
+	if !x.Found() || x.Denial == nil || !strings.Contains(x.Says, "failed because "+judgeSession) {
+		t.Errorf("the refusal of its own: found is %v, %s", x.Found(), x.Says)
+	}
+}
+
+func TestWhatIsKnownOfAFailureStandsInItsCommands(t *testing.T) {
+	t.Parallel()
+	f := copyFailed()
+	f.Text = "Given key ID is not accessible"
+	x := explain(t, &toldSource{failed: f}, diagnose.WhyOptions{})
+	commands := ""
+	for _, c := range x.Incident.Causes {
+		for _, q := range c.Settles {
+			commands += q.Command + "\n"
+		}
+	}
+	if !strings.Contains(commands, judgeKey) || !strings.Contains(commands, "--region us-east-1") || strings.Contains(commands, "REGION\n") || strings.Contains(commands, " KEY") {
+		t.Errorf("it is asked by\n%s", commands)
 	}
 }
 

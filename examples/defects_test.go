@@ -151,6 +151,7 @@ func rulesOf(t *testing.T, name string) []string {
 		if err != nil {
 			t.Fatal(err)
 		}
+		p.Find(&f.Routes[i], e)
 		for _, f := range append(p.Findings, e.Findings()...) {
 			rules = append(rules, f.Rule)
 		}

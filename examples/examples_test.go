@@ -24,7 +24,7 @@ func TestExamples(t *testing.T) {
 			"KEY001 " + stager,
 			"KEY041 arn:aws:iam::111122223333:role/RecoveryOperator lacks kms:ReEncrypt*",
 			"KEY010 the policy DRSCrossAccountKMSAccess was meant for AWSServiceRoleForElasticDisasterRecovery",
-			"KEY014 statement 1: kms:ViaService drs.us-west-2.amazonaws.com, ec2.us-west-2.amazonaws.com never matches",
+			"KEY014 statement 1: kms:ViaService drs.us-west-2.amazonaws.com and ec2.us-west-2.amazonaws.com never matches",
 			`KEY014 "Allow DRS service in target account to use the key"`,
 			`KEY002 "Allow DRS service in staging account to use the key": admits nobody`,
 			`KEY002 "Allow DRS service in target account to use the key": admits nobody`,
@@ -44,7 +44,7 @@ func TestExamples(t *testing.T) {
 		{"ami-org-corrected", route.Proven, nil},
 		{"etcd-backup", route.Blocked, []string{
 			"KEY032 arn:aws:iam::444455556666:role/etcd-nodes lacks kms:GenerateDataKey", "KEY032 arn:aws:iam::111122223333:role/RestoreOperator lacks kms:Decrypt",
-			`KEY026 "KMSAccess"`, "KEY020 the key policy names arn:aws:iam::444455556666:role/etcd-nodes-role", "KEY020 the key policy names arn:aws:iam::444455556666:user/etcd-admin",
+			`KEY026 "KMSAccess"`, "KEY020 \"Allow etcd nodes to encrypt and decrypt\": arn:aws:iam::444455556666:role/etcd-nodes-role is not in the estate", "KEY020 \"Allow etcd nodes to encrypt and decrypt\": arn:aws:iam::444455556666:user/etcd-admin is not in the estate",
 		}},
 		{"etcd-backup-corrected", route.Proven, nil},
 		{"vault", route.Blocked, []string{"KEY048 arn:aws:iam::111122223333:role/aws-service-role/backup.amazonaws.com/AWSServiceRoleForBackup lacks kms:CreateGrant", "KEY048 step copy needs that the vault's access policy"}},
@@ -73,6 +73,7 @@ func TestExamples(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			p.Find(&f.Routes[0], e)
 			if p.Verdict != tt.verdict {
 				t.Errorf("verdict %v, want %v", p.Verdict, tt.verdict)
 			}

@@ -42,6 +42,7 @@ func declared(f *File, o *Options) []rules.Found {
 			found = append(found, problems(f.Name, err)...)
 			continue
 		}
+		p.Find(&routes.Routes[i], e)
 		for _, x := range p.Findings {
 			if x.Position.File == "" {
 				x.Position = routes.Routes[i].Position

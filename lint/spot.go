@@ -22,8 +22,15 @@ type Spot struct {
 // where there is something to mend in it.
 func (r *Result) remember(data []byte) {
 	var places []finding.Position
+	var lines *columns
 	note := func(x *rules.Found) {
 		if x.Position.File == r.File && x.Position.Line > 0 {
+			if lines == nil {
+				lines = newColumns(data)
+			}
+			// What is not there, such as the value after a colon, is at the end of its
+			// line, and parsers count a space besides.
+			x.Position.Column = min(x.Position.Column, len(lines.line(x.Position.Line))+1)
 			places = append(places, x.Position)
 		}
 		if len(x.Edits) > 0 {
@@ -43,7 +50,6 @@ func (r *Result) remember(data []byte) {
 	slices.SortFunc(places, func(a, b finding.Position) int {
 		return cmp.Or(a.Line-b.Line, a.Column-b.Column)
 	})
-	lines := newColumns(data)
 	r.Spots = make(map[finding.Position]Spot, len(places))
 	for _, p := range slices.Compact(places) {
 		r.Spots[p] = Spot{

@@ -51,7 +51,7 @@ func (w *taskWorld) explained(account, id string) *diagnose.Explanation {
 // says holds an explanation against what it has to say: who, what and on which key.
 func (w *taskWorld) says(x *diagnose.Explanation, who, action, key string) {
 	w.Helper()
-	for _, want := range []string{"The " + x.Failed.What + " " + x.Failed.ID + " failed because", who, action, key} {
+	for _, want := range []string{"The " + x.Failed.What + " " + x.Failed.ID + " failed ", " because ", who, action, key} {
 		if !strings.Contains(x.Says, want) {
 			w.Errorf("%s %s is explained without %q:\n%s\n%+v\nfailed: %+v\nnear: %+v\nnotes: %q", x.Failed.What, x.Failed.ID, want, x.Says, x.Denial, x.Failed, x.Near, x.Notes)
 			return

@@ -22,6 +22,7 @@ const (
 	WideningGuard Guard = "widening" // the plan opens more than the routes need
 	LengthGuard   Guard = "length"   // a policy would be too long for AWS
 	ProofGuard    Guard = "proof"    // the plan does not do what it says
+	RequestGuard  Guard = "request"  // what nobody declared would let a stranger in, or give power over a key
 )
 
 // RefusedError says that a guard refuses a plan.
@@ -51,6 +52,9 @@ func (e *RefusedError) Error() string {
 // *RefusedError when a guard refuses.
 func (p *Plan) Check(routes []route.Route, e *estate.Estate, o Options) error {
 	if err := members(o.Org, e); err != nil {
+		return err
+	}
+	if err := askable(p.Requests, e); err != nil {
 		return err
 	}
 	routes = on(routes, e)

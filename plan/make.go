@@ -66,10 +66,14 @@ func Make(routes []route.Route, e *estate.Estate, o Options) (*Plan, error) {
 }
 
 // MakeFor returns the plan that opens uses of keys that no route declares, under a name
-// that what it makes carries. It is held by the same guards: against the uses.
+// that what it makes carries. It is held by the same guards, against the uses, and by one
+// more: it lets in only whom the estate holds, and gives nobody power over a key.
 func MakeFor(name string, uses []route.Asked, e *estate.Estate, o Options) (*Plan, error) {
 	r, err := route.Asking(name, uses)
 	if err != nil {
+		return nil, err
+	}
+	if err := askable(uses, e); err != nil {
 		return nil, err
 	}
 	p, err := Make([]route.Route{r}, e, o)

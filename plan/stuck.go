@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/keyreach/keyreach/access"
+	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/route"
 	"github.com/keyreach/keyreach/usage"
 )
@@ -120,24 +121,16 @@ func (m *maker) remedy(x *Stuck, b *access.Blocker, g *route.Group) {
 		x.Do = "nothing: KMS has no such call; declare the route otherwise"
 	case access.Identity:
 		x.Do = fmt.Sprintf("let %s do %s on %s", shortName(g.Caller), g.Use.Action, g.Key)
+		if caller := parsed(g.Caller); caller.IsServiceLinked() && caller.Account == parsedARN(g.Key).Account && m.now.Key(g.Key) != nil && !writable(m.now, g.Key) {
+			x.Why += "; and nobody of the key's account may change its policy (kms:PutKeyPolicy), which alone can name the role"
+		}
 		if managedByIdentityCenter(g.Caller) {
 			x.Owner, x.Do = "the administrator of IAM Identity Center", x.Do+", in its permission set"
 		} else if m.now.Principal(g.Caller) == nil && !parsed(g.Caller).IsServiceLinked() {
 			x.Do += "; the estate does not hold it, so nothing can be written for it"
 		}
 	case access.KeyPolicy:
-		x.Do = fmt.Sprintf("have the key policy let %s do %s", shortName(g.Caller), g.Use.Action)
-		if k := m.now.Key(g.Key); isGone(m.now)(g.Caller) && !parsed(g.Caller).IsServiceLinked() {
-			x.Why += "; and there is no " + shortName(g.Caller) + ", whom a policy could name"
-			x.Owner, x.Do = "account "+parsed(g.Caller).Account, "make "+g.Caller+" or name another actor in keyreach.yaml; then collect and plan again"
-		} else if k == nil {
-			x.Do += "; the estate does not hold the key, so nothing can be written for it"
-		} else if k.Manager == "AWS" {
-			x.Do = "use a customer managed key: nobody can change the policy of one that AWS manages"
-		} else if !writable(m.now, g.Key) {
-			x.Why += "; and nobody may change that policy (kms:PutKeyPolicy), not even the account's root user"
-			x.Owner, x.Do = "account "+b.Owner+", through AWS Support", "ask AWS Support to make the key manageable again, as https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html says; then plan again"
-		}
+		m.remedyOfPolicy(x, b, g)
 	default:
 		x.Do = "see " + cmp.Or(place, string(b.Layer))
 	}
@@ -153,6 +146,25 @@ func (m *maker) remedy(x *Stuck, b *access.Blocker, g *route.Group) {
 	}
 	if b.Explicit {
 		x.Do = fmt.Sprintf("change %s, whose Deny applies: no permission opens what is denied", cmp.Or(place, "the "+string(b.Layer)+" policy"))
+	}
+}
+
+// remedyOfPolicy says what the owner of a key has to do about its policy.
+func (m *maker) remedyOfPolicy(x *Stuck, b *access.Blocker, g *route.Group) {
+	x.Do = fmt.Sprintf("have the key policy let %s do %s", shortName(g.Caller), g.Use.Action)
+	if parsed(g.Caller).Kind == arn.Service {
+		x.Do += ", for what aws:SourceArn or aws:SourceAccount names and nothing else: a plan lets no service in"
+	}
+	if k := m.now.Key(g.Key); isGone(m.now)(g.Caller) && !parsed(g.Caller).IsServiceLinked() {
+		x.Why += "; and there is no " + shortName(g.Caller) + ", whom a policy could name"
+		x.Owner, x.Do = "account "+parsed(g.Caller).Account, "make "+g.Caller+" or name another actor in keyreach.yaml; then collect and plan again"
+	} else if k == nil {
+		x.Do += "; the estate does not hold the key, so nothing can be written for it"
+	} else if k.Manager == "AWS" {
+		x.Do = "use a customer managed key: nobody can change the policy of one that AWS manages"
+	} else if !writable(m.now, g.Key) {
+		x.Why += "; and nobody may change that policy (kms:PutKeyPolicy), not even the account's root user"
+		x.Owner, x.Do = "account "+b.Owner+", through AWS Support", "ask AWS Support to make the key manageable again, as https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html says; then plan again"
 	}
 }
 

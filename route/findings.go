@@ -9,67 +9,57 @@ import (
 	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/lint/rules"
 	"github.com/keyreach/keyreach/usage"
 )
 
-// findings reports what is wrong on the way: blocked steps under their rule,
-// preconditions that do not hold, statements about the route's keys that can
-// never do what they look like, and documents that are not in force.
-func findings(r *Route, p *Proof, e *estate.Estate) []finding.Finding {
+// Find fills in what is wrong on the way of a proven route: blocked steps under
+// their rule, preconditions that do not hold, and what the rules say of the
+// policies, grants and keys that bear on it.
+func (p *Proof) Find(r *Route, e *estate.Estate) {
+	on := r.On(e)
 	var fs []finding.Finding
 	for i := range p.Steps {
 		fs = append(fs, stepFindings(&p.Steps[i])...)
 	}
-	for _, key := range r.keys() {
-		fs = append(fs, keyFindings(key, r, e)...)
-	}
-	fs = append(fs, unlikeReplicas(r.keys(), e)...)
-	for i := range e.Principals {
-		if a, err := arn.ParsePrincipal(e.Principals[i].ARN); err == nil && r.hasAccount(a.Account) && !a.IsServiceLinked() {
-			fs = append(fs, wideFindings(&e.Principals[i])...)
-		}
-	}
-	for i := range e.Resources {
-		if f := bucketAlias(&e.Resources[i]); f != nil && r.hasAccount(e.Resources[i].Account) {
-			fs = append(fs, *f)
+	for _, f := range rules.Check(on.material(e), unproven()) {
+		if on.concerns(f.Subject, e) {
+			fs = append(fs, f.Finding)
 		}
 	}
 	finding.Sort(fs)
-	return slices.Compact(fs)
+	p.Findings = slices.Compact(fs)
 }
 
-// bucketAlias reports a bucket whose default encryption names an alias, which
-// S3 looks up in the account of whoever uploads.
-// See https://docs.aws.amazon.com/AmazonS3/latest/API/API_ServerSideEncryptionByDefault.html.
-func bucketAlias(b *estate.Resource) *finding.Finding {
-	if b.Type != "s3:Bucket" || !strings.HasPrefix(b.Key, "alias/") {
-		return nil
-	}
-	return &finding.Finding{
-		Rule: "KEY033", Severity: finding.Error, Subject: b.ID,
-		Text: "the default encryption of the bucket names " + b.Key + "; an alias is looked up in the account of whoever uploads, so another account's uploads get another key or fail",
-		Fix:  "name the key by its ARN",
-	}
+// unproven are the rules but for those that the proof itself tells better.
+func unproven() []rules.Rule {
+	return slices.DeleteFunc(rules.All(), func(r rules.Rule) bool { return r.Proven })
 }
 
-// wideFindings looks at the policies that somebody wrote for a principal; those
-// of AWS are wide by design.
-func wideFindings(p *estate.Principal) []finding.Finding {
-	var fs []finding.Finding
-	wide := func(d *estate.Document) {
-		if d != nil && d.Source != nil {
-			fs = append(fs, access.Wide(d.Source, p.ARN)...)
+// material is what of the estate bears on the route: its keys, with their
+// policies and grants, and the policies that somebody wrote for principals of its
+// accounts. What the reader of a document found is told of the estate as a whole.
+func (r *Route) material(e *estate.Estate) *rules.Material {
+	m := rules.OfEstate(e)
+	keys := r.keys()
+	m.Policies = slices.DeleteFunc(m.Policies, func(p *rules.Policy) bool {
+		switch p.Kind {
+		case rules.KeyPolicy:
+			return !slices.Contains(keys, p.Key)
+		case rules.IdentityPolicy:
+			a, err := arn.ParsePrincipal(p.Owner)
+			return err != nil || !r.hasAccount(a.Account)
 		}
+		return true
+	})
+	for _, p := range m.Policies {
+		p.Read = nil
 	}
-	for i := range p.Policies {
-		if a, err := arn.Parse(p.Policies[i].ARN); err != nil || a.Account != "aws" {
-			wide(p.Policies[i].Document)
-		}
-	}
-	for i := range p.NotAttached {
-		wide(p.NotAttached[i].Document)
-	}
-	return fs
+	m.Keys = slices.DeleteFunc(m.Keys, func(k *rules.Key) bool { return !slices.Contains(keys, k.ARN) })
+	m.Grants = slices.DeleteFunc(m.Grants, func(g *rules.Grant) bool {
+		return !slices.ContainsFunc(keys, func(k arn.ARN) bool { return k.String() == g.Key })
+	})
+	return m
 }
 
 // hostage reports a thing that lies in one account under the key of another:
@@ -198,75 +188,18 @@ func stepFindings(s *StepProof) []finding.Finding {
 	return fs
 }
 
-// keyFindings looks at every document of the estate that speaks of the key.
-func keyFindings(key arn.ARN, r *Route, e *estate.Estate) []finding.Finding {
-	var fs []finding.Finding
-	if k := e.Key(key.String()); k != nil && k.Policy != nil && k.Policy.Source != nil {
-		fs = append(fs, access.Inert(k.Policy.Source, key, k.ARN)...)
-		fs = append(fs, absentPrincipals(k, e)...)
-		fs = append(fs, unruled(k, key)...)
+// concerns reports whether a thing of the estate is one of the route: rules look
+// at all of an estate.
+func (r *Route) concerns(subject string, e *estate.Estate) bool {
+	if k := e.Key(subject); k != nil {
+		return slices.ContainsFunc(r.keys(), func(a arn.ARN) bool { return a.String() == k.ARN })
 	}
-	if k := e.Key(key.String()); k != nil {
-		fs = append(fs, idleGrants(k)...)
-		fs = append(fs, outsideAWS(k)...)
-	}
-	for i := range e.Principals {
-		p := &e.Principals[i]
-		a, err := arn.ParsePrincipal(p.ARN)
-		if err != nil || !r.hasAccount(a.Account) {
-			continue
-		}
-		for _, n := range p.NotAttached {
-			fs = append(fs, notInForce(p, a, &n, key)...)
-		}
-		for _, at := range p.Policies {
-			if at.Document != nil && at.Document.Source != nil && speaksOf(at.Document, key) {
-				fs = append(fs, access.Inert(at.Document.Source, key, p.ARN)...)
-			}
+	for i := range e.Resources {
+		if x := &e.Resources[i]; subject != "" && (x.ID == subject || x.ARN == subject) {
+			return r.hasAccount(x.Account)
 		}
 	}
-	return fs
-}
-
-// absentPrincipals reports users and roles that a key policy names and the
-// estate does not hold, though it holds others of their account.
-func absentPrincipals(k *estate.Key, e *estate.Estate) []finding.Finding {
-	var fs []finding.Finding
-	for _, s := range k.Policy.Source.Statements {
-		if s.Principal == nil {
-			continue
-		}
-		for _, g := range s.Principal.Groups {
-			for _, v := range g.Names.Values {
-				p, err := arn.ParsePrincipal(v.Text)
-				if err != nil || v.Unknown || p.Kind != arn.User && p.Kind != arn.Role || e.Principal(v.Text) != nil || !e.Holds(p.Account) {
-					continue
-				}
-				fs = append(fs, finding.Finding{
-					Rule: "KEY020", Severity: finding.Warning, Subject: k.ARN, Position: k.Policy.Source.Position(v.Pos),
-					Text: "the key policy names " + v.Text + ", which the estate does not hold; AWS refuses a key policy that names somebody who does not exist",
-					Fix:  "look whether it exists and is spelt so; collect it, or remove it",
-				})
-			}
-		}
-	}
-	return fs
-}
-
-// idleGrants reports grants to service-linked roles that never touch an
-// encrypted volume or snapshot.
-func idleGrants(k *estate.Key) []finding.Finding {
-	var fs []finding.Finding
-	for i := range k.Grants {
-		grantee := k.Grants[i].Grantee()
-		if role, ok := awsfacts.ServiceLinkedRoleFor(grantee.Name); ok && grantee.IsServiceLinked() && !role.UsesEBS {
-			fs = append(fs, finding.Finding{
-				Rule: "KEY062", Severity: finding.Warning, Subject: k.ARN,
-				Text: "grant " + k.Grants[i].GrantID + " is for " + grantee.Name + ", which starts no instance and needs no key of a volume", Fix: "revoke the grant",
-			})
-		}
-	}
-	return fs
+	return true
 }
 
 func (r *Route) hasAccount(id string) bool {
@@ -276,39 +209,4 @@ func (r *Route) hasAccount(id string) bool {
 		}
 	}
 	return false
-}
-
-// speaksOf reports whether a statement of the document names the key, with or
-// without wildcards, other than by "*".
-func speaksOf(d *estate.Document, key arn.ARN) bool {
-	for _, s := range d.Source.Statements {
-		if s.Resource == nil {
-			continue
-		}
-		for _, v := range s.Resource.Values {
-			if strings.HasPrefix(v.Text, "arn:") && arn.Glob(v.Text, key.String()) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// notInForce reports a document that AWS does not take, and what would be
-// wrong with it even if it did.
-func notInForce(p *estate.Principal, a arn.Principal, n *estate.NotAttached, key arn.ARN) []finding.Finding {
-	f := finding.Finding{
-		Rule: "KEY020", Severity: finding.Error, Subject: p.ARN,
-		Text: "the policy " + n.Name + " is not in force: " + n.Reason,
-	}
-	if a.IsServiceLinked() {
-		f.Rule, f.Severity = "KEY010", finding.Critical
-		f.Text = "the policy " + n.Name + " was meant for " + a.Name + ", a service-linked role, which takes no policy; it is not in force (" + n.Reason + ")"
-		f.Fix = "give the right by the key policy or a grant, or to a role that you can change"
-	}
-	if n.Document == nil || n.Document.Source == nil {
-		return []finding.Finding{f}
-	}
-	f.Position = n.Document.Source.Position(n.Document.Source.Pos)
-	return append([]finding.Finding{f}, access.Inert(n.Document.Source, key, p.ARN)...)
 }

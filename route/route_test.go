@@ -90,6 +90,7 @@ func prove(t testing.TB, w map[string]any, change func(*route.Route)) route.Proo
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.Find(r, e)
 	return p
 }
 

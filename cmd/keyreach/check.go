@@ -146,6 +146,7 @@ func (o *checkOptions) prove(path string) (*report, error) {
 		if err != nil {
 			return nil, misuse(err)
 		}
+		p.Find(&file.Routes[i], r.estate)
 		r.proofs = append(r.proofs, p)
 	}
 	r.findings = r.estate.Findings()

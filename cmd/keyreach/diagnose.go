@@ -9,7 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/diagnose"
+	"github.com/keyreach/keyreach/usage"
 )
 
 // diagnoseOptions are the flags of diagnose.
@@ -17,6 +19,7 @@ type diagnoseOptions struct {
 	judging
 	plan           string
 	principal, key string
+	via            string
 	batch          string
 	format         format
 }
@@ -37,8 +40,10 @@ text are masked. Without FILE, or with -, standard input is read.
 
 With --estate or --live the very request is asked of an estate: it says which cause is
 true and which is ruled out, with every blocker. --plan saves the least change that
-opens the request, for keyreach apply. With --live an encoded authorization message is
-decoded, where that is permitted. --principal and --key say what the text does not.
+opens the request, for keyreach apply. A text may be a stranger's: such a plan lets in
+only whom the estate holds, and lets nobody administer a key. With --live an encoded
+authorization message is decoded, where that is permitted. --principal, --key and --via
+say what the text does not.
 
 With --batch each line of the file is a JSON object with "id" and "error_text",
 and each answer one line. It ends with 3 when nothing in the text is a failure
@@ -65,6 +70,7 @@ guard refuses the plan.`,
 	f.StringVar(&o.plan, "plan", "", "with an estate: save the least change that opens the request to a `FILE`, for keyreach apply")
 	f.StringVar(&o.principal, "principal", "", "who was refused, an `ARN`, when the text does not tell")
 	f.StringVar(&o.key, "key", "", "on which key, a `KEY` by ARN, id or alias, when the text does not tell")
+	f.StringVar(&o.via, "via", "", "the `SERVICE` through which the call came, such as ec2, when the text does not tell")
 	f.StringVar(&o.batch, "batch", "", "diagnose every line of this `FILE`; - is standard input")
 	f.VarP(&o.format, "output", "o", "how to print")
 	return c
@@ -72,6 +78,8 @@ guard refuses the plan.`,
 
 func (o *diagnoseOptions) arguments(c *cobra.Command, args []string) error {
 	switch {
+	case o.via != "" && !forwards(o.via):
+		return misuse(fmt.Errorf("--via %s: AWS documents no such service in kms:ViaService", o.via)).hinting("give its short name, such as ec2, rds or s3")
 	case o.plan != "" && !o.asks():
 		return misuse(errors.New("--plan is made on an estate")).hinting("give --estate FILE, or --live")
 	case o.batch != "" && o.asks():
@@ -84,6 +92,12 @@ func (o *diagnoseOptions) arguments(c *cobra.Command, args []string) error {
 		return misuse(fmt.Errorf("diagnose takes one FILE, and %d are given", len(args))).hinting("join them: cat FILE… | keyreach diagnose")
 	}
 	return nil
+}
+
+// forwards reports whether AWS documents that a service forwards calls to KMS.
+func forwards(service string) bool {
+	_, _, documented := awsfacts.ViaServiceName(usage.ViaService(service, "us-east-1"))
+	return documented
 }
 
 func (o *diagnoseOptions) run(ctx context.Context, s *streams, path string) error {
@@ -120,7 +134,7 @@ func (o *diagnoseOptions) print(w io.Writer, found []diagnose.Incident) error {
 	case markdownFormat:
 		return diagnoseMarkdown(w, found)
 	}
-	return o.format.writeData(w, viewOfDiagnosis(found))
+	return writeIncidents(w, o.format, found)
 }
 
 // readIncidents reads a text whole. What was cut off of it, cut says. An

@@ -36,12 +36,15 @@ func (o *diagnoseOptions) judge(ctx context.Context, s *streams, found []diagnos
 		}
 		all = append(all, j)
 	}
-	mended, err := o.mend(all)
-	if err != nil {
-		return err
+	mended, unmended := o.mend(all)
+	if unmended != nil {
+		mended = &mending{} // that there is no plan takes nothing from the diagnosis
 	}
 	if err := o.printJudged(s.out, all, mended); err != nil {
 		return failure(err)
+	}
+	if unmended != nil {
+		return unmended
 	}
 	if cut != nil {
 		return failure(cut)
@@ -61,6 +64,9 @@ func (o *diagnoseOptions) judgeOne(ctx context.Context, s *streams, in alike) (j
 	}
 	if in.Key == "" {
 		in.Key = o.key
+	}
+	if in.Via == "" {
+		in.Via = o.via
 	}
 	var err error
 	if j.decoded, err = o.decode(ctx, s, in.Incident); err != nil {
@@ -159,10 +165,20 @@ func judgedText(w io.Writer, all []judged, mended *mending) error {
 			continue
 		}
 		p.judgement(j.Incident, j.judgement)
+		if len(j.judgement.Asked) == 0 && !j.judgement.Settled(j.Incident) {
+			p.line(4, 6, "say what the text does not: diagnose --principal ARN --key KEY")
+		}
 	}
 	for _, line := range mended.lines() {
 		p.blank()
 		p.line(0, 0, "%s", line)
+	}
+	if commands := mended.commands(); len(commands) > 0 {
+		p.blank()
+		p.line(0, 0, "To write it:")
+		for _, c := range commands {
+			p.command(2, c)
+		}
 	}
 	return p.err
 }
@@ -188,6 +204,9 @@ func judgedMarkdown(w io.Writer, all []judged, mended *mending) error {
 	}
 	for _, line := range mended.lines() {
 		fmt.Fprintf(&b, "%s\n\n", cell(line))
+	}
+	for _, c := range mended.commands() {
+		fmt.Fprintf(&b, "- to write it: `%s`\n", cell(c))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -21,14 +21,17 @@ import (
 type mending struct {
 	plan *plan.Plan // nil is none
 	out  string     // where it is saved; nothing when that was not asked
-	live bool
+	// estate is the file of the estate; nothing is AWS as it was read.
+	estate string
+	around []string // conditions that refuse it now, and would not bind what the plan opens
+	beside []string // uses of a declared route's key that no route asks for
 }
 
 // mend plans what opens the refused requests. Where routes of keyreach.yaml have them, it
 // is those routes' plan; else it is for the requests themselves. It is made only when it
 // is to be saved.
 func (o *diagnoseOptions) mend(all []judged) (*mending, error) {
-	m := &mending{out: o.plan, live: o.live}
+	m := &mending{out: o.plan, estate: o.estate, around: unmet(all)}
 	uses, e, err := refusedUses(all)
 	if err != nil || o.plan == "" || len(uses) == 0 {
 		return m, err
@@ -48,6 +51,9 @@ func (o *diagnoseOptions) mend(all []judged) (*mending, error) {
 	case len(routes) > 0:
 		m.plan, err = plan.Make(routes, e, made)
 	default:
+		if m.beside, err = besides(o.file, uses, e, made.At); err != nil {
+			return m, misuse(err)
+		}
 		m.plan, err = plan.MakeFor(mendingName(uses), uses, e, made)
 	}
 	if err != nil {
@@ -57,6 +63,19 @@ func (o *diagnoseOptions) mend(all []judged) (*mending, error) {
 		return m, failure(err)
 	}
 	return m, nil
+}
+
+// unmet are the conditions for which requests are refused that an Allow is there for.
+func unmet(all []judged) []string {
+	var list []string
+	for i := range all {
+		for _, c := range all[i].Causes {
+			if c.Code == "policy-condition-mismatch" && c.Verdict == diagnose.True {
+				list = append(list, c.Why...)
+			}
+		}
+	}
+	return list
 }
 
 // refusedUses are the key uses that the estate refuses, and those that the operation would
@@ -122,6 +141,39 @@ func declaring(file *route.File, uses []route.Asked, e *estate.Estate, at time.T
 	return list, nil
 }
 
+// besides says of which declared routes the keys of the uses are that none of them asks
+// for: a key of a route is not opened further without thought.
+func besides(file *route.File, uses []route.Asked, e *estate.Estate, at time.Time) ([]string, error) {
+	if file == nil {
+		return nil, nil
+	}
+	routesOf, asked := map[string][]string{}, map[[3]string]bool{}
+	for i := range file.Routes {
+		p, err := route.Prove(&file.Routes[i], e, at)
+		if err != nil {
+			return nil, err
+		}
+		for j := range p.Steps {
+			for k := range p.Steps[j].Requests {
+				q := &p.Steps[j].Requests[k]
+				asked[[3]string{q.Key, diagnose.Holder(q.Caller, e), q.Use.Action}] = true
+				if !slices.Contains(routesOf[q.Key], p.Route) {
+					routesOf[q.Key] = append(routesOf[q.Key], p.Route)
+				}
+			}
+		}
+	}
+	var list []string
+	for i := range uses {
+		a := &uses[i]
+		text := fmt.Sprintf("The %s is that of the declared %s, which asks for no %s by %s.", newKeyName(a.Key), strings.Join(routesOf[a.Key], ", "), a.Action, a.Principal)
+		if len(routesOf[a.Key]) > 0 && !asked[[3]string{a.Key, a.Principal, a.Action}] && !slices.Contains(list, text) {
+			list = append(list, text)
+		}
+	}
+	return list, nil
+}
+
 // mendingName names a plan by its requests: the same again has the same name.
 func mendingName(uses []route.Asked) string {
 	text, _ := json.Marshal(uses) // texts alone
@@ -138,14 +190,20 @@ func (m *mending) lines() []string {
 		return []string{"No plan is saved: no request on a key is blocked."}
 	}
 	report := &planReport{plan: m.plan}
-	first := fmt.Sprintf("The plan for %s: %s.", strings.Join(m.plan.Routes, ", "), report.amount())
-	switch {
-	case !m.plan.Empty() && m.live:
-		first += " To write it: keyreach collect, then keyreach apply --estate FILE " + quoted(m.out)
-	case !m.plan.Empty():
-		first += " To write it: keyreach apply " + quoted(m.out)
+	list := []string{fmt.Sprintf("The plan for %s: %s.", strings.Join(m.plan.Routes, ", "), report.amount())}
+	for _, a := range sortedAccess(m.plan.Opens) {
+		list = append(list, fmt.Sprintf("It opens to %s, on %s: %s.", report.who(&a), resourceName(a.resource), a.text()))
 	}
-	list := []string{first}
+	for _, text := range m.around {
+		if !m.plan.Empty() {
+			list = append(list, fmt.Sprintf("A condition refuses it now, perhaps on purpose, and what the plan opens is not bound by it: %s.", text))
+		}
+	}
+	for _, text := range m.beside {
+		if !m.plan.Empty() {
+			list = append(list, text)
+		}
+	}
 	for i := range m.plan.Stuck {
 		x := &m.plan.Stuck[i]
 		list = append(list, fmt.Sprintf("No change of a plan opens this: %s. %s has to act: %s.", x.Why, x.Owner, x.Do))
@@ -153,18 +211,32 @@ func (m *mending) lines() []string {
 	return list
 }
 
+// commands write the plan.
+func (m *mending) commands() []string {
+	switch {
+	case m.plan == nil || m.plan.Empty():
+		return nil
+	case m.estate == "":
+		return []string{"keyreach collect --out estate-now.json", "keyreach apply --estate estate-now.json " + quoted(m.out)}
+	}
+	return []string{"keyreach apply --estate " + quoted(m.estate) + " " + quoted(m.out)}
+}
+
 // mendingView is the JSON form: the plan itself is in its file.
 type mendingView struct {
-	File   string       `json:"file"`
-	Routes []string     `json:"routes"`
-	Steps  int          `json:"steps"`
-	Digest string       `json:"digest"`
-	Stuck  []plan.Stuck `json:"stuck,omitempty"`
+	File   string         `json:"file"`
+	Routes []string       `json:"routes"`
+	Steps  int            `json:"steps"`
+	Digest string         `json:"digest"`
+	Stuck  []plan.Stuck   `json:"stuck,omitempty"`
+	Opens  []plan.Opening `json:"opens,omitempty"`
+	Around []string       `json:"around_conditions,omitempty"`
+	Beside []string       `json:"beside_routes,omitempty"`
 }
 
 func (m *mending) view() *mendingView {
 	if m.plan == nil {
 		return nil
 	}
-	return &mendingView{File: m.out, Routes: m.plan.Routes, Steps: len(m.plan.Steps), Digest: m.plan.Digest(), Stuck: m.plan.Stuck}
+	return &mendingView{File: m.out, Routes: m.plan.Routes, Steps: len(m.plan.Steps), Digest: m.plan.Digest(), Stuck: m.plan.Stuck, Opens: m.plan.Opens, Around: m.around, Beside: m.beside}
 }

@@ -60,13 +60,16 @@ func sentence(in *diagnose.Incident) string {
 	} else {
 		b.WriteString(" on " + in.Key)
 	}
+	if in.KeyAccount != "" {
+		b.WriteString(" of account " + in.KeyAccount)
+	}
+	if in.Region != "" {
+		b.WriteString(" in " + in.Region)
+	}
 	switch {
-	case in.KeyAccount != "" && in.Region != "":
-		fmt.Fprintf(&b, " of account %s in %s", in.KeyAccount, in.Region)
 	case in.KeyAccount != "":
-		fmt.Fprintf(&b, " of account %s", in.KeyAccount)
-	case in.Region != "":
-		fmt.Fprintf(&b, " in %s; whose account's it is, the text does not tell", in.Region)
+	case in.Key == "":
+		b.WriteString("; nor does it tell the key's account")
 	default:
 		b.WriteString("; whose account's it is, the text does not tell")
 	}
@@ -119,7 +122,7 @@ func (p *printer) incident(in *alike, many bool, number int) {
 		head = strconv.Itoa(number) + ". " + head
 	}
 	p.put(0, 0, head)
-	p.line(2, 0, "line %d: %s", in.Line, short(in.Text, 300))
+	p.line(2, 0, "line %d: %s", in.Line, short(in.Text, 480))
 	if facts := told(in.Incident); len(facts) > 0 {
 		p.put(2, 0, strings.Join(facts, " · "))
 	}
@@ -160,7 +163,7 @@ func (p *printer) because(in *diagnose.Incident, c *diagnose.Cause, said map[str
 			p.line(7, 9, "because  %s", e)
 		}
 	}
-	p.line(7, 9, "fix      %s", nearer(in, c.Fix))
+	p.fix(7, 9, "fix      ", nearer(in, c.Fix))
 	for _, q := range c.Settles {
 		if once(q.Command) {
 			p.line(7, 9, "ask      %s:", q.Fact)
@@ -176,14 +179,39 @@ func (p *printer) command(indent int, s string) {
 	}
 }
 
-// nearer leaves the long names of key and caller away, which stand above.
+// beforeCommand and betweenCommands stand around the commands of a fix.
+const (
+	beforeCommand   = ": aws "
+	betweenCommands = ", then aws "
+)
+
+// fix prints what to do, with each command on a line of its own.
+func (p *printer) fix(indent, hanging int, label, s string) {
+	text, commands, has := strings.Cut(s, beforeCommand)
+	if has {
+		text += ":"
+	}
+	p.line(indent, hanging, "%s%s", label, text)
+	if has {
+		for c := range strings.SplitSeq(strings.TrimSuffix(commands, "."), betweenCommands) {
+			p.command(max(indent, hanging), "aws "+c)
+		}
+	}
+}
+
+// nearer leaves the long names of key and caller away, which stand above; not in a
+// command, which is copied.
 func nearer(in *diagnose.Incident, s string) string {
+	s, command, has := strings.Cut(s, beforeCommand)
+	if has {
+		command = beforeCommand + command
+	}
 	for name, short := range map[string]string{in.Key: "the key", in.Principal: "the caller"} {
-		if len(name) > 20 {
+		if len(name) > 20 && strings.HasPrefix(name, "arn:") {
 			s = strings.ReplaceAll(s, name, short)
 		}
 	}
-	return s
+	return s + command
 }
 
 func percent(f float64) string { return strconv.Itoa(int(math.Round(f*100))) + "%" }

@@ -1,7 +1,12 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
 
 	"github.com/keyreach/keyreach/access"
 	"github.com/keyreach/keyreach/diagnose"
@@ -63,6 +68,51 @@ func viewOfDiagnosis(found []diagnose.Incident) diagnosisView {
 		v.Incidents = append(v.Incidents, viewOfIncident(&found[i]))
 	}
 	return v
+}
+
+// writeIncidents writes the view of a diagnosis one incident after the other:
+// thousands of them, all at once, take much more memory than they are long.
+func writeIncidents(w io.Writer, f format, found []diagnose.Incident) error {
+	if len(found) == 0 {
+		return f.writeData(w, viewOfDiagnosis(nil))
+	}
+	out := bufio.NewWriter(w)
+	open, between, end := "{\n  \"format_version\": %d,\n  \"incidents\": [\n", ",\n", "\n  ]\n}\n"
+	if f == yamlFormat {
+		open, between, end = "format_version: %d\nincidents:\n", "", ""
+	}
+	fmt.Fprintf(out, open, estate.FormatVersion)
+	for i := range found {
+		if i > 0 {
+			out.WriteString(between)
+		}
+		if err := writeIncident(out, f, &found[i]); err != nil {
+			return err
+		}
+	}
+	out.WriteString(end)
+	return out.Flush()
+}
+
+// writeIncident writes one element of the list, at its indentation.
+func writeIncident(w io.Writer, f format, in *diagnose.Incident) error {
+	if f == yamlFormat {
+		var b bytes.Buffer
+		if err := f.writeData(&b, map[string][]incidentView{"incidents": {viewOfIncident(in)}}); err != nil {
+			return err
+		}
+		_, err := w.Write(bytes.TrimPrefix(b.Bytes(), []byte("incidents:\n")))
+		return err
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("    ", "  ")
+	if err := enc.Encode(viewOfIncident(in)); err != nil {
+		return fmt.Errorf("writing %s: %w", f, err)
+	}
+	_, err := fmt.Fprintf(w, "    %s", bytes.TrimSpace(b.Bytes()))
+	return err
 }
 
 func viewOfIncident(in *diagnose.Incident) incidentView {

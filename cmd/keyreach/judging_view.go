@@ -86,7 +86,7 @@ func (p *printer) verdict(in *diagnose.Incident, verdict diagnose.Verdict) {
 		default:
 			p.line(4, 6, "%s: %s: %s", verdict, c.Code, strings.Join(c.Why, "; "))
 			if verdict == diagnose.True {
-				p.line(6, 8, "fix: %s", c.Fix)
+				p.fix(6, 8, "fix: ", c.Fix)
 			}
 		}
 	}

@@ -215,6 +215,8 @@ func guardHint(g plan.Guard) string {
 		return "have the owner of the key let its account, or two roles, administer it, and plan again"
 	case plan.WideningGuard:
 		return "what is named opens to somebody whom no route names: have its owner narrow it first, or plan for fewer routes (--route) or with --tight"
+	case plan.RequestGuard:
+		return "see that the text is genuine; then declare a route in keyreach.yaml and plan that, collect the account of who was refused (keyreach collect), or have who administers the key change it by hand"
 	case plan.LengthGuard:
 		return "take statements out that nobody needs, let members in by --org, or plan with --tight"
 	}

@@ -56,6 +56,9 @@ Exit codes: 0 explained · 3 nothing has that id, it did not fail, or nothing te
 			if len(args) != 1 {
 				return misuse(fmt.Errorf("why takes one ARN or id, and %d are given", len(args))).hinting("see keyreach why --help")
 			}
+			if args[0] == "" {
+				return misuse(errors.New("why takes one ARN or id, and it is empty")).hinting("see keyreach why --help")
+			}
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error { return o.run(c.Context(), s, args[0]) },

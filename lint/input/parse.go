@@ -184,6 +184,7 @@ func (r *reader) document() {
 	}
 	r.problems, r.template, r.fragment = p.problems, p.template, p.fragment
 	r.tree(p.n)
+	r.steps(p.n, "")
 }
 
 // inner reads the text of a string that is JSON, or returns nil. Its places are

@@ -35,6 +35,7 @@ func (r *reader) read() {
 		r.script(script.Shell(r.file, r.data))
 	case script.IsMarkdown(r.file, r.data):
 		r.markdown()
+	case r.recipes():
 	case isProgram(ext):
 		r.fail(source.Pos{Line: 1, Column: 1}, "this is a program, which is not read: give what it makes, such as the template that cdk synth writes")
 	case !json && isTree(ext):
@@ -151,6 +152,7 @@ func (r *reader) script(p *script.Parsed, err error) {
 		return
 	}
 	r.m.Commands, r.m.Prose, r.m.Code = append(r.m.Commands, p.Commands...), append(r.m.Prose, p.Prose...), append(r.m.Code, p.Code...)
+	r.m.Written = append(r.m.Written, p.Written...)
 	for i := range p.Parts {
 		r.scriptPart(&p.Parts[i])
 	}
@@ -244,9 +246,7 @@ func operations(g *rules.Grant, w *rules.Word) {
 	case w.Unknown || policy.HasPlaceholder(w.Text):
 		g.UnknownOperations = true
 	default:
-		for _, op := range strings.FieldsFunc(w.Text, func(r rune) bool { return r == ',' || r == ' ' }) {
-			g.Operations = append(g.Operations, op)
-		}
+		g.Operations = append(g.Operations, strings.FieldsFunc(w.Text, func(r rune) bool { return r == ',' || r == ' ' })...)
 	}
 }
 

@@ -62,6 +62,8 @@ func TestQueriesAreFollowedThroughTheAnswer(t *testing.T) {
 		"items[].arn | [0]":                                               nil,
 		"items[?contains(arn, `x`) == `true`] | [0].nothing":              {"nothing"},
 		"items[?!tags].arn || 'none'":                                     nil,
+		"items[?arn!=null].arn":                                           nil,
+		"items[?tags==true].arn":                                          {"true"},
 		"items[":                                                          nil,
 		"items[].":                                                        nil,
 		"{a: items[0].arn, \"b c\": items[1].nope}":                       {"nope"},
@@ -73,6 +75,17 @@ func TestQueriesAreFollowedThroughTheAnswer(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: %v is not in the answer, not %v", query, got, want)
 		}
+	}
+}
+
+// The CLI decodes the policies in the answers of IAM, and no others.
+func TestQueriesLookIntoThePoliciesOfIAM(t *testing.T) {
+	t.Parallel()
+	if bad := checkQuery("Role.AssumeRolePolicyDocument.Statement[0].Action", outputOf(t, "iam", "GetRole")); len(bad) > 0 {
+		t.Errorf("the policy of a role has no %s", bad[0].name)
+	}
+	if bad := checkQuery("Policy.Statement", outputOf(t, "kms", "GetKeyPolicy")); len(bad) != 1 {
+		t.Error("the policy of a key is taken for more than a text")
 	}
 }
 

@@ -40,6 +40,9 @@ func checkWord(m *Material, w Word, s *awsfacts.Shape) []badMember {
 	if s.Type != "structure" || len(s.Members) == 0 {
 		return nil
 	}
+	if tree := w.tree(); tree != nil {
+		return checkJSON(m, tree, s, w.Pos)
+	}
 	var bad []badMember
 	for _, key := range shorthandKeys(w.Text) {
 		if s.Member(key) == nil {
@@ -70,11 +73,11 @@ func checkJSON(m *Material, n *source.Node, s *awsfacts.Shape, at finding.Positi
 				continue
 			}
 			if jsonName.MatchString(f.Name) {
-				pos := at
-				if f.Pos.Line > 0 {
+				pos, quoted := at, f.Pos.Line > 0
+				if quoted {
 					pos = m.nodeAt(f.Pos)
 				}
-				bad = append(bad, badMember{at: pos, name: f.Name, in: s, quoted: true})
+				bad = append(bad, badMember{at: pos, name: f.Name, in: s, quoted: quoted})
 			}
 		}
 	}

@@ -134,6 +134,16 @@ func (c *Command) account() string {
 	return ""
 }
 
+var wholeVariable = regexp.MustCompile(`^\$\{?([A-Za-z_]\w*)\}?$`)
+
+// variableOf returns the name of the variable that a word is as a whole, or "".
+func variableOf(w Word) string {
+	if f := wholeVariable.FindStringSubmatch(w.Text); f != nil {
+		return f[1]
+	}
+	return ""
+}
+
 func reversed(texts []string) []string {
 	texts = slices.Clone(texts)
 	slices.Reverse(texts)
@@ -148,6 +158,15 @@ func (c *Command) about() string {
 // nodeAt gives the position of a value in the file.
 func (m *Material) nodeAt(p source.Pos) finding.Position {
 	return finding.Position{File: m.File, Line: int(p.Line), Column: int(p.Column)}
+}
+
+// nodeOr is nodeAt, or the place of the word where the node has none, as those of
+// the CLI's shorthand.
+func (m *Material) nodeOr(n *source.Node, w Word) finding.Position {
+	if n.Pos.Line == 0 {
+		return w.Pos
+	}
+	return m.nodeAt(n.Pos)
 }
 
 // dig returns the values under a path of members. On the way a list stands for

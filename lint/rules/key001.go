@@ -16,6 +16,7 @@ func key001() Rule {
 			"kms:ViaService ec2.REGION.amazonaws.com.",
 		Page:    "https://docs.aws.amazon.com/drs/latest/userguide/multi-account.html",
 		Assumed: "a policy that names DRS and two accounts, with no text about it, is for such a recovery; it is a warning unless the key policy is known to be whole",
+		Proven:  true,
 		Check:   stagingRoleLeftOut,
 		Fires: []Example{{"guide.md", "# DRS across accounts\n\nAdd this to the policy of the key in the staging account, so that the target account can recover:\n\n" +
 			"```json\n{\n  \"Sid\": \"Target\", \"Effect\": \"Allow\", \"Principal\": {\"AWS\": \"arn:aws:iam::111122223333:root\"},\n" +

@@ -32,7 +32,8 @@ func key003() Rule {
 var (
 	managedKeyName = `(aws/(ebs|rds|s3|backup|fsx)|(aws|amazon)[- ]managed (kms )?(encryption )?keys?|(the )?default (aws |kms |ebs |encryption )*keys?)`
 	useManaged     = regexp.MustCompile(`\b(use|using|switch(ing)? to|chang(e|ing) to|mov(e|ing) to|migrat(e|ing) to|choos(e|ing)|select(ing)?|prefer|stick (to|with)|stay with|go with|rely on|fall back to|revert to|set\b.{0,30}\bto|encrypt\w*\b.{0,40}\bwith)\b.{0,25}\b` + managedKeyName)
-	leaveManaged   = regexp.MustCompile(`\bfrom\b.{0,25}\b` + managedKeyName + `|\bif\b.{0,40}\buse|\bcustomer[- ]managed key.{0,20}\binstead\b`)
+	leaveManaged   = regexp.MustCompile(`\bfrom\b.{0,25}\b` + managedKeyName + `|\bif\b.{0,40}\buse|\bcustomer[- ]managed key.{0,20}\binstead\b|` + managedKeyName + `.{0,10}\b(of|in) (that|its|their|the (target|destination|receiving|consumer)) (own )?account\b`)
+	noVolumeOut    = regexp.MustCompile(`\b(can't|cannot|can not|impossible|no way)\b.{0,30}\b(exclude|exempt|leave out|opt out)\b.{0,40}\b(volumes?|disks?)\b.{0,30}\b(default )?encryption\b`)
 )
 
 func managedKeyShared(m *Material, r *Report) {
@@ -45,11 +46,17 @@ func managedKeyShared(m *Material, r *Report) {
 		return
 	}
 	for _, s := range m.sentences() {
+		if noVolumeOut.MatchString(s.text) && !keyPerVolume.MatchString(s.text) {
+			r.AddAs(finding.Info, s.at, "", "encryption cannot be left out for a volume, and its key can be chosen all the same: KmsKeyId of the volume goes before the default key",
+				"name the key for each volume that is to be shared")
+		}
 		if useManaged.MatchString(s.text) && !s.denies() && !leaveManaged.MatchString(s.text) && !describes(s.text) {
 			r.Add(s.at, "", "data under an AWS managed key can be shared with no other account, and recovery from another account needs a customer managed key", "use a customer managed key")
 		}
 	}
 }
+
+var keyPerVolume = regexp.MustCompile(`\b(choose|choice|another|own|different|specify) \w*\s?key\b|kmskeyid`)
 
 var telling = regexp.MustCompile(`\b(whether|check|reject\w*|fails?|error|cannot|problem|because|was|were|are encrypted|is encrypted|will (now )?be encrypted|(that|which) (use|uses|using))\b`)
 
@@ -68,12 +75,30 @@ func managedInDRS(m *Material, r *Report, shared bool) {
 			r.AddAs(severity, w.Pos, c.name(), text, fix)
 		}
 	}
+	managedInResources(m, r)
 	for _, res := range m.Resources {
 		if res.Type != "aws_drs_replication_configuration_template" {
 			continue
 		}
 		if value, n := digText(res.Body, "ebs_encryption"); value == "DEFAULT" {
 			r.AddAs(severity, m.nodeAt(n.Pos), res.Name, text, fix)
+		}
+	}
+}
+
+// managedInResources reports a copy that is declared under an AWS managed key and
+// that another declaration shares.
+func managedInResources(m *Material, r *Report) {
+	shares := []string{"aws_snapshot_create_volume_permission", "aws_ami_launch_permission"}
+	for _, res := range m.Resources {
+		id, n := digText(res.Body, "kms_key_id")
+		if n == nil || !isManagedAlias(id) || !strings.HasPrefix(res.Type, "aws_") {
+			continue
+		}
+		if slices.ContainsFunc(m.Resources, func(by *Resource) bool {
+			return slices.Contains(shares, by.Type) && mentions(by.Body, res.Name+".")
+		}) {
+			r.Add(m.nodeAt(n.Pos), res.Name, "what is under "+id+" cannot be shared", "use a customer managed key")
 		}
 	}
 }

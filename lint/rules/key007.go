@@ -17,6 +17,7 @@ func key007() Rule {
 		Fix:     "Write the other half: kms actions on the key's ARN in the IAM policy of whoever uses it, or the account in the key policy.",
 		Page:    "https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-modifying-external-accounts.html",
 		Assumed: "a text that shows one half may leave the other to somebody else; that is a warning or, of a template, information",
+		Proven:  true,
 		Check:   halves,
 		Fires: []Example{{"guide.md", "# A key for the backup account\n\nAdd this statement to the key policy to give the backup account cross-account access:\n\n" +
 			"```json\n{\n  \"Sid\": \"Backup\", \"Effect\": \"Allow\", \"Principal\": {\"AWS\": \"arn:aws:iam::111122223333:root\"},\n" +

@@ -32,10 +32,10 @@ aws iam get-role --role-name AWSServiceRoleForAutoScaling
 
 func linkedRolePolicies(m *Material, r *Report) {
 	var told []string
+	const mend = "give the right by the key policy or a grant, or to a role that you can change"
 	report := func(at finding.Position, role string) {
 		if told = append(told, role); serviceLinkedName(role) {
-			r.Add(at, "", role+" is a service-linked role, which takes no policy: AWS refuses this with UnmodifiableEntity",
-				"give the right by the key policy or a grant, or to a role that you can change")
+			r.Add(at, "", role+" is a service-linked role, which takes no policy: AWS refuses this with UnmodifiableEntity", mend)
 		}
 	}
 	for _, c := range m.Commands {
@@ -52,9 +52,21 @@ func linkedRolePolicies(m *Material, r *Report) {
 	}
 	for _, p := range m.Policies {
 		if p.Kind == IdentityPolicy && p.Role != "" && !slices.Contains(told, p.Role) {
-			report(p.Doc.Position(p.Doc.Pos), p.Role)
+			told = append(told, p.Role)
+			if serviceLinkedName(p.Role) {
+				r.Add(p.Doc.Position(p.Doc.Pos), p.Owner, notTaken(p), mend)
+			}
 		}
 	}
+}
+
+// notTaken says that a policy was meant for a service-linked role.
+func notTaken(p *Policy) string {
+	text := p.Role + " is a service-linked role, which takes no policy: AWS refuses this with UnmodifiableEntity"
+	if p.NotInForce != "" {
+		return "the policy " + p.Name + " was meant for " + p.Role + ", a service-linked role, which takes no policy; it is not in force (" + p.NotInForce + ")"
+	}
+	return text
 }
 
 // roleChanges are the operations of IAM that give a role a policy.

@@ -19,6 +19,7 @@ func key011() Rule {
 		Fix:     "Add kms:CreateGrant with Bool kms:GrantIsForAWSResource true.",
 		Page:    "https://docs.aws.amazon.com/ebs/latest/userguide/ebs-encryption-requirements.html",
 		Assumed: "another policy may give it; where nothing in the text tells what the policy is for, it is a warning",
+		Proven:  true,
 		Check:   grantless,
 		Fires: []Example{{"policy.json", `{
   "Version": "2012-10-17",

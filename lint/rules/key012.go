@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -57,14 +58,11 @@ func freeGrant(p *place, own owners, r *Report) {
 	if p.s.Action == nil {
 		return
 	}
-	if p.limitsGrants() {
-		anyService(p, own, r)
+	service := p.callingService()
+	if p.limitsGrants() && (service == "" || p.limitsGrantees()) {
 		return
 	}
-	who := p.broad(own)
-	if who == "" {
-		who = p.callingService()
-	}
+	who := cmp.Or(p.broad(own), service)
 	for i := range p.s.Action.Values {
 		v := &p.s.Action.Values[i]
 		if !slices.Contains(kmsActions(v), createGrant) {
@@ -77,20 +75,6 @@ func freeGrant(p *place, own owners, r *Report) {
 		case p.s.Principal != nil && len(v.Text) > len("kms:*") && strings.HasSuffix(v.Text, "*"):
 			r.addAs(finding.Info, p, v.Pos, v.Text+" includes kms:CreateGrant: whoever this names can hand out the right to decrypt",
 				"name the actions that are meant, such as kms:CreateAlias")
-		}
-	}
-}
-
-// anyService reports another account as a whole that may have any service make
-// grants for its resources. AWS's own samples have such statements.
-func anyService(p *place, own owners, r *Report) {
-	if p.openCondition() || !p.asksFor("kms:GrantIsForAWSResource") || p.asksFor("kms:ViaService", "kms:GranteePrincipal", "kms:GrantOperations") {
-		return
-	}
-	for _, n := range p.principalNames() {
-		if n.kind == arn.AccountRoot && own.others(&n) && p.includes(createGrant) == policy.True {
-			r.addAs(finding.Info, p, n.value.Pos, "account "+n.account+" as a whole may have every service make grants on the key", "add kms:ViaService with the service that is meant")
-			return
 		}
 	}
 }

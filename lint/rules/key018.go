@@ -30,9 +30,12 @@ func key018() Rule {
 	}
 }
 
-// pythonCall is a call of KMS with an alias as the key, in Python or any other
-// language that writes names so.
-var pythonCall = regexp.MustCompile(`\.([a-z]+(?:_[a-z]+)+)\(\s*(?:[^()]*,\s*)?(?:KeyId|TargetKeyId)\s*=\s*["'](alias/[^"']*)["']`)
+// keyCall is a call of a client in a program, and keyAlias an alias among its
+// arguments.
+var (
+	keyCall  = regexp.MustCompile(`(?:\.|\bnew )([a-z]+(?:_[a-z]+)+|[a-z]+[A-Z][A-Za-z]+|[A-Z][A-Za-z]+Command)\(`)
+	keyAlias = regexp.MustCompile(`\b(?:KeyId|TargetKeyId)["']?\s*[=:]\s*["'](alias/[^"']*)["']`)
+)
 
 func aliasWhereID(m *Material, r *Report) {
 	for _, c := range m.Commands {
@@ -49,10 +52,10 @@ func aliasWhereID(m *Material, r *Report) {
 		}
 	}
 	for _, code := range m.Code {
-		for _, at := range pythonCall.FindAllStringSubmatchIndex(code.Text, -1) {
-			call, alias := code.Text[at[2]:at[3]], code.Text[at[4]:at[5]]
-			if !takesAlias(strings.ReplaceAll(call, "_", "")) {
-				r.Add(code.at(at[2]), call, call+" takes a key id or a key ARN, and "+alias+" is an alias", "pass the key ARN that describe_key gives")
+		for _, call := range code.calls(keyCall) {
+			alias := keyAlias.FindStringSubmatch(call.args)
+			if alias != nil && !takesAlias(strings.TrimSuffix(strings.ReplaceAll(call.name, "_", ""), "Command")) {
+				r.Add(code.at(call.at), call.name, call.name+" takes a key id or a key ARN, and "+alias[1]+" is an alias", "pass the key ARN that DescribeKey gives")
 			}
 		}
 	}

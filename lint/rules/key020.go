@@ -32,6 +32,11 @@ func key020() Rule {
 // absentPrincipals reports principals that are gone, that the estate does not
 // have, or that the text does not make.
 func absentPrincipals(m *Material, r *Report) {
+	for _, p := range m.Policies {
+		if p.NotInForce != "" && !serviceLinkedName(p.Role) {
+			r.Add(p.Doc.Position(p.Doc.Pos), p.Owner, "the policy "+p.Name+" is not in force: "+p.NotInForce, "mend what AWS refuses, and attach it")
+		}
+	}
 	users, owners, people := m.madeUsers(), m.keyOwners(), m.people()
 	for _, p := range m.statements(KeyPolicy, ResourcePolicy, BucketPolicy, TrustPolicy) {
 		owner := owners[p.policy]
@@ -67,7 +72,7 @@ func foreignUnsure(text string) bool {
 // people is who lives in the accounts of an estate.
 type people struct {
 	ids, arns map[string]bool
-	kin       map[string]bool // account and kind of those in arns
+	accounts  map[string]bool // of those in arns
 }
 
 func (m *Material) people() people {
@@ -80,16 +85,16 @@ func (m *Material) people() people {
 		all.ids[p.ID] = true
 		if q, err := arn.ParsePrincipal(p.ARN); err == nil {
 			all.arns[q.Text] = true
-			all.kin[q.Account+q.Kind.String()] = true
+			all.accounts[q.Account] = true
 		}
 	}
 	return all
 }
 
-// lack reports whether others of the principal's account and kind are known, and
-// not this one.
+// lack reports whether others of the principal's account are known, and not this
+// one.
 func (all people) lack(q *arn.Principal) bool {
-	return (q.Kind == arn.Role || q.Kind == arn.User) && !all.arns[q.Text] && all.kin[q.Account+q.Kind.String()]
+	return (q.Kind == arn.Role || q.Kind == arn.User) && !all.arns[q.Text] && all.accounts[q.Account]
 }
 
 // madeUsers returns the users that the commands of the text make.

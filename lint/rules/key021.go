@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/source"
 )
 
 func key021() Rule {
@@ -39,18 +40,28 @@ func managedChanges() []string {
 }
 
 var (
-	managedAdvice = regexp.MustCompile(`\b(edit|update|modify|change|amend|extend|add\b.{0,60}\bto)\b.{0,60}\b(key )?polic(y|ies)\b.{0,40}\b(aws/[a-z0-9]+|aws[- ]managed (kms )?keys?)|\b(edit|update|modify|change|extend)\b.{0,20}(aws/[a-z0-9]+|aws[- ]managed key)('s)? (key )?policy`)
+	managedAdvice = regexp.MustCompile(`\b(edit|update|modify|change|amend|extend|add\b.{0,60}\bto)\b.{0,60}\b(key )?polic(y|ies)\b.{0,40}\b(aws/[a-z0-9]+|aws[- ]managed (kms )?keys?)|\b(edit|update|modify|change|extend)\b.{0,20}(aws/[a-z0-9]+|aws[- ]managed key)('s)? (key )?policy|\b(open|go to|find|select)\b.{0,30}\baws[- ]managed (kms )?key\b.{0,60}\b(edit|update|modify|change|extend)\b.{0,10}\b(its|the) (key )?policy`)
 	putPolicyCall = regexp.MustCompile(`\bput_key_policy\(|\bputKeyPolicy\(|\bPutKeyPolicyCommand\(|\bPutKeyPolicy\(`)
 	everyKey      = regexp.MustCompile(`list_keys|listKeys|ListKeys|\bdef \w+\([^)]*key[^)]*\)|event\[|event\.detail`)
 	managerAsked  = regexp.MustCompile(`KeyManager|key_manager|keyManager|alias/aws`)
 )
 
 func managedKeyChange(m *Material, r *Report) {
+	managed := map[string]string{} // by the variable that holds the key
 	for _, c := range m.Commands {
+		if c.Into != "" {
+			delete(managed, c.Into)
+		}
+		if id, _ := c.Value("--key-id"); c.Is("kms", "describe-key") && c.Into != "" && isManagedAlias(id.Text) {
+			managed[c.Into] = id.Text
+		}
 		if c.Service != "kms" || !slices.Contains(managedChanges(), c.Operation) {
 			continue
 		}
 		for _, o := range c.keys() {
+			if alias := managed[variableOf(o.Values[0])]; alias != "" && o.Values[0].Unknown {
+				r.Add(o.Pos, c.name(), "the key is the one that was looked up as "+alias+", an AWS managed key: "+c.Operation+" is refused", "use a customer managed key")
+			}
 			if isManagedAlias(o.Values[0].Text) {
 				r.Add(o.Pos, c.name(), o.Values[0].Text+" is an AWS managed key: "+c.Operation+" is refused", "use a customer managed key")
 			}
@@ -59,6 +70,9 @@ func managedKeyChange(m *Material, r *Report) {
 	for _, res := range m.Resources {
 		if res.Type != "aws_kms_grant" && res.Type != "aws_kms_key_policy" {
 			continue
+		}
+		if n := managedSource(m, res); n != nil {
+			r.Add(m.nodeAt(n.Pos), res.Name, "the key is an AWS managed key: it takes no policy and no grant of yours", "use a customer managed key")
 		}
 		if id, n := digText(res.Body, "key_id"); n != nil && isManagedAlias(id) {
 			r.Add(m.nodeAt(n.Pos), res.Name, id+" is an AWS managed key: it takes no policy and no grant of yours", "use a customer managed key")
@@ -77,4 +91,24 @@ func managedKeyChange(m *Material, r *Report) {
 				"ask DescribeKey first, and leave keys out whose KeyManager is AWS")
 		}
 	}
+}
+
+// managedSource returns the key of a declaration when it is looked up by an alias
+// that AWS keeps for itself.
+func managedSource(m *Material, res *Resource) *source.Node {
+	for _, data := range m.Resources {
+		if data.Type != "aws_kms_alias" && data.Type != "aws_kms_key" || !strings.HasPrefix(data.Name, "data.") {
+			continue
+		}
+		name, _ := digText(data.Body, "name")
+		if id, _ := digText(data.Body, "key_id"); !isManagedAlias(name) && !isManagedAlias(id) {
+			continue
+		}
+		for _, n := range dig(res.Body, "key_id") {
+			if mentions(n, data.Name+".") {
+				return n
+			}
+		}
+	}
+	return nil
 }

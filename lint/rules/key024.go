@@ -36,6 +36,9 @@ func otherRegion(m *Material, r *Report) {
 			continue // KEY045 tells that; and the Region of a bucket may be another
 		}
 		region := c.region()
+		if zone, ok := c.known("--availability-zone"); ok && region == "" && zoneShape.MatchString(zone) {
+			region = zone[:len(zone)-1]
+		}
 		for _, o := range c.keys() {
 			a, ok := keyARN(o.Values[0].Text)
 			if !ok || a.Region == "" || !regionShape.MatchString(region) || a.Region == region {
@@ -46,9 +49,29 @@ func otherRegion(m *Material, r *Report) {
 		}
 	}
 	keyInTwoRegions(m, r)
+	keyOutOfZone(m, r)
 	stagingElsewhere(m, r)
 	viaTwoRegions(m, r)
 	sourceRegionClaim(m, r)
+}
+
+var zoneShape = regexp.MustCompile(`^[a-z]{2,3}(-[a-z]+)+-\d[a-z]$`)
+
+// keyOutOfZone reports what is declared in a zone under a key of another Region.
+func keyOutOfZone(m *Material, r *Report) {
+	for _, res := range m.Resources {
+		zone, _ := digText(res.Body, "availability_zone")
+		id, n := digText(res.Body, "kms_key_id")
+		if zone == "" {
+			zone, _ = digText(res.Body, "AvailabilityZone")
+		}
+		if n == nil {
+			id, n = digText(res.Body, "KmsKeyId")
+		}
+		if a, ok := keyARN(id); ok && zoneShape.MatchString(zone) && a.Region != "" && a.Region != zone[:len(zone)-1] {
+			r.Add(m.nodeAt(n.Pos), res.Name, fmt.Sprintf("the key is in %s, and %s is in %s", a.Region, res.Name, zone), "use a key of "+zone[:len(zone)-1])
+		}
+	}
 }
 
 // keyInTwoRegions reports a key id that commands use in two Regions. An alias

@@ -96,7 +96,7 @@ func asymmetricInScript(m *Material, r *Report) {
 		usage, _ := create.known("--key-usage")
 		why := unfit(spec, usage)
 		for _, o := range c.keys() {
-			if w := o.Values[0]; why != "" && w.Unknown && strings.Contains(w.Text, "$") {
+			if w := o.Values[0]; why != "" && create.Into != "" && variableOf(w) == create.Into {
 				r.Add(o.Pos, c.name(), fmt.Sprintf("the key that the script made in line %d is %s", create.Pos.Line, why), "make a symmetric encryption key")
 			}
 		}

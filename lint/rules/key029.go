@@ -36,13 +36,15 @@ var (
 // plan knows that a live policy did change: in a text it may, so it is a
 // warning.
 func blindWrite(m *Material, r *Report) {
-	read := map[int]int{}
+	read, key := map[int]int{}, map[int]string{}
 	for _, c := range m.Commands {
 		switch {
 		case c.Is("kms", "get-key-policy"):
 			read[c.Script]++
+			key[c.Script], _ = c.known("--key-id")
 		case c.Is("kms", "put-key-policy"):
-			if read[c.Script] == 1 {
+			id, _ := c.known("--key-id")
+			if read[c.Script] == 1 && (id == "" || key[c.Script] == "" || id == key[c.Script]) {
 				r.AddAs(finding.Warning, c.Pos, c.name(), "the policy that was read before is written over without another look: a change that somebody made meanwhile is lost",
 					"read it again and compare right before writing; keep a copy to go back to")
 			}

@@ -46,7 +46,7 @@ var (
 )
 
 func bigPlaintext(m *Material, r *Report) {
-	told := false
+	told := map[int]bool{}
 	most := awsfacts.Limits().PlaintextBytes
 	for _, c := range m.Commands {
 		if !c.Is("kms", "encrypt") {
@@ -60,8 +60,8 @@ func bigPlaintext(m *Material, r *Report) {
 			r.Add(w.Pos, c.name(), fmt.Sprintf("%s: Encrypt takes %d bytes at most", what, most), "encrypt it under a data key")
 			continue
 		}
-		if !told && encryptsFiles(m) {
-			told = true
+		if !told[c.Script] && encryptsFiles(m) {
+			told[c.Script] = true
 			r.AddAs(finding.Warning, w.Pos, c.name(), fmt.Sprintf("the text is about data that is bigger than the %d bytes that Encrypt takes: what works for this test fails for it", most),
 				"encrypt it under a data key of GenerateDataKey, or have S3 encrypt it")
 		}

@@ -18,6 +18,7 @@ func key032() Rule {
 		Fix:     "Add the action to the statement about the key.",
 		Page:    "https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html",
 		Assumed: "where nothing shows that the objects are under the key, it is a warning",
+		Proven:  true,
 		Check:   objectKeys,
 		Fires: []Example{{"policy.json", `{
   "Version": "2012-10-17",

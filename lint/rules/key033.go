@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/keyreach/keyreach/finding"
@@ -29,10 +30,11 @@ func key033() Rule {
 
 func bucketByAlias(m *Material, r *Report) {
 	shared := m.shares()
+	anyUpload(m, r)
 	for _, c := range m.Commands {
-		if w, ok := c.Value("--server-side-encryption-configuration"); ok && w.JSON != nil {
-			for _, n := range dig(w.JSON, "Rules", "ApplyServerSideEncryptionByDefault", "KMSMasterKeyID") {
-				aliasOfBucket(m, r, shared, n, c.name())
+		if w, ok := c.Value("--server-side-encryption-configuration"); ok && w.tree() != nil {
+			for _, n := range dig(w.tree(), "Rules", "ApplyServerSideEncryptionByDefault", "KMSMasterKeyID") {
+				aliasOfBucket(m.nodeOr(n, w), r, shared, n, c.name())
 			}
 		}
 		for _, option := range []string{"--sse-kms-key-id", "--ssekms-key-id"} {
@@ -40,6 +42,9 @@ func bucketByAlias(m *Material, r *Report) {
 				r.AddAs(finding.Warning, w.Pos, c.name(), "S3 looks "+w.Text+" up in the account of whoever runs this", "name the key by its ARN")
 			}
 		}
+	}
+	if m.Estate != nil {
+		bucketsOfEstate(m, r)
 	}
 	for _, res := range m.Resources {
 		var keys []*source.Node
@@ -52,14 +57,14 @@ func bucketByAlias(m *Material, r *Report) {
 			keys = dig(res.Body, "BucketEncryption", "ServerSideEncryptionConfiguration", "ServerSideEncryptionByDefault", "KMSMasterKeyID")
 		}
 		for _, n := range keys {
-			aliasOfBucket(m, r, shared, n, res.Name)
+			aliasOfBucket(m.nodeAt(n.Pos), r, shared, n, res.Name)
 		}
 	}
 }
 
 // aliasOfBucket reports an alias as a bucket's default key: an error where more
 // accounts than one are in play, else something to know.
-func aliasOfBucket(m *Material, r *Report, shared bool, n *source.Node, subject string) {
+func aliasOfBucket(at finding.Position, r *Report, shared bool, n *source.Node, subject string) {
 	if n.Kind != source.String || !strings.HasPrefix(n.Text, "alias/") {
 		return
 	}
@@ -69,5 +74,43 @@ func aliasOfBucket(m *Material, r *Report, shared bool, n *source.Node, subject 
 	} else if isManagedAlias(n.Text) {
 		return
 	}
-	r.AddAs(severity, m.nodeAt(n.Pos), subject, "S3 looks "+n.Text+" up in the account of the requester, not of the bucket", "name the key by its ARN")
+	r.AddAs(severity, at, subject, "S3 looks "+n.Text+" up in the account of the requester, not of the bucket", "name the key by its ARN")
+}
+
+// anyUpload notes a text that makes a bucket with a default key and leaves it open
+// to uploads under any other key and without TLS: the default is for requests that
+// name none.
+func anyUpload(m *Material, r *Report) {
+	if slices.ContainsFunc(m.Policies, func(p *Policy) bool { return p.Kind == BucketPolicy }) {
+		return
+	}
+	made := map[string]bool{}
+	for _, c := range m.Commands {
+		switch bucket, _ := c.Value("--bucket"); {
+		case c.Is("s3api", "put-bucket-policy"):
+			return
+		case c.Is("s3api", "create-bucket"):
+			made[bucket.Text] = true
+		case c.Is("s3", "mb") && len(c.Args) > 0:
+			made[strings.TrimPrefix(c.Args[0].Text, "s3://")] = true
+		}
+	}
+	for _, c := range m.Commands {
+		bucket, _ := c.Value("--bucket")
+		if w, ok := c.Value("--server-side-encryption-configuration"); ok && made[bucket.Text] && c.Is("s3api", "put-bucket-encryption") && mentions(w.tree(), "aws:kms") {
+			r.AddAs(finding.Info, c.Pos, c.name(), "the default key is for requests that name none: nothing keeps others from putting objects under another key, or from sending them without TLS",
+				"deny both in a bucket policy")
+			return
+		}
+	}
+}
+
+// bucketsOfEstate reports buckets whose default encryption names an alias.
+func bucketsOfEstate(m *Material, r *Report) {
+	for i := range m.Estate.Resources {
+		if b := &m.Estate.Resources[i]; b.Type == "s3:Bucket" && strings.HasPrefix(b.Key, "alias/") {
+			r.Add(m.placeOf(b.ID), b.ID, "the default encryption of the bucket names "+b.Key+"; an alias is looked up in the account of whoever uploads, so another account's uploads get another key or fail",
+				"name the key by its ARN")
+		}
+	}
 }

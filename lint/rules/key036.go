@@ -30,6 +30,11 @@ var (
 	grantNamed  = regexp.MustCompile(`\bgrants?\b.{0,60}\bnames?\b|\bnames?\b.{0,60}\bgrants?\b|--name\b|\bidempoten`)
 )
 
+var (
+	createGrantCall = regexp.MustCompile(`\b(create_grant|createGrant|CreateGrantCommand)\(`)
+	grantNameIn     = regexp.MustCompile(`(^|[^A-Za-z])Name\b["']?\s*[=:]`)
+)
+
 func unnamedGrant(m *Material, r *Report) {
 	shown := false
 	lines := map[int]bool{}
@@ -40,6 +45,14 @@ func unnamedGrant(m *Material, r *Report) {
 		shown, lines[c.Pos.Line] = true, true
 		if !c.has("--name") && !c.told() && len(c.Options) > 0 && !m.mentioned(c) {
 			r.Add(c.Pos, c.name(), "the grant has no name: every further run makes another grant", "add --name")
+		}
+	}
+	for _, code := range m.Code {
+		for _, call := range code.calls(createGrantCall) {
+			shown = true
+			if !strings.Contains(call.args, "**") && !strings.Contains(call.args, "...") && strings.Contains(call.args, "GranteePrincipal") && !grantNameIn.MatchString(call.args) {
+				r.Add(code.at(call.at), "CreateGrant", "the grant has no name: every further run makes another grant", "pass Name")
+			}
 		}
 	}
 	for _, g := range m.Grants {

@@ -36,6 +36,7 @@ var (
 	sharedByClaim  = regexp.MustCompile(`\b(replicas?|replica keys?|multi-?region keys?|regional keys?)\b.{0,60}\b(share|shares|inherits?|copy|copies|same|identical)\b.{0,40}\b(key )?(polic(y|ies)|grants?|alias(es)?)\b|\b(polic(y|ies)|grants?|alias(es)?)\b.{0,40}\b(replicated|copied|synchroni[sz]ed|shared|propagated?)\b.{0,60}\b(replicas?|regions?|multi-?region)\b`)
 	grantsPerPlace = regexp.MustCompile(`\bgrants?\b.{0,80}\b(each|every|per|all)\b.{0,20}\b(region\w*|replicas?)\b|\b(each|every|per|all)\b.{0,20}\b(region\w*|replicas?)\b.{0,80}\bgrants?\b`)
 	policyPerPlace = regexp.MustCompile(`\bpolic(y|ies)\b.{0,80}\b(each|every|per|all)\b.{0,20}\b(region\w*|replicas?)\b|\b(each|every|per|all)\b.{0,20}\b(region\w*|replicas?)\b.{0,80}\bpolic(y|ies)\b`)
+	anyRegion      = regexp.MustCompile(`\bregions?\b.{0,40}\b(wild-?card\w*)\b|\bwild-?card\w*\b.{0,40}\bregions?\b`)
 	keptBackups    = regexp.MustCompile(`\bbackups?\b`)
 	elsewhere      = regexp.MustCompile(`\bmulti-?region\b|\breplicas?\b|\bcross-?region\b|\b(another|second|other|different|secondary) regions?\b|\bdisaster\b`)
 )
@@ -73,6 +74,8 @@ func replicaClaims(m *Material, r *Report) {
 			continue
 		}
 		switch {
+		case anyRegion.MatchString(s.text) && !s.denies():
+			r.AddAs(finding.Info, s.at, "", "a wildcard for the Region takes in the keys of every Region, also those that have nothing to do with the set", "name the Regions in which the set has keys")
 		case sharedByClaim.MatchString(s.text) && !s.denies():
 			r.Add(s.at, "", "policy, grants and aliases are not shared by the keys of a multi-Region set", "set them in each Region")
 		case grantsPerPlace.MatchString(s.text) && !policies && !s.denies():

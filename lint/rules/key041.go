@@ -17,6 +17,7 @@ func key041() Rule {
 			"and the same in the IAM policy of whoever launches the recovery.",
 		Page:    "https://docs.aws.amazon.com/drs/latest/userguide/multi-account.html",
 		Assumed: "which principal of the target account KMS sees is not documented: the one who launches, or the role of DRS",
+		Proven:  true,
 		Check:   targetLeftOut,
 		Fires: []Example{{"guide.md", "# DRS across accounts\n\nAdd this to the policy of the key in the staging account, so that the target account can recover:\n\n" +
 			"```json\n{\n  \"Sid\": \"Target\", \"Effect\": \"Allow\", \"Principal\": {\"AWS\": \"arn:aws:iam::111122223333:root\"},\n" +
@@ -28,6 +29,7 @@ func key041() Rule {
 }
 
 func targetLeftOut(m *Material, r *Report) {
+	listedRights(m, r)
 	v, ok := recoveryOf(m)
 	if !ok || m.Estate != nil {
 		return

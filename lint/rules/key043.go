@@ -28,7 +28,7 @@ func key043() Rule {
 }
 
 var (
-	templateKey  = regexp.MustCompile(`\b(set|add|specify|configure|choose|select|change|update|edit|put|use)\b.{0,60}\bkey\b.{0,60}\blaunch template\b|\b(set|edit|update|change|modify|configure)\b.{0,40}\blaunch template\b.{0,60}\b(kms|encryption) key\b`)
+	templateKey  = regexp.MustCompile(`\b(set|add|specify|configure|choose|select|change|update|edit|put|use)\b.{0,60}\bkey\b.{0,60}\blaunch template\b|\b(set|edit|update|change|modify|configure)\b.{0,40}\blaunch template\b.{0,60}\b(kms|encryption) key\b|\blaunch template\b.{0,60}\b(set|add|specify|choose|select|enter|pick|put)\b.{0,30}\b(kms |encryption |cmk |managed )key\b`)
 	templateTold = regexp.MustCompile(`\bignored?\b|\bno effect\b|\breplication settings\b`)
 )
 

@@ -64,7 +64,7 @@ func copyWithoutKey(m *Material, r *Report) {
 	}
 	for _, s := range m.sentences() {
 		if copyShared.MatchString(s.text) && !withKey.MatchString(s.text) && !s.denies() && !notACopyStep.MatchString(s.text) {
-			r.AddAs(finding.Warning, s.at, "", "the copy of a shared encrypted snapshot needs a key, and nothing says which", "say under which key the copy is made: one that the copying account owns")
+			r.AddAs(finding.Warning, s.at, "", "the copy of a shared encrypted snapshot needs a key of the Region that the copy is in, and nothing says which", "say under which key the copy is made: one that the copying account owns, in the Region of the copy")
 			return
 		}
 	}

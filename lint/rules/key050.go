@@ -14,9 +14,10 @@ func key050() Rule {
 		Title: "A control policy takes away what other policies give",
 		Text: "A service control policy, a resource control policy or the policy of an endpoint bounds what every other policy can give. Where it denies a use of keys, or " +
 			"does not allow it, the IAM policy and the key policy count for nothing, and nobody in the account can change that.",
-		Fix:   "Ask the owner of the control policy for an exception.",
-		Page:  "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html",
-		Check: controlled,
+		Fix:    "Ask the owner of the control policy for an exception.",
+		Page:   "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html",
+		Proven: true,
+		Check:  controlled,
 		Fires: []Example{{"main.tf", `resource "aws_organizations_policy" "keys" {
   name    = "keys"
   type    = "SERVICE_CONTROL_POLICY"

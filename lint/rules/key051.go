@@ -16,6 +16,7 @@ func key051() Rule {
 		Fix:     "Add the actions to the boundary or the session policy.",
 		Page:    "https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html",
 		Assumed: "where a text shows one boundary and does not say whose it is, it is taken for that of the policies beside it, as a warning",
+		Proven:  true,
 		Check:   bounded,
 		Fires: []Example{{"estate.json", `{
   "format_version": 1,

@@ -62,6 +62,8 @@ func unknownNames(m *Material, r *Report) {
 			unknownInQuery(c, op, r)
 		}
 	}
+	oldJob(m, r)
+	oldPrefix(m, r)
 }
 
 var (

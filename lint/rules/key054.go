@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/keyreach/keyreach/finding"
@@ -27,6 +28,7 @@ func key054() Rule {
 }
 
 func policyOutput(m *Material, r *Report) {
+	answerInCode(m, r)
 	for _, c := range m.Commands {
 		if !c.Is("kms", "get-key-policy") {
 			continue
@@ -54,6 +56,30 @@ func policyOutput(m *Material, r *Report) {
 			r.Add(c.Pos, c.name(), c.Out+" holds the answer with the policy as a text in it, and is then written as the policy", fix)
 		}
 	}
+}
+
+// answerAsPolicy is code that takes the answer of GetKeyPolicy for the policy.
+var answerAsPolicy = regexp.MustCompile(`(\w+)\s*=\s*(?:await )?\w+\.get_key_policy\(`)
+
+func answerInCode(m *Material, r *Report) {
+	for _, code := range m.Code {
+		for _, call := range code.calls(answerAsPolicy) {
+			used := regexp.MustCompile(`\b` + call.name + `\[["'](Statement|Version|Id)["']\]`).FindStringIndex(code.Text[call.at:])
+			again := regexp.MustCompile(`\b`+call.name+`\s*=[^=]`).FindAllStringIndex(code.Text[call.at:], 2)
+			if used != nil && (len(again) < 2 || again[1][0] > used[0]) && !strings.HasPrefix(afterCall(code.Text, &call), "[") {
+				r.Add(code.at(call.at+used[0]), "get_key_policy", "the answer has the policy as one text under Policy, and no Statement of its own", "read json.loads("+call.name+"['Policy'])")
+			}
+		}
+	}
+}
+
+// afterCall returns what stands right behind a call.
+func afterCall(text string, c *codeCall) string {
+	from := strings.Index(text[c.at:], "(")
+	if from < 0 {
+		return ""
+	}
+	return strings.TrimPrefix(text[min(len(text), c.at+from+1+len(c.args)):], ")")
 }
 
 // jqOfPolicy returns the filter of jq that a pipe leads to, when it does not

@@ -31,18 +31,50 @@ func base64AsBytes(m *Material, r *Report) {
 			continue
 		}
 		if w, ok := c.Value("--ciphertext-blob"); ok && strings.HasPrefix(w.Text, "fileb://") {
-			if by := encoded[plainFile(w.Text)]; by != nil {
+			by := encoded[plainFile(w.Text)]
+			if by == nil {
+				by = m.byVariable(plainFile(w.Text), c)
+			}
+			if by != nil && !m.overwritten(plainFile(w.Text), by, c) {
 				r.Add(w.Pos, c.name(), plainFile(w.Text)+" holds base64, as "+by.name()+" wrote it: KMS takes the bytes and cannot decrypt it",
 					"write it with | base64 --decode")
 			}
 		}
 		if file, decoded := written(c); file != "" {
 			delete(encoded, plainFile(file))
-			if !decoded && (c.Operation == "encrypt" || strings.HasPrefix(c.Operation, "generate-data-key") || c.Operation == "re-encrypt") {
+			if !decoded && encodes(c) {
 				encoded[plainFile(file)] = c
 			}
 		}
 	}
+}
+
+// overwritten reports whether another program writes a file between two commands.
+func (m *Material) overwritten(file string, from, to *Command) bool {
+	return slices.ContainsFunc(m.Written, func(w Written) bool {
+		return w.File == file && w.Variable == "" && from.Pos.Line < w.Pos.Line && w.Pos.Line <= to.Pos.Line
+	})
+}
+
+// byVariable returns the command whose base64 a script keeps in a variable and
+// then writes into a file that a later command reads.
+func (m *Material) byVariable(file string, reads *Command) *Command {
+	for _, w := range m.Written {
+		if w.Variable == "" || w.File != file || w.Script != reads.Script || w.Pos.Line > reads.Pos.Line {
+			continue
+		}
+		for _, c := range m.Commands {
+			if _, decoded := written(c); c.Into == w.Variable && c.Script == w.Script && c.Pos.Line <= w.Pos.Line && encodes(c) && !decoded {
+				return c
+			}
+		}
+	}
+	return nil
+}
+
+// encodes reports whether the output of a command is ciphertext in base64.
+func encodes(c *Command) bool {
+	return c.Service == "kms" && (c.Operation == "encrypt" || strings.HasPrefix(c.Operation, "generate-data-key") || c.Operation == "re-encrypt")
 }
 
 func plainFile(name string) string {

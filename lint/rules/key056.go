@@ -31,9 +31,10 @@ func key056() Rule {
 }
 
 var (
-	proving     = regexp.MustCompile(`\b(verif\w+|test\w*|check\w*|validat\w+|confirm\w*|prov(e|es|ing)|ensure)\b.{0,60}\b(access|permissions?|can\b|able to|allowed|authori[sz]\w+|cross-account)`)
-	garbageFile = regexp.MustCompile(`(?i)\b(test|dummy|garbage|fake|random|invalid|bogus|empty|junk|sample)`)
-	garbageSaid = regexp.MustCompile(`\b(without|no|not) (an? )?(actual|valid|real) ciphertext\b|invalidciphertextexception|\b(dummy|garbage|fake|random|bogus) (ciphertext|blob|data)\b|should not (give|return|be)\b.{0,30}\b(permission|access)`)
+	proving       = regexp.MustCompile(`\b(verif\w+|test\w*|check\w*|validat\w+|confirm\w*|prov(e|es|ing)|ensure)\b.{0,60}\b(access|permissions?|can\b|able to|allowed|authori[sz]\w+|cross-account)`)
+	garbageFile   = regexp.MustCompile(`(?i)\b(test|dummy|garbage|fake|random|invalid|bogus|empty|junk|sample)`)
+	surelyGarbage = regexp.MustCompile(`(?i)\b(dummy|garbage|fake|bogus|junk)`)
+	garbageSaid   = regexp.MustCompile(`\b(without|no|not) (an? )?(actual|valid|real) ciphertext\b|invalidciphertextexception|\b(dummy|garbage|fake|random|bogus) (ciphertext|blob|data)\b|should not (give|return|be)\b.{0,30}\b(permission|access)`)
 )
 
 func weakProof(m *Material, r *Report) {
@@ -71,6 +72,6 @@ func garbage(m *Material, c *Command) bool {
 		// No ciphertext of KMS is that short.
 		return !w.Unknown && len(w.Text) > 0 && len(w.Text) < 100 && !strings.HasPrefix(w.Text, "file://")
 	}
-	said := garbageSaid.MatchString(c.about())
+	said := garbageSaid.MatchString(c.about()) || surelyGarbage.MatchString(plainFile(w.Text))
 	return said || garbageFile.MatchString(plainFile(w.Text)) && proving.MatchString(c.about())
 }

@@ -2,7 +2,7 @@ package rules
 
 import (
 	"regexp"
-	"strings"
+	"slices"
 
 	"github.com/keyreach/keyreach/finding"
 )
@@ -39,26 +39,50 @@ var (
 var misbelief = regexp.MustCompile(`\b(assum\w+|believ\w+|myths?|misconceptions?|mistak\w+|wrongly)\b`)
 
 func rotationClaims(m *Material, r *Report) {
-	told := m.says(rotationTold)
+	told, said := m.says(rotationTold), map[string]bool{}
 	kms := m.says(aboutKMS)
 	for _, s := range m.sentences() {
 		switch {
 		case !kms || misbelief.MatchString(s.text) || otherKeys.MatchString(s.text):
 		case reencrypts.MatchString(s.text) && !s.denies():
 			r.Add(s.at, "", "rotation does not encrypt again what is there: it stays under the old material", "encrypt the data again where that is meant")
-		case !told && rotateAdvice.MatchString(s.text) && !s.denies():
-			told = true
+		case !told && !said[s.under] && rotateAdvice.MatchString(s.text) && !s.denies():
+			said[s.under] = true // once for each section
 			r.Add(s.at, "", "rotation gives new material for new data only: what is there stays under the old material, and the key can still be lost",
 				"say what rotation does not do")
 		}
 	}
-	made := map[int]string{}
+	rotatedResources(m, r)
+	made := map[int]*Command{}
 	for _, c := range m.Commands {
 		if c.Is("kms", "create-key") {
-			made[c.Script] = unrotatable(c)
+			made[c.Script] = c
 		}
-		if key, ok := c.Value("--key-id"); c.Is("kms", "enable-key-rotation") && ok && key.Unknown && strings.Contains(key.Text, "$") && made[c.Script] != "" {
-			r.Add(c.Pos, c.name(), "the key that the script made is "+made[c.Script]+", which does not rotate by itself", "leave rotation out, or make a new key in its place")
+		create := made[c.Script]
+		if key, ok := c.Value("--key-id"); c.Is("kms", "enable-key-rotation") && ok && create != nil && create.Into != "" && variableOf(key) == create.Into && unrotatable(create) != "" {
+			r.Add(c.Pos, c.name(), "the key that the script made is "+unrotatable(create)+", which does not rotate by itself", "leave rotation out, or make a new key in its place")
+		}
+	}
+}
+
+// rotatedResources reports a declared key that is to rotate and cannot. AWS
+// refuses the request.
+func rotatedResources(m *Material, r *Report) {
+	for _, k := range m.Keys {
+		if k.Resource == nil {
+			continue
+		}
+		neverRotated(m, k, r)
+		why := unfit(k.Spec, k.Usage)
+		if why == "" && k.Origin != "" && k.Origin != "AWS_KMS" {
+			why = "a key of the origin " + k.Origin
+		}
+		for _, name := range []string{"enable_key_rotation", "EnableKeyRotation", "enableKeyRotation"} {
+			for _, n := range dig(k.Resource.Body, name) {
+				if why != "" && n.Text == "true" {
+					r.AddAs(finding.Info, m.nodeAt(n.Pos), k.Name, k.Name+" is "+why+", which does not rotate by itself", "leave rotation out")
+				}
+			}
 		}
 	}
 }
@@ -73,4 +97,15 @@ func unrotatable(c *Command) string {
 		return "a key of the origin " + origin
 	}
 	return ""
+}
+
+// neverRotated notes a key of a template whose rotation nobody turns on: it is off
+// unless the template says otherwise.
+func neverRotated(m *Material, k *Key, r *Report) {
+	if k.Resource.Type != "AWS::KMS::Key" || unfit(k.Spec, k.Usage) != "" || k.Origin != "" && k.Origin != "AWS_KMS" || len(dig(k.Resource.Body, "EnableKeyRotation")) > 0 {
+		return
+	}
+	if !slices.ContainsFunc(m.Commands, func(c *Command) bool { return c.Is("kms", "enable-key-rotation") }) {
+		r.Add(k.Pos, k.Name, "the key keeps one material for ever: rotation is off unless the template turns it on", "set EnableKeyRotation: true, if new material for new data is wanted")
+	}
 }

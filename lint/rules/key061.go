@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"strings"
+
 	"github.com/keyreach/keyreach/finding"
 	"github.com/keyreach/keyreach/internal/source"
 )
@@ -26,6 +28,7 @@ func key061() Rule {
 }
 
 func keyWithoutRetain(m *Material, r *Report) {
+	needlessCapability(m, r)
 	for _, res := range m.Resources {
 		switch res.Type {
 		case "AWS::KMS::Key", "AWS::KMS::ReplicaKey":
@@ -39,7 +42,7 @@ func keyWithoutRetain(m *Material, r *Report) {
 				r.AddAs(finding.Warning, res.Pos, res.Name, "a change that replaces the key, of its spec for one, deletes the old one", "set UpdateReplacePolicy: Retain")
 			}
 		case "aws_kms_key":
-			if res.Format == "terraform" && len(dig(res.Body, "lifecycle", "prevent_destroy")) == 0 && len(dig(res.Whole, "lifecycle", "prevent_destroy")) == 0 {
+			if res.Format == "terraform" && !protected(res.Body) && !protected(res.Whole) {
 				r.AddAs(finding.Info, res.Pos, res.Name, "destroying the configuration schedules the deletion of the key", "add lifecycle { prevent_destroy = true }")
 			}
 		}
@@ -57,4 +60,37 @@ func retains(res *Resource, attribute string) bool {
 		return false
 	}
 	return n.Kind == source.Intrinsic || n.Kind == source.Map || n.Text == "Retain" || n.Text == "RetainExceptOnCreate"
+}
+
+// protected reports whether a block of Terraform keeps what it declares from
+// being destroyed, or may.
+func protected(body *source.Node) bool {
+	for _, n := range dig(body, "lifecycle", "prevent_destroy") {
+		if n.Text != "false" {
+			return true
+		}
+	}
+	return false
+}
+
+// needlessCapability notes a template that is deployed with the leave to make
+// roles and that makes none: what is added to it later makes them unasked.
+func needlessCapability(m *Material, r *Report) {
+	declared := 0
+	for _, res := range m.Resources {
+		if !strings.HasPrefix(res.Type, "AWS::") {
+			continue
+		}
+		declared++
+		if strings.HasPrefix(res.Type, "AWS::IAM::") || strings.HasPrefix(res.Type, "AWS::Serverless") || strings.HasPrefix(res.Type, "AWS::CloudFormation::") {
+			return
+		}
+	}
+	for _, c := range m.Commands {
+		o := c.Option("--capabilities")
+		if declared == 0 || c.Service != "cloudformation" || o == nil || len(o.Values) == 0 || !strings.HasPrefix(o.Values[0].Text, "CAPABILITY_") {
+			continue
+		}
+		r.AddAs(finding.Info, o.Pos, c.name(), "the template makes nothing of IAM: "+o.Values[0].Text+" is not needed, and lets a later change make roles unasked", "leave --capabilities out")
+	}
 }

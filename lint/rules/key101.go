@@ -2,6 +2,7 @@ package rules
 
 import (
 	"regexp"
+	"strings"
 
 	"github.com/keyreach/keyreach/finding"
 )
@@ -36,8 +37,15 @@ var (
 
 func bareDiagnosis(m *Material, r *Report) {
 	kms := m.says(keyIsIt)
+	shortMessage(m, r)
 	for _, s := range m.sentences() {
 		switch {
+		case kms && noNetwork.MatchString(s.text) && keyFailure.MatchString(s.under) && !s.denies():
+			r.Add(s.at, "", "keys and snapshots are shared by policies, through AWS's own endpoints: whether the networks of two accounts reach each other plays no part in it",
+				"look at who was refused, and by which kind of policy")
+		case kms && oneRight.MatchString(s.text) && keyFailure.MatchString(s.under) && !strings.Contains(s.text, "creategrant"):
+			r.Add(s.at, "", "this right alone is not enough: Elastic Disaster Recovery makes encrypted volumes through EC2, which takes kms:CreateGrant and kms:DescribeKey too",
+				"compare the key policy with what the service's page asks for")
 		case !kms || evidence.MatchString(s.text) || possible.MatchString(s.text) || aside.MatchString(s.text):
 		case onlyCause.MatchString(s.text) && keyIsIt.MatchString(s.text) && !s.denies():
 			r.Add(s.at, "", "one cause is named for all of these, and none of them is shown to have it: a control policy, the caller's own policies, a grant, the key's state or its Region give the same errors",
@@ -51,7 +59,29 @@ func bareDiagnosis(m *Material, r *Report) {
 
 // aside is a sentence in which a reason is given for something else than a
 // failure.
-var aside = regexp.MustCompile(`\breason (is )?why\b|\b(for|the) (this|that|the same|same) reason\b`)
+var aside = regexp.MustCompile(`\breason (is )?why\b|\bfor (this|that|the same|the very same|similar) reasons?\b`)
 
 // possible marks a sentence that offers a cause among others.
 var possible = regexp.MustCompile(`\b(may|might|could|can be|possibl[ey]|one of|often|sometimes|usually|likely|common(ly)?|if|not (all|always|every))\b`)
+
+var (
+	noNetwork  = regexp.MustCompile(`\bnetwork\w*\b.{0,40}\bbetween\b.{0,20}\baccounts\b`)
+	keyFailure = regexp.MustCompile(`\b(fail\w*|denied|error|troubleshoot\w*)\b`)
+	oneRight   = regexp.MustCompile(`\bdrs\b.{0,40}\b(has|have|gets?|needs?)\b.{0,20}\bkms:generatedatakey\w*\*?\s+(permission|right|access)`)
+	// refusalShown is the message of a refusal as it is shown, and reasonGiven how one
+	// goes on that tells the kind of policy.
+	refusalShown = regexp.MustCompile(`is not authorized to perform:\s+kms:\w+`)
+	reasonGiven  = regexp.MustCompile(`\bbecause\b|\bwith an explicit deny\b|\bciphertext refers to\b`)
+)
+
+// shortMessage notes a refusal that is shown without the end of its message, which
+// tells the kind of policy that refused.
+func shortMessage(m *Material, r *Report) {
+	for _, code := range m.Code {
+		at := refusalShown.FindStringIndex(code.Text)
+		if at != nil && code.Language == "" && !reasonGiven.MatchString(code.Text[at[1]:]) {
+			r.Add(code.at(at[0]), "", "the message is shown without its end, which tells the kind of policy that refused: because no identity-based policy allows, because no resource-based policy allows, with an explicit deny",
+				"show the whole message, and read its end first")
+		}
+	}
+}

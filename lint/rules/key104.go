@@ -31,7 +31,7 @@ var (
 	anyKey    = regexp.MustCompile(`\b(new|all|every|each|any|newly created|future)\b.{0,25}\b(kms |customer |managed |encryption )*(keys?|cmks?)\b`)
 	opensIt   = regexp.MustCompile(`\b(add|adds|adding|grants?|granting|attach\w*|append\w*|inject\w*|update\w*|appl(y|ies|ying)|patch\w*|put)\b.{0,60}\b(permissions?|statements?|polic(y|ies)|access|grants?)\b|\bgrants?\b.{0,30}\baccess\b`)
 	onlySome  = regexp.MustCompile(`\b(tag|tags|tagged|alias(es)?|allow-?list|whitelist|only|matching|approved|selected|labell?ed|whose)\b`)
-	keyLoop   = regexp.MustCompile(`list_keys\(|listKeys\(|ListKeysCommand|ListKeys\(|['"]CreateKey['"]`)
+	keyLoop   = regexp.MustCompile(`list_keys\(|["']list_keys["']|paginateListKeys|listKeys\(|ListKeysCommand|ListKeys\(|['"]CreateKey['"]`)
 	grantCall = regexp.MustCompile(`\b(put_key_policy|create_grant|putKeyPolicy|createGrant)\(|\b(PutKeyPolicy|CreateGrant)Command\(`)
 	someCode  = regexp.MustCompile(`(?i)tags?\b|list_resource_tags|alias|allow_?list`)
 )
@@ -48,6 +48,7 @@ func blanketGrant(m *Material, r *Report) {
 			r.Add(code.at(at[0]), "", "every key that is found is opened, whatever it is for", "take only keys that carry an agreed tag or alias")
 		}
 	}
+	openedInLoop(m, r)
 	for _, c := range m.Commands {
 		if !c.Is("kms", "list-keys") {
 			continue
@@ -55,6 +56,28 @@ func blanketGrant(m *Material, r *Report) {
 		for p := c.Pipe; p != nil; p = p.Next {
 			if into := pipedInto(p); into == "put-key-policy" || into == "create-grant" {
 				r.Add(c.Pos, c.name(), "every key of the account is opened, whatever it is for", "take only keys that carry an agreed tag or alias")
+			}
+		}
+	}
+}
+
+// openedInLoop reports a script that goes over all keys and opens each, and asks
+// of none what it is for.
+func openedInLoop(m *Material, r *Report) {
+	for _, list := range m.Commands {
+		if !list.Is("kms", "list-keys") || list.Into == "" {
+			continue
+		}
+		asked := false
+		for _, c := range m.Commands {
+			if c.Script != list.Script || c.Pos.Line < list.Pos.Line || c.Service != "kms" {
+				continue
+			}
+			asked = asked || c.Is("kms", "list-resource-tags") || c.Is("kms", "list-aliases")
+			id, _ := c.Value("--key-id")
+			if (c.Operation == "put-key-policy" || c.Operation == "create-grant") && variableOf(id) == list.Into && !asked {
+				r.Add(c.Pos, c.name(), "every key of the account is opened, whatever it is for", "take only keys that carry an agreed tag or alias")
+				break
 			}
 		}
 	}

@@ -31,6 +31,7 @@ func key105() Rule {
 }
 
 func leftOver(m *Material, r *Report) {
+	idNoSecret(m, r)
 	relay(m, r)
 	liveIDs(m, r)
 	for _, c := range m.Commands {

@@ -23,6 +23,7 @@ func key106() Rule {
 
 // notRepeatable reports the first step of a script that cannot be made twice.
 func notRepeatable(m *Material, r *Report) {
+	aliasTwice(m, r)
 	looked, told := map[int]bool{}, map[int]bool{}
 	for _, c := range m.Commands {
 		if c.Service != "kms" {
@@ -43,6 +44,26 @@ func notRepeatable(m *Material, r *Report) {
 			told[c.Script] = true
 			alias, _ := c.Value("--alias-name")
 			r.Add(c.Pos, c.name(), fmt.Sprintf("a second run fails: %s is there already", alias.Text), "look for the alias first, and use update-alias when it is there")
+		}
+	}
+}
+
+// aliasTwice reports an alias that a template makes and a command of the same text
+// makes too: whichever comes second fails.
+func aliasTwice(m *Material, r *Report) {
+	for _, res := range m.Resources {
+		name, n := digText(res.Body, "AliasName")
+		if res.Type == "aws_kms_alias" {
+			name, n = digText(res.Body, "name")
+		}
+		if n == nil || res.Type != "AWS::KMS::Alias" && res.Type != "aws_kms_alias" {
+			continue
+		}
+		for _, c := range m.Commands {
+			if made, _ := c.known("--alias-name"); c.Is("kms", "create-alias") && made == name && !c.Guarded {
+				r.Add(m.nodeAt(n.Pos), res.Name, fmt.Sprintf("the command in line %d makes %s too: whichever comes second fails", c.Pos.Line, name), "make it in one place")
+				break
+			}
 		}
 	}
 }

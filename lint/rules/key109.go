@@ -27,18 +27,18 @@ func versionsStay(m *Material, r *Report) {
 	for _, c := range m.Commands {
 		bucket, _ := c.Value("--bucket")
 		w, ok := c.Value("--versioning-configuration")
-		if ok && c.Is("s3api", "put-bucket-versioning") && (strings.Contains(w.Text, "Status=Enabled") || w.JSON != nil && mentions(w.JSON, "Enabled")) {
+		if ok && c.Is("s3api", "put-bucket-versioning") && (mentions(w.tree(), "Enabled")) {
 			versioned[bucket.Text] = true
 		}
 	}
 	for _, c := range m.Commands {
 		bucket, _ := c.Value("--bucket")
 		w, ok := c.Value("--lifecycle-configuration")
-		if !ok || !c.Is("s3api", "put-bucket-lifecycle-configuration") || !versioned[bucket.Text] || w.JSON == nil {
+		if !ok || !c.Is("s3api", "put-bucket-lifecycle-configuration") || !versioned[bucket.Text] || w.tree() == nil {
 			continue
 		}
-		if n := onlyCurrent(dig(w.JSON, "Rules"), "Expiration", "NoncurrentVersionExpiration"); n != nil {
-			r.Add(m.nodeAt(n.Pos), c.name(), versionsText(bucket.Text), "add NoncurrentVersionExpiration")
+		if n := onlyCurrent(dig(w.tree(), "Rules"), "Expiration", "NoncurrentVersionExpiration"); n != nil {
+			r.Add(m.nodeOr(n, w), c.name(), versionsText(bucket.Text), "add NoncurrentVersionExpiration")
 		}
 	}
 	for _, res := range m.Resources {
@@ -48,6 +48,12 @@ func versionsStay(m *Material, r *Report) {
 				rules := dig(res.Body, "LifecycleConfiguration", "Rules")
 				if n := onlyCurrent(rules, "ExpirationInDays", "NoncurrentVersionExpiration", "NoncurrentVersionExpirationInDays"); n != nil {
 					r.Add(m.nodeAt(n.Pos), res.Name, versionsText(res.Name), "add NoncurrentVersionExpiration")
+				}
+			}
+		case "aws_s3_bucket":
+			if on := dig(res.Body, "versioning", "enabled"); len(on) == 1 && on[0].Text == "true" {
+				if n := onlyCurrent(dig(res.Body, "lifecycle_rule"), "expiration", "noncurrent_version_expiration"); n != nil {
+					r.Add(m.nodeAt(n.Pos), res.Name, versionsText("the bucket"), "add noncurrent_version_expiration")
 				}
 			}
 		case "aws_s3_bucket_lifecycle_configuration":

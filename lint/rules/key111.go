@@ -25,7 +25,7 @@ func key111() Rule {
 }
 
 var (
-	encryptCall = regexp.MustCompile(`\bkms\w*\.(encrypt|generate_data_key|generateDataKey)\(`)
+	encryptCall = regexp.MustCompile(`\bkms\w*\.(encrypt|generate_data_key|generateDataKey)\(|\bnew (?:Encrypt|GenerateDataKey|GenerateDataKeyWithoutPlaintext)Command\(`)
 	contextPart = regexp.MustCompile(`EncryptionContext|EncryptionAlgorithm`)
 )
 

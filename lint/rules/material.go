@@ -21,6 +21,8 @@ type Material struct {
 	Commands  []*Command
 	Prose     []*Prose
 	Code      []*Code
+	// Written are the files that other programs of a script write.
+	Written []Written
 	// Estate is the estate that the text is or that was given with it; nil when
 	// there is none.
 	Estate *estate.Estate
@@ -72,9 +74,14 @@ type Policy struct {
 	// Owner names what the policy belongs to, for messages: an ARN, the name of a
 	// resource of a template, the name of a role.
 	Owner string
+	// Name is the policy's own name among those of its owner.
+	Name string
 	// Role is the role, user or group by name that an identity policy is attached
 	// to, when the text says so.
 	Role string
+	// NotInForce says why AWS does not take a policy that somebody meant for its
+	// owner; empty for one that is in force.
+	NotInForce string
 	// Read holds what the reader of the document found wrong.
 	Read []finding.Finding
 }
@@ -138,8 +145,9 @@ type Command struct {
 	// of the command that its own output is piped into.
 	Stdin *Pipe
 	Pipe  *Pipe
-	// Out is the file that its output is written to.
-	Out string
+	// Out is the file that its output is written to, and Into the variable that its
+	// output, or what a pipe makes of it, is assigned to or is looped over with.
+	Out, Into string
 	// Script numbers the scripts of the text; commands of one block share it.
 	Script int
 	// Headings are those above the command, outermost first, and Comment the lines
@@ -149,6 +157,15 @@ type Command struct {
 	// Guarded is set where the script looks first whether the thing is there, or
 	// goes on when the command fails.
 	Guarded bool
+}
+
+// Written is a file that a program of a script writes.
+type Written struct {
+	Pos  finding.Position
+	File string
+	// Variable is the one whose value alone is written; "" for anything else.
+	Variable string
+	Script   int
 }
 
 // Pipe is the other end of a pipe.

@@ -178,21 +178,24 @@ func addPairs(n *source.Node, name string, pairs map[string]string) {
 
 func (o *ofEstate) principal(p *estate.Principal) {
 	who, err := arn.ParsePrincipal(p.ARN)
-	if err != nil || who.IsServiceLinked() {
+	if err != nil {
 		return
 	}
-	identity := func(d *estate.Document) {
+	identity := func(name string, d *estate.Document, reason string) {
 		if q := o.policy(d, IdentityPolicy, p.ARN); q != nil {
-			q.Role = who.Name
-		}
-	}
-	for i := range p.Policies {
-		if a, err := arn.Parse(p.Policies[i].ARN); err != nil || a.Account != "aws" {
-			identity(p.Policies[i].Document)
+			q.Name, q.Role, q.NotInForce = name, who.Name, reason
 		}
 	}
 	for i := range p.NotAttached {
-		identity(p.NotAttached[i].Document)
+		identity(p.NotAttached[i].Name, p.NotAttached[i].Document, p.NotAttached[i].Reason)
+	}
+	if who.IsServiceLinked() {
+		return
+	}
+	for i := range p.Policies {
+		if a, err := arn.Parse(p.Policies[i].ARN); err != nil || a.Account != "aws" {
+			identity(p.Policies[i].Name, p.Policies[i].Document, "")
+		}
 	}
 	o.policy(p.Boundary, BoundaryPolicy, p.ARN)
 	o.policy(p.Trust, TrustPolicy, p.ARN)

@@ -151,8 +151,14 @@ func (p *place) viaServices() []string {
 // limitsGrants reports whether a condition limits for what, to whom or through
 // which service grants are made. One that is still a template expression may.
 func (p *place) limitsGrants() bool {
+	return p.limitsGrantees() || p.asksFor("kms:ViaService", "kms:EncryptionContext:", "kms:EncryptionContextKeys")
+}
+
+// limitsGrantees reports whether a condition limits for whom or for what grants
+// are made, and not only by whom they are asked for.
+func (p *place) limitsGrantees() bool {
 	return p.openCondition() || p.asksFor("kms:GrantIsForAWSResource", "kms:GranteePrincipal", "kms:GranteeServicePrincipal",
-		"kms:GrantOperations", "kms:GrantConstraintType", "kms:ViaService", "kms:EncryptionContext:", "kms:EncryptionContextKeys")
+		"kms:GrantOperations", "kms:GrantConstraintType")
 }
 
 // patterns returns the values of Action that cover a KMS action of a kind.

@@ -13,8 +13,11 @@ type Rule struct {
 	// Assumed says what of it no page and no recording tells; empty when all is
 	// known.
 	Assumed string
-	Check   func(*Material, *Report)
-	Fires   []Example
+	// Proven is set when the proof of a route tells the same with certainty, so
+	// that check does not ask the rule.
+	Proven bool
+	Check  func(*Material, *Report)
+	Fires  []Example
 	// NoText says why no example fires, for what no text of a page's size shows.
 	NoText string
 	Silent []Example

@@ -7,7 +7,6 @@ import (
 
 	"mvdan.cc/sh/v3/syntax"
 
-	"github.com/keyreach/keyreach/finding"
 	"github.com/keyreach/keyreach/internal/source"
 	"github.com/keyreach/keyreach/lint/rules"
 )
@@ -46,9 +45,6 @@ func (r *reader) use(b *block, c *rules.Command, values []value, origins []origi
 		}
 	}
 }
-
-// offset is the reverse of place.
-func (r *reader) offset(at finding.Position) int { return r.lines[at.Line-1] + at.Column - 1 }
 
 // stdin is the file by which the CLI is told to read its standard input.
 const stdin = "/dev/stdin"
@@ -112,7 +108,7 @@ func (w *walker) files(s *syntax.Stmt, values []value, command *rules.Command) {
 		name := w.target(s, first, values)
 		if name == "" && command != nil {
 			name = stdin
-			at = w.r.offset(command.Pos)
+			at = w.r.starts[command]
 		}
 		w.document(w.r.heredoc(w.u, redirect), name, first, at)
 	}
@@ -164,7 +160,7 @@ func (w *walker) pipedFile(stmts []*syntax.Stmt, end *rules.Pipe) {
 		name = w.out(last)
 	}
 	if end.Command != nil {
-		name, at = stdin, w.r.offset(end.Command.Pos)
+		name, at = stdin, w.r.starts[end.Command]
 	}
 	n := len(w.r.out.Parts)
 	for _, redirect := range stmts[0].Redirs {
@@ -202,6 +198,7 @@ func (w *walker) document(p piece, name, first string, at int) {
 
 // code notes a block of a language that nothing reads.
 func (r *reader) code(p piece, language string, headings []string) {
+	r.literals(p, language, headings)
 	r.out.Code = append(r.out.Code, &rules.Code{Pos: r.place(p.offset(0)), Headings: headings, Language: language, Text: p.text})
 }
 
@@ -219,7 +216,7 @@ func (r *reader) resolve() {
 			r.inline(w)
 			continue
 		}
-		s := r.find(file, r.offset(w.command.Pos))
+		s := r.find(file, r.starts[w.command])
 		if s == nil {
 			continue
 		}

@@ -12,6 +12,8 @@ var (
 	// blank is <key-id>, which to a shell is two redirections. What follows tells it
 	// from those.
 	blank = regexp.MustCompile(`<[A-Za-z][A-Za-z0-9_ ./:|-]*[A-Za-z0-9_.-]>`)
+	// expression is what GitHub, Ansible and Helm put in before a shell sees it.
+	expression = regexp.MustCompile(`\$?\{\{[^{}\n]*\}\}`)
 	// carried is a backslash at the end of a line with blanks after it.
 	carried = regexp.MustCompile(`\\[ \t\r]+\n`)
 	// caret is how lines go on in cmd.exe, tick in PowerShell.
@@ -39,6 +41,15 @@ func mask(text string) string {
 		for _, m := range blank.FindAllStringIndex(text, -1) {
 			if isBlank(text, m[0], m[1]) {
 				maskBlank(b[m[0]:m[1]])
+			}
+		}
+	}
+	if strings.Contains(text, "{{") {
+		for _, m := range expression.FindAllStringIndex(text, -1) {
+			for i := m[0]; i < m[1]; i++ {
+				if strings.IndexByte("${}\"'`|&;<>()\\ \t", b[i]) >= 0 {
+					b[i] = masking
+				}
 			}
 		}
 	}

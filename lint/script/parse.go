@@ -71,7 +71,7 @@ func (r *reader) session(s *script, p piece, masked string, lines, commands []in
 		raw := p.cut(from, end)
 		stmts, err := statements(text, true)
 		if len(stmts) == 0 && err != nil {
-			r.line(s, raw, text, 0)
+			r.oneLine(s, raw, text, 0)
 			continue
 		}
 		s.units = append(s.units, &unit{raw: raw, stmts: stmts})
@@ -137,7 +137,7 @@ func (r *reader) parse(s *script, p piece, masked string) {
 			return
 		}
 		r.budget -= len(masked) - at
-		at = r.line(s, p, masked, broken(masked, done))
+		at = r.oneLine(s, p, masked, broken(masked, done))
 	}
 }
 
@@ -160,16 +160,16 @@ func broken(text string, at int) int {
 // eachLine reads each line by itself.
 func (r *reader) eachLine(s *script, p piece, masked string, at int) {
 	for at < len(masked) {
-		at = r.line(s, p, masked, at)
+		at = r.oneLine(s, p, masked, at)
 	}
 }
 
 // oneCommand finds the lines that are still read by themselves.
 var oneCommand = regexp.MustCompile(`(?:^|[\s(|;])aws\s+[a-z-]`)
 
-// line reads the line at an offset with those that it goes on in, and returns
+// oneLine reads the line at an offset with those that it goes on in, and returns
 // where the next one begins.
-func (r *reader) line(s *script, p piece, masked string, at int) int {
+func (r *reader) oneLine(s *script, p piece, masked string, at int) int {
 	end := at
 	for {
 		n := strings.IndexByte(masked[end:], '\n')

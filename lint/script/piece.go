@@ -135,9 +135,16 @@ func lineStarts(text string) []int {
 
 // pos returns the line and column of an offset in the file.
 func (r *reader) pos(offset int) source.Pos {
-	line := sort.SearchInts(r.lines, offset+1)
-	return source.Pos{Line: int32(line), Column: int32(offset - r.lines[line-1] + 1)}
+	line := r.line(offset)
+	p := source.Pos{Line: int32(line), Column: int32(offset - r.lines[line-1] + 1)}
+	if r.within != nil {
+		return r.within(p)
+	}
+	return p
 }
+
+// line returns the number of the line of the text that an offset is in.
+func (r *reader) line(offset int) int { return sort.SearchInts(r.lines, offset+1) }
 
 // place is pos with the name of the file.
 func (r *reader) place(offset int) finding.Position {

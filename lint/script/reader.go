@@ -18,17 +18,21 @@ type reader struct {
 	vars       variables
 	shown      []shown
 	words      []pendingWord
-	partAt     map[int]int // the part that begins at an offset
-	budget     int         // how many bytes are still parsed again to mend broken blocks
-	looked     int         // how many nodes of conditions were looked at
-	expanded   int         // how many bytes of variables were put in
+	starts     map[*rules.Command]int // where in the text a command begins
+	// within turns a place in the text into one in the file; nil when the text is
+	// the file.
+	within   func(source.Pos) source.Pos
+	partAt   map[int]int // the part that begins at an offset
+	budget   int         // how many bytes are still parsed again to mend broken blocks
+	looked   int         // how many nodes of conditions were looked at
+	expanded int         // how many bytes of variables were put in
 }
 
 // maxRetry bounds the work of mending broken blocks.
 const maxRetry = 4 << 20
 
 func newReader(file, text string) *reader {
-	return &reader{file: file, text: text, lines: lineStarts(text), vars: variables{}, partAt: map[int]int{}, budget: maxRetry}
+	return &reader{file: file, text: text, lines: lineStarts(text), vars: variables{}, partAt: map[int]int{}, starts: map[*rules.Command]int{}, budget: maxRetry}
 }
 
 // whole returns the file as a piece, without the byte order mark.

@@ -24,6 +24,8 @@ type Parsed struct {
 	// language that hold neither commands nor a part: mostly output.
 	Code  []*rules.Code
 	Parts []Part
+	// Written are the files that other programs than the AWS CLI write.
+	Written []rules.Written
 }
 
 // Part is a text of another language inside this one.
@@ -56,6 +58,20 @@ func Shell(file string, data []byte) (*Parsed, error) {
 		return nil, &source.SyntaxError{Pos: r.pos(at), Text: "commands stand too deeply inside one another: no such script is read"}
 	}
 	r.script(p, block{language: file})
+	return r.finish(), nil
+}
+
+// Within reads a shell script that stands inside another file: as the value of a
+// member of YAML, say. The function turns a place in the script into one in the
+// file, and headings are the names that the file gives what runs it. The error is
+// a *source.SyntaxError.
+func Within(file string, data []byte, headings []string, at func(source.Pos) source.Pos) (*Parsed, error) {
+	if err := check(data); err != nil {
+		return nil, err
+	}
+	r := newReader(file, string(data))
+	r.within = at
+	r.script(r.whole(), block{language: "sh", headings: headings})
 	return r.finish(), nil
 }
 

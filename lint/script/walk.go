@@ -19,8 +19,8 @@ type walker struct {
 
 // where is what a statement stands in.
 type where struct {
-	guarded     bool
-	stdin, pipe *rules.Pipe
+	guarded bool
+	into    string // the variable that takes what is printed
 }
 
 func (r *reader) walk(s *script, number int) {
@@ -78,7 +78,11 @@ func (w *walker) stmt(s *syntax.Stmt, in where) *rules.Pipe {
 		w.stmts(c.Cond, where{guarded: true})
 		w.stmts(c.Do, where{guarded: in.guarded || looks})
 	case *syntax.ForClause:
-		w.substitutions(c.Loop, in)
+		if each, ok := c.Loop.(*syntax.WordIter); ok && each.Name != nil {
+			w.substitutions(c.Loop, where{guarded: in.guarded, into: each.Name.Value})
+		} else {
+			w.substitutions(c.Loop, in)
+		}
 		w.stmts(c.Do, where{guarded: in.guarded})
 	case *syntax.CaseClause:
 		w.substitutions(c.Word, in)
@@ -127,7 +131,7 @@ func (w *walker) binary(c *syntax.BinaryCmd, in where) *rules.Pipe {
 	for i, s := range stmts {
 		// What fails before || is no end, and what stands after it is done only then.
 		or := i < len(list) && list[i].Op == syntax.OrStmt || i > 0 && list[i-1].Op == syntax.OrStmt
-		w.stmt(s, where{guarded: looks || or})
+		w.stmt(s, where{guarded: looks || or, into: in.into})
 		looks = looks || i < len(list) && w.looks([]*syntax.Stmt{s})
 	}
 	return nil
@@ -146,9 +150,12 @@ func (w *walker) pipe(c *syntax.BinaryCmd, in where) {
 	}
 	flatten(c.X)
 	flatten(c.Y)
+	if in.into == "" {
+		in.into = readInLoop(stmts[len(stmts)-1])
+	}
 	ends := make([]*rules.Pipe, len(stmts))
 	for i, s := range stmts {
-		ends[i] = w.stmt(s, where{guarded: in.guarded})
+		ends[i] = w.stmt(s, where{guarded: in.guarded, into: in.into})
 		if ends[i] == nil {
 			ends[i] = &rules.Pipe{}
 		}
@@ -169,6 +176,19 @@ func (w *walker) pipe(c *syntax.BinaryCmd, in where) {
 		on = &rules.Pipe{Words: ends[i].Words, Command: ends[i].Command, Next: on}
 	}
 	w.pipedFile(stmts, ends[len(ends)-1])
+}
+
+// readInLoop returns the variable that a loop reads its lines into, or "".
+func readInLoop(s *syntax.Stmt) string {
+	loop, ok := s.Cmd.(*syntax.WhileClause)
+	if !ok || len(loop.Cond) != 1 {
+		return ""
+	}
+	call, ok := loop.Cond[0].Cmd.(*syntax.CallExpr)
+	if !ok || len(call.Args) < 2 || call.Args[0].Lit() != "read" {
+		return ""
+	}
+	return call.Args[len(call.Args)-1].Lit()
 }
 
 // maxLooks bounds the work of looking into conditions, which may stand inside
@@ -213,7 +233,7 @@ func (w *walker) substitutions(n syntax.Node, in where) {
 	syntax.Walk(n, func(n syntax.Node) bool {
 		switch n := n.(type) {
 		case *syntax.CmdSubst:
-			w.stmts(n.Stmts, where{guarded: in.guarded})
+			w.stmts(n.Stmts, where{guarded: in.guarded, into: in.into})
 			return false
 		case *syntax.ProcSubst:
 			w.stmts(n.Stmts, where{guarded: in.guarded})
@@ -226,7 +246,11 @@ func (w *walker) substitutions(n syntax.Node, in where) {
 // assign reads the commands in the value of a variable, and the policy that it
 // may be.
 func (w *walker) assign(a *syntax.Assign, in where) {
-	w.substitutions(a, in)
+	name := ""
+	if a.Name != nil {
+		name = a.Name.Value
+	}
+	w.substitutions(a, where{guarded: in.guarded, into: name})
 	if a.Value == nil {
 		return
 	}
@@ -242,7 +266,7 @@ func (w *walker) call(s *syntax.Stmt, c *syntax.CallExpr, in where) *rules.Pipe 
 	}
 	values := make([]value, 0, len(c.Args))
 	for _, a := range c.Args {
-		w.substitutions(a, in)
+		w.substitutions(a, where{guarded: in.guarded})
 		values = append(values, w.r.expand(w.u, a))
 	}
 	end := &rules.Pipe{Words: make([]rules.Word, len(values))}
@@ -252,13 +276,18 @@ func (w *walker) call(s *syntax.Stmt, c *syntax.CallExpr, in where) *rules.Pipe 
 	command, origins := w.r.command(values, end.Words, w.s.strict)
 	if command != nil {
 		command.Script, command.Guarded = w.number, in.guarded
-		command.Headings, command.Comment = w.s.headings, w.r.above(command.Pos.Line)
-		command.Out = w.out(s)
+		at := values[find(end.Words)].at
+		w.r.starts[command] = at
+		command.Headings, command.Comment = w.s.headings, w.r.above(w.r.line(at))
+		command.Out, command.Into = w.out(s), in.into
 		end.Command = command
 		w.r.out.Commands = append(w.r.out.Commands, command)
 		w.r.use(&w.s.block, command, values, origins)
 	}
 	w.files(s, values, command)
+	if command == nil {
+		w.written(s, values)
+	}
 	return end
 }
 
