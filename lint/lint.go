@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -24,6 +25,9 @@ type File struct {
 	// Read gives the data when the file's turn comes, so that not all files are in
 	// memory at once. Without it Data is the text.
 	Read func(context.Context) ([]byte, error)
+	// Listed is set when a directory was named and not the file. That it cannot be
+	// read is then a remark, unless it speaks of AWS.
+	Listed bool
 }
 
 // Options say how to look.
@@ -123,7 +127,7 @@ func look(ctx context.Context, f File, o *Options) Result {
 		m.Estate = o.Estate
 	}
 	found := rules.Check(m, o.Rules)
-	found = append(found, unread(f.Name, m, err)...)
+	found = append(found, unread(&f, m, err)...)
 	found = append(found, declared(&f, o)...)
 	found = slices.DeleteFunc(found, func(x rules.Found) bool { return !o.chosen[x.Rule] })
 	r.Found, r.Muted = mute(&f, distinct(found), o)
@@ -144,16 +148,32 @@ func reason(err error) string {
 // unread turns what could not be read into findings. A file of which nothing
 // was read is an error, since nothing of it was checked; a part of a text that
 // was is a warning.
-func unread(name string, m *rules.Material, err error) []rules.Found {
+func unread(f *File, m *rules.Material, err error) []rules.Found {
+	problems := input.Problems(err)
+	if len(problems) == 0 {
+		return nil
+	}
 	severity := finding.Error
-	if !m.Empty() {
+	switch {
+	case !m.Empty():
 		severity = finding.Warning
+	case f.Listed && !ofInterest(f.Data):
+		severity = finding.Info
 	}
 	var found []rules.Found
-	for _, p := range input.Problems(err) {
-		found = append(found, unreadable(name, p, severity))
+	for _, p := range problems {
+		found = append(found, unreadable(f.Name, p, severity))
 	}
 	return found
+}
+
+// ofInterest reports whether a text speaks of what rules are about. A directory
+// holds files of many programs, some in dialects of JSON.
+func ofInterest(data []byte) bool {
+	text := bytes.ToLower(data)
+	return slices.ContainsFunc([]string{"kms", "arn:aws", "aws::", "aws_", `"statement"`, "statement:"}, func(word string) bool {
+		return bytes.Contains(text, []byte(word))
+	})
 }
 
 func unreadable(name string, p *input.Error, severity finding.Severity) rules.Found {

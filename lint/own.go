@@ -46,8 +46,8 @@ func ofFiles() rules.Rule {
 	return rules.Rule{
 		ID: Unreadable, Severity: finding.Error,
 		Title: "A file, or a part of it, cannot be read",
-		Text: "Nothing was checked of what cannot be read, whatever it holds. Of a file that is read in part this is a warning, and the rest is checked." +
-			" Refused are what is no text in UTF-8, syntax errors, what is nested or expands beyond all measure, and what has more than 64 MiB.",
+		Text: "Nothing was checked of what cannot be read, whatever it holds. Of a file that is read in part this is a warning, and the rest is checked;" +
+			" of a file that was found in a directory and does not speak of AWS it is a remark. Refused are what is no text in UTF-8, syntax errors, what is nested or expands beyond all measure, and what has more than 64 MiB.",
 		Fix: "Mend it at the place that the finding tells, or leave the file out.",
 		Fires: []rules.Example{{Name: "key-policy.json", Text: `{
   "Version": "2012-10-17",

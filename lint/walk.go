@@ -45,7 +45,7 @@ func Walk(name string) ([]File, error) {
 		case d.IsDir() && path != root && slices.Contains(left[:], d.Name()):
 			return filepath.SkipDir
 		case d.Type().IsRegular() && slices.ContainsFunc(kept[:], func(end string) bool { return strings.HasSuffix(strings.ToLower(path), end) }):
-			files = append(files, File{Name: path})
+			files = append(files, File{Name: path, Listed: true})
 		}
 		return nil
 	})
