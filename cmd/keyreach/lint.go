@@ -30,6 +30,7 @@ type lintOptions struct {
 	fix     bool
 	yes     bool
 	access  bool
+	ignored bool
 	account string
 }
 
@@ -72,6 +73,7 @@ Exit codes: 0 nothing at or above --fail-on · 3 findings at or above it · 4 us
 	f.BoolVar(&o.yes, "auto-approve", false, "with --fix: do not ask for a yes")
 	f.BoolVar(&o.access, "access", false, "list who outside the account may do what with the keys, instead of findings")
 	f.StringVar(&o.account, "account", "", "with --access: the `ACCOUNT` that the policies belong to, where they do not tell")
+	f.BoolVar(&o.ignored, "ignored", false, "have what is ignored in SARIF too, as suppressed; GitHub would show it as open")
 	c.MarkFlagsMutuallyExclusive("fix", "access")
 	return c
 }

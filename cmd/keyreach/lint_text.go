@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -18,7 +19,13 @@ func (o *lintOptions) print(w io.Writer, results []lint.Result, failOn finding.S
 	case "json":
 		return jsonFormat.writeData(w, lintViewOf(results))
 	case "sarif":
-		return lint.WriteSARIF(w, results, programVersion(), lint.Known())
+		told := slices.Clone(results)
+		for i := range told {
+			if !o.ignored {
+				told[i].Muted = nil
+			}
+		}
+		return lint.WriteSARIF(w, told, programVersion(), lint.Known())
 	case "junit":
 		return lint.WriteJUnit(w, results, failOn)
 	case "github":
