@@ -11,6 +11,7 @@ check: ## what has to hold before a change lands
 bench: ## the figures of docs/performance.md
 	go test -run '^$$' -bench . -benchtime 2s ./access ./policy ./internal/source
 	go test -run '^$$' -bench . -benchtime 20x ./sandbox ./cmd/keyreach
+	go test -run '^$$' -bench . -benchtime 5x ./lint
 
 update: ## write the golden parts of the command scripts anew
 	go test ./cmd/keyreach -update

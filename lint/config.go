@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -41,6 +42,7 @@ func ReadConfig(file string, data []byte) (*Config, error) {
 		p.Add(n.Pos, fmt.Sprintf("the configuration has no format_version %d", estate.FormatVersion), fmt.Sprintf("write format_version: %d", estate.FormatVersion))
 	}
 	for i := range c.Ignore {
+		c.Ignore[i].below = filepath.Dir(file)
 		if text, hint := c.Ignore[i].wrong(); text != "" {
 			at := n.Pos
 			if item := n.At([]string{"ignore", strconv.Itoa(i)}); item != nil {
@@ -55,10 +57,20 @@ func ReadConfig(file string, data []byte) (*Config, error) {
 	return c, nil
 }
 
+func known(id string) bool {
+	_, ok := Lookup(id)
+	return ok
+}
+
 func (g *Ignore) wrong() (text, hint string) {
 	switch {
 	case !ruleID.MatchString(g.Rule):
 		return fmt.Sprintf("%q is no rule", g.Rule), "write its id, such as KEY014"
+	case !known(g.Rule):
+		if near := Near(g.Rule); near != "" {
+			return "there is no rule " + g.Rule, "did you mean " + near + "?"
+		}
+		return "there is no rule " + g.Rule, "keyreach explain lists them"
 	case g.Reason == "":
 		return g.Rule + " is ignored without a reason", "write reason: and why"
 	}

@@ -23,20 +23,20 @@ type Fixed struct {
 	Left int
 }
 
-// Fix works out what the safe fixes of a result make of a file; nil when there
+// Fix works out what the safe fixes of a result make of its file; nil when there
 // are none. Nothing is written.
-func Fix(f *File, r *Result) *Fixed {
+func Fix(r *Result) *Fixed {
 	type edit struct {
 		from, to int
 		rules.Edit
 		rule string
 	}
-	starts := lineStarts(f.Data)
-	x := &Fixed{Name: f.Name, Before: f.Data}
+	starts := lineStarts(r.Data)
+	x := &Fixed{Name: r.File, Before: r.Data}
 	var edits []edit
 	for i := range r.Found {
 		for _, e := range r.Found[i].Edits {
-			from, ok := offset(starts, f.Data, e)
+			from, ok := offset(starts, r.Data, e)
 			if !ok {
 				x.Left++
 				continue
@@ -53,14 +53,14 @@ func Fix(f *File, r *Result) *Fixed {
 			x.Left++
 			continue
 		}
-		b.Write(f.Data[done:e.from])
+		b.Write(r.Data[done:e.from])
 		b.WriteString(e.New)
 		done = e.to
 		if !slices.Contains(x.Rules, e.rule) {
 			x.Rules = append(x.Rules, e.rule)
 		}
 	}
-	b.Write(f.Data[done:])
+	b.Write(r.Data[done:])
 	x.After = b.Bytes()
 	if len(x.Rules) == 0 {
 		return nil
@@ -71,16 +71,6 @@ func Fix(f *File, r *Result) *Fixed {
 // Diff is the change in the form of diff -u.
 func (x *Fixed) Diff() []byte {
 	return diff.Diff("a/"+x.Name, x.Before, "b/"+x.Name, x.After)
-}
-
-func lineStarts(data []byte) []int {
-	starts := []int{0}
-	for i, c := range data {
-		if c == '\n' {
-			starts = append(starts, i+1)
-		}
-	}
-	return starts
 }
 
 // offset finds where an edit begins. A position is that of a value; where the

@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/keyreach/keyreach/finding"
 	"github.com/keyreach/keyreach/lint/rules"
@@ -21,6 +22,7 @@ type junitSuite struct {
 	Name     string      `xml:"name,attr"`
 	Tests    int         `xml:"tests,attr"`
 	Failures int         `xml:"failures,attr"`
+	Skipped  int         `xml:"skipped,attr"`
 	Cases    []junitCase `xml:"testcase"`
 }
 
@@ -29,6 +31,7 @@ type junitCase struct {
 	Class   string        `xml:"classname,attr"`
 	File    string        `xml:"file,attr,omitempty"`
 	Line    int           `xml:"line,attr,omitempty"`
+	Skipped *junitSkipped `xml:"skipped"`
 	Failure *junitFailure `xml:"failure"`
 	Output  string        `xml:"system-out,omitempty"`
 }
@@ -39,9 +42,13 @@ type junitFailure struct {
 	Text    string `xml:",chardata"`
 }
 
+type junitSkipped struct {
+	Message string `xml:"message,attr"`
+}
+
 // WriteJUnit writes a suite for each file and a case for each finding, which
-// fails when the finding is at or above failOn. A file without findings is one
-// case that passes.
+// fails when the finding is at or above failOn, and is skipped when it is
+// ignored. A file without findings is one case that passes.
 func WriteJUnit(w io.Writer, results []Result, failOn finding.Severity) error {
 	all := junitSuites{Name: "keyreach lint"}
 	for i := range results {
@@ -51,6 +58,13 @@ func WriteJUnit(w io.Writer, results []Result, failOn finding.Severity) error {
 			if c.Failure != nil {
 				s.Failures++
 			}
+			s.Cases = append(s.Cases, c)
+		}
+		for j := range results[i].Muted {
+			m := &results[i].Muted[j]
+			c := junitOf(&m.Found, finding.Critical+1)
+			c.Skipped = &junitSkipped{m.Reason}
+			s.Skipped++
 			s.Cases = append(s.Cases, c)
 		}
 		if len(s.Cases) == 0 {
@@ -74,7 +88,7 @@ func WriteJUnit(w io.Writer, results []Result, failOn finding.Severity) error {
 }
 
 func junitOf(x *rules.Found, failOn finding.Severity) junitCase {
-	c := junitCase{Name: x.Rule + " " + x.Position.String(), Class: x.Position.File, File: x.Position.File, Line: x.Position.Line}
+	c := junitCase{Name: strings.TrimSpace(x.Rule + " " + x.Position.String()), Class: x.Position.File, File: x.Position.File, Line: x.Position.Line}
 	if x.Severity < failOn {
 		c.Output = x.String()
 		return c

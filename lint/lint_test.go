@@ -32,7 +32,7 @@ Statement:
 func run(t *testing.T, o lint.Options, files ...lint.File) []lint.Result {
 	t.Helper()
 	if o.Rules == nil {
-		o.Rules = rules.All()
+		o.Rules = lint.Known()
 	}
 	results, err := lint.Run(t.Context(), files, o)
 	if err != nil {
@@ -146,8 +146,8 @@ func TestFixesFitTheText(t *testing.T) {
 		return finding.Position{File: "x.json", Line: line, Column: column}
 	}
 	fix := func(edits ...rules.Edit) *lint.Fixed {
-		r := lint.Result{Found: []rules.Found{{Finding: finding.Finding{Rule: "KEY006"}, Edits: edits}}}
-		return lint.Fix(&f, &r)
+		r := lint.Result{File: f.Name, Data: f.Data, Found: []rules.Found{{Finding: finding.Finding{Rule: "KEY006"}, Edits: edits}}}
+		return lint.Fix(&r)
 	}
 	right := rules.Edit{At: at(1, 8), Old: "kms:ReEncrypt", New: "kms:ReEncrypt*"}
 	if x := fix(right, right, rules.Edit{At: at(2, 2), Old: "b", New: "c"}); x == nil || string(x.After) != "[\"ä\", \"kms:ReEncrypt*\",\n 'c']" || x.Left != 0 {
@@ -226,8 +226,7 @@ func TestTheFormats(t *testing.T) {
 	t.Run("SARIF", func(t *testing.T) {
 		t.Parallel()
 		var b bytes.Buffer
-		texts := map[string][]byte{f.Name: f.Data, ok.Name: ok.Data}
-		if err := lint.WriteSARIF(&b, results, texts, "1.0", rules.All()); err != nil {
+		if err := lint.WriteSARIF(&b, results, "1.0", lint.Known()); err != nil {
 			t.Fatal(err)
 		}
 		var read struct {
@@ -271,7 +270,7 @@ func TestWhoIsOutside(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := lint.Outside(m, "")
+	all, err := lint.Outside(m, "", nil)
 	if err != nil || len(all) != 1 {
 		t.Fatalf("%v %v", all, err)
 	}

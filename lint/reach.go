@@ -10,6 +10,7 @@ import (
 	"github.com/keyreach/keyreach/access"
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/internal/source"
 	"github.com/keyreach/keyreach/lint/rules"
 	"github.com/keyreach/keyreach/policy"
 )
@@ -22,68 +23,101 @@ type Reach struct {
 	Key   string // ARN; its id is invented where the file does not tell it
 	// Account is the key's; Assumed says how it was found where no ARN tells it.
 	Account, Assumed string
-	Gains            []access.Gain
+	// Notes say what of the grants is not known here, and how it was taken.
+	Notes []string
+	Gains []access.Gain
 }
 
 // unnamedKey stands for a key whose id is not known.
 const unnamedKey = "key/keyreach-unnamed"
 
 // Outside works out the reach of every key that the material shows. account is
-// the owner of keys whose account is not told; it may be empty. What is found is
-// worked out by the gate: one estate with the policy and the grants is compared
-// with one without.
-func Outside(m *rules.Material, account string) ([]Reach, error) {
+// the owner of keys whose account is not told; it may be empty. known is what the
+// accounts hold besides, such as their organization; it may be nil. What is found
+// is worked out by the gate: one estate with the policy and the grants is
+// compared with one without.
+func Outside(m *rules.Material, account string, known *estate.Estate) ([]Reach, error) {
 	if m.Estate != nil {
 		return outsideEstate(m)
 	}
+	if known == nil {
+		known = &estate.Estate{FormatVersion: estate.FormatVersion}
+	}
+	policies := slices.DeleteFunc(slices.Clone(m.Policies), func(p *rules.Policy) bool { return p.Kind != rules.KeyPolicy })
 	var all []Reach
-	for _, p := range m.Policies {
-		if p.Kind != rules.KeyPolicy {
-			continue
-		}
+	taken := map[*rules.Grant]bool{}
+	for _, p := range policies {
 		r := Reach{File: m.File, Owner: p.Owner}
 		r.Account, r.Assumed = ownerOf(p, account)
 		k := estate.Key{ARN: keyARN(p.Key, r.Account), Policy: estate.NewDocument(p.Doc)}
 		r.Key = k.ARN
 		for _, g := range m.Grants {
-			if g.Key == "" || g.Key == k.ARN || strings.HasSuffix(k.ARN, "/"+g.Key) || len(m.Policies) == 1 {
-				addGrant(&k, g)
+			if ofKey(g, &k, len(policies) == 1) {
+				taken[g] = true
+				r.addGrant(&k, g)
 			}
 		}
-		if err := r.compare(&estate.Estate{FormatVersion: estate.FormatVersion, Keys: []estate.Key{k}}, 0); err != nil {
+		if err := r.compareKey(known, k); err != nil {
 			return nil, err
 		}
 		all = append(all, r)
 	}
-	if len(all) == 0 && len(m.Grants) > 0 {
-		return grantsAlone(m, account)
-	}
-	return all, nil
+	rest := slices.DeleteFunc(slices.Clone(m.Grants), func(g *rules.Grant) bool { return taken[g] })
+	alone, err := grantsAlone(m.File, rest, account, known)
+	return append(all, alone...), err
 }
 
-// grantsAlone is for a file of grants without the policy of the key.
-func grantsAlone(m *rules.Material, account string) ([]Reach, error) {
+// ofKey reports whether a grant is one of the key. only is set when the file
+// shows the policy of one key; grants that do not say whose they are, are its.
+func ofKey(g *rules.Grant, k *estate.Key, only bool) bool {
+	switch {
+	case g.Key == "":
+		return only
+	case strings.HasSuffix(k.ARN, unnamedKey):
+		a, err := arn.Parse(k.ARN)
+		of, _ := arn.Parse(g.Key)
+		return only && err == nil && (of.Account == "" || of.Account == a.Account)
+	}
+	return g.Key == k.ARN || strings.HasSuffix(k.ARN, "/"+g.Key)
+}
+
+// grantsAlone is for grants without the policy of their key.
+func grantsAlone(file string, grants []*rules.Grant, account string, known *estate.Estate) ([]Reach, error) {
 	byKey := map[string]*estate.Key{}
-	var names []string
-	for _, g := range m.Grants {
+	var all []Reach
+	at := map[string]int{}
+	for _, g := range grants {
 		a, _ := arn.Parse(g.Key)
 		text := keyARN(a, cmp.Or(a.Account, account, issuerOf(g)))
 		if byKey[text] == nil {
 			byKey[text] = &estate.Key{ARN: text, Policy: estate.NewDocument(policy.Whole())}
-			names = append(names, text)
+			owner, _ := arn.Parse(text)
+			at[text] = len(all)
+			all = append(all, Reach{File: file, Owner: text, Key: text, Account: owner.Account, Assumed: "the file holds grants of the key and not its policy"})
 		}
-		addGrant(byKey[text], g)
+		all[at[text]].addGrant(byKey[text], g)
 	}
-	var all []Reach
-	for _, name := range names {
-		a, _ := arn.Parse(name)
-		r := Reach{File: m.File, Owner: name, Key: name, Account: a.Account, Assumed: "the file holds grants and no key policy"}
-		if err := r.compare(&estate.Estate{FormatVersion: estate.FormatVersion, Keys: []estate.Key{*byKey[name]}}, 0); err != nil {
+	for i := range all {
+		if err := all[i].compareKey(known, *byKey[all[i].Key]); err != nil {
 			return nil, err
 		}
-		all = append(all, r)
 	}
 	return all, nil
+}
+
+// compareKey compares an estate that has the key as given with one that has it
+// open to its own account only.
+func (r *Reach) compareKey(known *estate.Estate, k estate.Key) error {
+	e := *known
+	e.Keys = slices.Clone(known.Keys)
+	i := slices.IndexFunc(e.Keys, func(x estate.Key) bool { return x.ARN == k.ARN })
+	if i < 0 {
+		i = len(e.Keys)
+		e.Keys = append(e.Keys, k)
+	} else {
+		e.Keys[i].Policy, e.Keys[i].Grants = k.Policy, append(slices.Clone(e.Keys[i].Grants), k.Grants...)
+	}
+	return r.compare(&e, i)
 }
 
 func outsideEstate(m *rules.Material) ([]Reach, error) {
@@ -151,36 +185,80 @@ func ownerOf(p *rules.Policy, account string) (owner, assumed string) {
 		for _, g := range s.Principal.Groups {
 			for _, v := range g.Names.Values {
 				if root, err := arn.ParsePrincipal(v.Text); err == nil && root.Kind == arn.AccountRoot && arn.IsAccount(root.Account) {
-					return root.Account, "the account that the policy lets in for kms:* is taken for the owner; --account says otherwise"
+					return root.Account, "the account that may do kms:* owns the key; --account says otherwise"
 				}
 			}
 		}
 	}
-	return nobody, "the file does not tell whose key it is, so every account counts as outside; --account tells"
+	return Nobody, "the file does not tell whose key it is, so every account is outside; --account tells"
 }
 
-// nobody is an account that no policy names.
-const nobody = "000000000000"
+// Nobody is an account that no policy names.
+const Nobody = "000000000000"
 
 func keyARN(known arn.ARN, account string) string {
 	resource := known.Resource
 	if !strings.HasPrefix(resource, "key/") || strings.ContainsAny(resource, "*?${<") {
 		resource = unnamedKey
 	}
-	return strings.Join([]string{"arn", cmp.Or(known.Partition, "aws"), "kms", cmp.Or(known.Region, "us-east-1"), cmp.Or(account, nobody), resource}, ":")
+	return strings.Join([]string{"arn", cmp.Or(known.Partition, "aws"), "kms", cmp.Or(known.Region, "us-east-1"), cmp.Or(account, Nobody), resource}, ":")
 }
 
-func addGrant(k *estate.Key, g *rules.Grant) {
-	x := estate.Grant{GrantID: cmp.Or(g.ID, g.Name, fmt.Sprintf("grant %d", len(k.Grants)+1)), Name: g.Name, Operations: g.Operations, IssuingAccount: issuerOf(g)}
+// addGrant gives the key a grant, as far as it is known.
+func (r *Reach) addGrant(k *estate.Key, g *rules.Grant) {
+	x := estate.Grant{
+		GrantID: cmp.Or(g.ID, g.Name, fmt.Sprintf("grant %d", len(k.Grants)+1)), Name: g.Name, Operations: g.Operations,
+		IssuingAccount: issuerOf(g), Constraints: constraintsOf(g.Constraints),
+	}
 	if strings.HasSuffix(g.Grantee, ".amazonaws.com") {
 		x.GranteeServicePrincipal = g.Grantee
 	} else {
 		x.GranteePrincipal = g.Grantee
 	}
-	if p, err := arn.ParsePrincipal(g.Grantee); x.GranteePrincipal != "" && (err != nil || p.Account == "") {
-		return // whoever it is, it is nobody yet
+	if p, err := arn.ParsePrincipal(g.Grantee); g.UnknownGrantee || x.GranteePrincipal != "" && (err != nil || p.Account == "") {
+		r.Notes = append(r.Notes, x.GrantID+" names no grantee that is known here, and counts for nobody")
+		return
+	}
+	if g.UnknownOperations {
+		r.Notes = append(r.Notes, x.GrantID+" has operations that are not known here")
+	}
+	if g.ConstraintsUnknown {
+		x.Constraints = nil
+		r.Notes = append(r.Notes, x.GrantID+" has a constraint that is not known here, and counts as if it had none")
 	}
 	k.Grants = append(k.Grants, x)
+}
+
+// constraintsOf reads the constraints of a grant, by AWS's names in whatever way
+// a format writes them: EncryptionContextSubset, encryption_context_subset.
+func constraintsOf(n *source.Node) *estate.GrantConstraints {
+	if n != nil && n.Kind == source.List && len(n.Items) == 1 {
+		n = &n.Items[0]
+	}
+	if n == nil || n.Kind != source.Map {
+		return nil
+	}
+	c := &estate.GrantConstraints{}
+	for i := range n.Fields {
+		f := &n.Fields[i]
+		switch strings.ToLower(strings.ReplaceAll(f.Name, "_", "")) {
+		case "encryptioncontextsubset":
+			c.EncryptionContextSubset = textsOf(&f.Value)
+		case "encryptioncontextequals":
+			c.EncryptionContextEquals = textsOf(&f.Value)
+		case "sourcearn":
+			c.SourceARN = f.Value.Text
+		}
+	}
+	return c
+}
+
+func textsOf(n *source.Node) map[string]string {
+	texts := map[string]string{}
+	for i := range n.Fields {
+		texts[n.Fields[i].Name] = n.Fields[i].Value.Text
+	}
+	return texts
 }
 
 func issuerOf(g *rules.Grant) string {

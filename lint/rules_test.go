@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "write docs/rules anew")
 // found returns what lint finds in a text.
 func found(t *testing.T, name, text string) []rules.Found {
 	t.Helper()
-	results, err := lint.Run(t.Context(), []lint.File{{Name: name, Data: []byte(text)}}, lint.Options{Rules: rules.All()})
+	results, err := lint.Run(t.Context(), []lint.File{{Name: name, Data: []byte(text)}}, lint.Options{Rules: lint.Known()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func found(t *testing.T, name, text string) []rules.Found {
 // in the look-alike.
 func TestTheExamplesOfTheRules(t *testing.T) {
 	t.Parallel()
-	for _, r := range rules.All() {
+	for _, r := range lint.Known() {
 		t.Run(r.ID, func(t *testing.T) {
 			t.Parallel()
 			if (len(r.Fires) == 0) == (r.NoText == "") || len(r.Silent) == 0 {
@@ -54,7 +54,7 @@ func TestTheExamplesOfTheRules(t *testing.T) {
 				if fs := of(r.ID, all); len(fs) > 0 {
 					t.Errorf("it fires in %s: %v", e.Name, fs)
 				}
-				if fs := of(lint.Unreadable, all); len(fs) > 0 {
+				if fs := of(lint.Unreadable, all); len(fs) > 0 && r.ID != lint.Unreadable {
 					t.Errorf("%s cannot be read: %v", e.Name, fs)
 				}
 			}
@@ -69,14 +69,14 @@ func of(id string, all []rules.Found) []rules.Found {
 // What a rule mends is mended: after its edits it is silent.
 func TestFixesMend(t *testing.T) {
 	t.Parallel()
-	for _, r := range rules.All() {
+	for _, r := range lint.Known() {
 		for _, e := range r.Fires {
 			f := lint.File{Name: e.Name, Data: []byte(e.Text)}
 			results, err := lint.Run(t.Context(), []lint.File{f}, lint.Options{Rules: []rules.Rule{r}})
 			if err != nil {
 				t.Fatal(err)
 			}
-			x := lint.Fix(&f, &results[0])
+			x := lint.Fix(&results[0])
 			if x == nil {
 				continue
 			}
@@ -95,12 +95,12 @@ func TestFixesMend(t *testing.T) {
 func TestRulesAreComplete(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
-	for _, r := range rules.All() {
+	for _, r := range lint.Known() {
 		if seen[r.ID] {
 			t.Errorf("%s stands twice", r.ID)
 		}
 		seen[r.ID] = true
-		if r.Title == "" || r.Text == "" || r.Fix == "" || r.Check == nil {
+		if r.Title == "" || r.Text == "" || r.Fix == "" || r.Check == nil && !strings.HasPrefix(r.ID, "LINT") {
 			t.Errorf("%s lacks a title, a text, a fix or a check", r.ID)
 		}
 		if r.Page != "" && !strings.HasPrefix(r.Page, "https://") {
@@ -113,8 +113,8 @@ func TestRulesAreComplete(t *testing.T) {
 func TestThePagesOfTheRules(t *testing.T) {
 	t.Parallel()
 	const dir = "../docs/rules"
-	want := map[string]string{"README.md": rules.Index(rules.All())}
-	for _, r := range rules.All() {
+	want := map[string]string{"README.md": rules.Index(lint.Known())}
+	for _, r := range lint.Known() {
 		want[r.ID+".md"] = r.Markdown()
 	}
 	if *update {

@@ -1,11 +1,13 @@
 package lint
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"net/url"
 	"path/filepath"
 	"slices"
-	"unicode/utf8"
+	"strings"
 
 	"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
 
@@ -13,38 +15,51 @@ import (
 	"github.com/keyreach/keyreach/lint/rules"
 )
 
+// maxSARIF is how many results GitHub takes of one run; more and it refuses the
+// file. The worst are written.
+// See https://docs.github.com/en/code-security/reference/code-scanning/sarif-files/troubleshoot-sarif-uploads/results-exceed-limit.
+const maxSARIF = 25_000
+
+// sourceRoot is the directory that names of files are relative to: the one that
+// the program ran in.
+const sourceRoot = "%SRCROOT%"
+
 // WriteSARIF writes the findings in the form that code scanning reads, SARIF
-// 2.1.0. texts are the files by name; they are needed to give columns in
-// characters, and the places of fixes.
+// 2.1.0. known are the rules of which it describes those that found something.
+// What is ignored is in it with its reason, suppressed.
 // See https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html.
-func WriteSARIF(w io.Writer, results []Result, texts map[string][]byte, version string, known []rules.Rule) error {
-	run := sarif.NewRunWithInformationURI("keyreach", "https://github.com/keyreach/keyreach")
+func WriteSARIF(w io.Writer, results []Result, version string, known []rules.Rule) error {
+	run := sarif.NewRunWithInformationURI("keyreach", "https://github.com/keyreach/keyreach").WithColumnKind("unicodeCodePoints")
 	run.Tool.Driver.WithVersion(version)
-	used := map[string]bool{}
-	for i := range results {
-		for j := range results[i].Found {
-			used[results[i].Found[j].Rule] = true
-		}
-		for j := range results[i].Muted {
-			used[results[i].Muted[j].Rule] = true
-		}
+	all := sarifTold(results)
+	used, index := map[string]bool{}, map[string]int{}
+	for i := range all {
+		used[all[i].Rule] = true
 	}
 	for i := range known {
 		if used[known[i].ID] {
+			index[known[i].ID] = len(index)
 			run.Tool.Driver.AddRule(sarifRule(&known[i]))
 		}
 	}
-	for i := range results {
-		r := &results[i]
-		lines := newColumns(texts[r.File])
-		for j := range r.Found {
-			run.AddResult(sarifResult(&r.Found[j], lines))
+	lines := map[*Result]*columns{}
+	for i := range all {
+		x := &all[i]
+		if lines[x.in] == nil && len(x.Edits) > 0 {
+			lines[x.in] = newColumns(x.in.Data)
 		}
-		for j := range r.Muted {
-			x := sarifResult(&r.Muted[j].Found, lines)
-			x.Suppressions = append(x.Suppressions, sarif.NewSuppression().WithKind("inSource").WithJustification(r.Muted[j].Reason))
-			run.AddResult(x)
+		r := sarifResult(&x.Found, x.in, lines[x.in])
+		if n, ok := index[x.Rule]; ok {
+			r.WithRuleIndex(n)
 		}
+		if x.muted {
+			kind := "external"
+			if x.InSource {
+				kind = "inSource"
+			}
+			r.Suppressions = []*sarif.Suppression{sarif.NewSuppression().WithKind(kind).WithJustification(x.Reason)}
+		}
+		run.AddResult(r)
 	}
 	report := sarif.NewReport()
 	report.AddRun(run)
@@ -54,16 +69,69 @@ func WriteSARIF(w io.Writer, results []Result, texts map[string][]byte, version 
 	return nil
 }
 
+type sarifFound struct {
+	Muted
+	muted bool
+	in    *Result
+}
+
+// sarifTold are the findings in the order of the files, the worst of them when
+// there are more than may be.
+func sarifTold(results []Result) []sarifFound {
+	var all []sarifFound
+	for i := range results {
+		r := &results[i]
+		for j := range r.Found {
+			all = append(all, sarifFound{Muted{Found: r.Found[j]}, false, r})
+		}
+		for j := range r.Muted {
+			all = append(all, sarifFound{r.Muted[j], true, r})
+		}
+	}
+	if len(all) <= maxSARIF {
+		return all
+	}
+	slices.SortStableFunc(all, func(a, b sarifFound) int {
+		switch {
+		case a.muted == b.muted:
+			return int(b.Severity) - int(a.Severity)
+		case a.muted:
+			return 1
+		}
+		return -1
+	})
+	return all[:maxSARIF]
+}
+
 func sarifRule(r *rules.Rule) *sarif.ReportingDescriptor {
+	help := r.Text + "\n\n" + r.Fix
 	d := sarif.NewRule(r.ID).
 		WithShortDescription(sarif.NewMultiformatMessageString().WithText(r.Title)).
 		WithFullDescription(sarif.NewMultiformatMessageString().WithText(r.Text)).
-		WithHelp(sarif.NewMultiformatMessageString().WithText(r.Text + "\n\n" + r.Fix)).
+		WithHelp(sarif.NewMultiformatMessageString().WithText(help).WithMarkdown(r.Markdown())).
 		WithDefaultConfiguration(sarif.NewReportingConfiguration().WithLevel(sarifLevel(r.Severity)))
 	if r.Page != "" {
 		d.WithHelpURI(r.Page)
 	}
+	if score := sarifScore(r.Severity); score != "" {
+		// By this GitHub tells critical from high, which a level cannot.
+		d.WithProperties(sarif.NewPropertyBag().Add("security-severity", score).AddTag("security"))
+	}
 	return d
+}
+
+// sarifScore is a severity on GitHub's scale, where critical is above 9 and high
+// from 7 on; nothing for what is only a remark.
+func sarifScore(s finding.Severity) string {
+	switch s {
+	case finding.Critical:
+		return "9.5"
+	case finding.Error:
+		return "8.0"
+	case finding.Warning:
+		return "5.0"
+	}
+	return ""
 }
 
 func sarifLevel(s finding.Severity) string {
@@ -76,16 +144,20 @@ func sarifLevel(s finding.Severity) string {
 	return sarif.LevelNote
 }
 
-func sarifResult(x *rules.Found, lines *columns) *sarif.Result {
+func sarifResult(x *rules.Found, in *Result, lines *columns) *sarif.Result {
 	text := x.Text
 	if x.Fix != "" {
 		text += ". To mend it: " + x.Fix
 	}
 	r := sarif.NewRuleResult(x.Rule).WithLevel(sarifLevel(x.Severity)).WithMessage(sarif.NewTextMessage(text))
-	file := sarif.NewSimpleArtifactLocation(filepath.ToSlash(x.Position.File))
+	file := sarifFile(cmp.Or(x.Position.File, in.File))
 	place := sarif.NewPhysicalLocation().WithArtifactLocation(file)
 	if x.Position.Line > 0 {
-		place.WithRegion(sarif.NewRegion().WithStartLine(x.Position.Line).WithStartColumn(lines.character(x.Position.Line, x.Position.Column)))
+		column := max(x.Position.Column, 1)
+		if spot, ok := in.Spots[x.Position]; ok {
+			column = spot.Character
+		}
+		place.WithRegion(sarif.NewRegion().WithStartLine(x.Position.Line).WithStartColumn(column))
 	}
 	r.AddLocation(sarif.NewLocationWithPhysicalLocation(place))
 	if len(x.Edits) == 0 {
@@ -104,21 +176,13 @@ func sarifResult(x *rules.Found, lines *columns) *sarif.Result {
 	return r
 }
 
-// columns turns places in bytes into places in characters.
-type columns struct {
-	data   []byte
-	starts []int
-}
-
-func newColumns(data []byte) *columns { return &columns{data, lineStarts(data)} }
-
-func (c *columns) character(line, column int) int {
-	if line > len(c.starts) {
-		return max(column, 1)
+// sarifFile names a file as a URI, relative where the name is.
+func sarifFile(name string) *sarif.ArtifactLocation {
+	path := filepath.ToSlash(filepath.Clean(name))
+	if filepath.IsAbs(name) {
+		return sarif.NewSimpleArtifactLocation((&url.URL{Scheme: "file", Path: "/" + strings.TrimPrefix(path, "/")}).String())
 	}
-	from := c.starts[line-1]
-	to := min(from+max(column, 1)-1, len(c.data))
-	return utf8.RuneCount(c.data[from:to]) + 1
+	return sarif.NewSimpleArtifactLocation((&url.URL{Path: path}).String()).WithURIBaseID(sourceRoot)
 }
 
 // region is the place of the bytes from one offset to another.
@@ -126,12 +190,4 @@ func (c *columns) region(from, to int) *sarif.Region {
 	line, column := c.place(from)
 	endLine, endColumn := c.place(to)
 	return sarif.NewRegion().WithStartLine(line).WithStartColumn(column).WithEndLine(endLine).WithEndColumn(endColumn)
-}
-
-func (c *columns) place(at int) (line, column int) {
-	i, exact := slices.BinarySearch(c.starts, at)
-	if !exact {
-		i--
-	}
-	return i + 1, utf8.RuneCount(c.data[c.starts[i]:at]) + 1
 }

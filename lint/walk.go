@@ -19,24 +19,33 @@ var kept = [...]string{
 var left = [...]string{".git", ".hg", ".svn", ".terraform", "node_modules", "vendor", ".venv", "__pycache__"}
 
 // Walk returns the files that a name stands for: itself, or, for a directory,
-// the files in it and below that could hold something, in order.
-func Walk(name string) ([]string, error) {
+// the files in it and below that could hold something, in order. Links in a
+// directory are not followed. What in it cannot be looked at is a file with its
+// Err; the error is about the name itself.
+func Walk(name string) ([]File, error) {
 	info, err := os.Stat(name)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
 	if !info.IsDir() {
-		return []string{name}, nil
+		return []File{{Name: name}}, nil
 	}
-	var files []string
-	err = filepath.WalkDir(name, func(path string, d fs.DirEntry, err error) error {
+	var files []File
+	root := name
+	if !os.IsPathSeparator(root[len(root)-1]) {
+		root += string(filepath.Separator) // of a link, what it leads to
+	}
+	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
-			return err
-		case d.IsDir() && path != name && slices.Contains(left[:], d.Name()):
+			files = append(files, File{Name: path, Err: err})
+			if d != nil && d.IsDir() {
+				return filepath.SkipDir
+			}
+		case d.IsDir() && path != root && slices.Contains(left[:], d.Name()):
 			return filepath.SkipDir
 		case d.Type().IsRegular() && slices.ContainsFunc(kept[:], func(end string) bool { return strings.HasSuffix(strings.ToLower(path), end) }):
-			files = append(files, path)
+			files = append(files, File{Name: path, Listed: true})
 		}
 		return nil
 	})

@@ -10,7 +10,7 @@ import (
 
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/finding"
-	"github.com/keyreach/keyreach/internal/source"
+	"github.com/keyreach/keyreach/lint"
 	"github.com/keyreach/keyreach/lint/rules"
 )
 
@@ -27,11 +27,11 @@ func newExplain(s *streams) *cobra.Command {
 			return nil
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
-			all := rules.All()
+			all := lint.Known()
 			if len(args) == 1 {
-				r, ok := rules.Lookup(args[0])
+				r, ok := lint.Lookup(args[0])
 				if !ok {
-					return misuse(fmt.Errorf("there is no rule %q", args[0])).hinting(nearRule(args[0], all))
+					return misuse(fmt.Errorf("there is no rule %q", args[0])).hinting(nearRule(args[0]))
 				}
 				all = []rules.Rule{r}
 			}
@@ -45,12 +45,8 @@ func newExplain(s *streams) *cobra.Command {
 	return c
 }
 
-func nearRule(id string, all []rules.Rule) string {
-	ids := make([]string, len(all))
-	for i := range all {
-		ids[i] = all[i].ID
-	}
-	if near := source.Suggest(id, ids); near != "" {
+func nearRule(id string) string {
+	if near := lint.Near(id); near != "" {
 		return "did you mean " + near + "? keyreach explain lists all"
 	}
 	return "keyreach explain lists them"

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,7 +17,6 @@ import (
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/finding"
 	"github.com/keyreach/keyreach/lint"
-	"github.com/keyreach/keyreach/lint/rules"
 )
 
 // lintOptions are the flags of lint.
@@ -29,6 +30,7 @@ type lintOptions struct {
 	fix     bool
 	yes     bool
 	access  bool
+	ignored bool
 	account string
 }
 
@@ -71,6 +73,7 @@ Exit codes: 0 nothing at or above --fail-on · 3 findings at or above it · 4 us
 	f.BoolVar(&o.yes, "auto-approve", false, "with --fix: do not ask for a yes")
 	f.BoolVar(&o.access, "access", false, "list who outside the account may do what with the keys, instead of findings")
 	f.StringVar(&o.account, "account", "", "with --access: the `ACCOUNT` that the policies belong to, where they do not tell")
+	f.BoolVar(&o.ignored, "ignored", false, "have what is ignored in SARIF too, as suppressed; GitHub would show it as open")
 	c.MarkFlagsMutuallyExclusive("fix", "access")
 	return c
 }
@@ -96,12 +99,9 @@ func (c *choice) Set(s string) error {
 func (c *choice) Type() string { return strings.Join(c.of, "|") }
 
 func (o *lintOptions) run(ctx context.Context, s *streams, args []string) error {
-	never := o.failOn == "never"
-	var failOn finding.Severity
-	if !never {
-		if err := failOn.UnmarshalText([]byte(o.failOn)); err != nil {
-			return misuse(fmt.Errorf("--fail-on: %w", err)).hinting("or never")
-		}
+	failOn, err := o.limit()
+	if err != nil {
+		return err
 	}
 	options, err := o.options()
 	if err != nil {
@@ -112,7 +112,7 @@ func (o *lintOptions) run(ctx context.Context, s *streams, args []string) error 
 		return err
 	}
 	if o.access {
-		return o.reach(s, files, options.Estate)
+		return o.reach(ctx, s, files, options.Estate)
 	}
 	results, err := lint.Run(ctx, files, options)
 	if err != nil {
@@ -123,10 +123,7 @@ func (o *lintOptions) run(ctx context.Context, s *streams, args []string) error 
 			return err
 		}
 	}
-	if never {
-		failOn = finding.Critical + 1
-	}
-	if err := s.output(o.out, func(w io.Writer) error { return o.print(w, files, results, failOn) }); err != nil {
+	if err := s.output(o.out, func(w io.Writer) error { return o.print(w, results, failOn) }); err != nil {
 		return failure(err)
 	}
 	if worst, any := lint.Worst(results); any && worst >= failOn {
@@ -135,14 +132,25 @@ func (o *lintOptions) run(ctx context.Context, s *streams, args []string) error 
 	return nil
 }
 
+// limit is the severity from which on findings are a failure.
+func (o *lintOptions) limit() (finding.Severity, error) {
+	if o.failOn == "never" {
+		return finding.Critical + 1, nil
+	}
+	var failOn finding.Severity
+	if err := failOn.UnmarshalText([]byte(o.failOn)); err != nil {
+		return 0, misuse(fmt.Errorf("--fail-on: %w", err)).hinting("or never")
+	}
+	return failOn, nil
+}
+
 func (o *lintOptions) options() (lint.Options, error) {
-	options := lint.Options{Rules: rules.All()}
+	options := lint.Options{}
 	if len(o.only) > 0 {
-		options.Rules = nil
 		for _, id := range o.only {
-			r, ok := rules.Lookup(id)
+			r, ok := lint.Lookup(id)
 			if !ok {
-				return options, misuse(fmt.Errorf("there is no rule %q", id)).hinting("keyreach explain lists them")
+				return options, misuse(fmt.Errorf("there is no rule %q", id)).hinting(nearRule(id))
 			}
 			options.Rules = append(options.Rules, r)
 		}
@@ -172,35 +180,76 @@ func (o *lintOptions) options() (lint.Options, error) {
 	return options, nil
 }
 
-// lintFiles reads what was named. What cannot be opened is a finding of its
-// own, unless nothing can be: then it was named wrongly.
+// lintFiles finds what was named, each file once. A name that leads nowhere is
+// a finding, unless all do: then they were written wrongly.
 func lintFiles(s *streams, args []string) ([]lint.File, error) {
 	var files []lint.File
+	var lost error
+	seen := map[string]bool{}
 	for _, name := range args {
 		if name == "-" {
-			data, err := readBounded(s.in)
-			files = append(files, lint.File{Name: stdinName, Data: data, Err: err})
+			files = append(files, lint.File{Name: stdinName, Read: func(ctx context.Context) ([]byte, error) {
+				return lately(ctx, func() ([]byte, error) { return readBounded(s.in) })
+			}})
 			continue
 		}
 		found, err := lint.Walk(name)
 		if err != nil {
-			return nil, misuse(err).hinting("look at the name; a directory stands for the files in it")
+			lost = cmp.Or(lost, err)
+			found = []lint.File{{Name: name, Err: err}}
 		}
-		for _, path := range found {
-			files = append(files, readFile(path))
+		for _, f := range found {
+			if id := filepath.Clean(f.Name); !seen[id] {
+				seen[id] = true
+				files = append(files, reading(f))
+			}
 		}
+	}
+	switch {
+	case len(files) == 0:
+		return nil, misuse(fmt.Errorf("nothing in %s could hold a policy, by the names of the files", strings.Join(args, ", "))).
+			hinting("name the files themselves: whatever is named is read")
+	case lost != nil && !slices.ContainsFunc(files, func(f lint.File) bool { return f.Err == nil }):
+		return nil, misuse(lost).hinting("look at the name; a directory stands for the files in it")
 	}
 	return files, nil
 }
 
-func readFile(path string) lint.File {
-	f, err := os.Open(filepath.Clean(path))
-	if err != nil {
-		return lint.File{Name: path, Err: err}
+// reading has a file read when its turn comes.
+func reading(f lint.File) lint.File {
+	if f.Err == nil {
+		f.Read = func(ctx context.Context) ([]byte, error) {
+			return lately(ctx, func() ([]byte, error) {
+				in, err := os.Open(filepath.Clean(f.Name))
+				if err != nil {
+					return nil, err
+				}
+				defer in.Close()
+				return readBounded(in)
+			})
+		}
 	}
-	defer f.Close()
-	data, err := readBounded(f)
-	return lint.File{Name: path, Data: data, Err: err}
+	return f
+}
+
+// lately waits for what is read, and not longer than somebody wants: a pipe may
+// never be written to.
+func lately(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
+	type answer struct {
+		data []byte
+		err  error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		data, err := read()
+		done <- answer{data, err}
+	}()
+	select {
+	case a := <-done:
+		return a.data, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // maxLintFile is how many bytes of one file are read.

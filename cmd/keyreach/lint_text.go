@@ -4,31 +4,38 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/finding"
-	"github.com/keyreach/keyreach/internal/source"
 	"github.com/keyreach/keyreach/lint"
 	"github.com/keyreach/keyreach/lint/rules"
 )
 
-func (o *lintOptions) print(w io.Writer, files []lint.File, results []lint.Result, failOn finding.Severity) error {
+func (o *lintOptions) print(w io.Writer, results []lint.Result, failOn finding.Severity) error {
 	switch o.format.value {
 	case "json":
 		return jsonFormat.writeData(w, lintViewOf(results))
 	case "sarif":
-		texts := map[string][]byte{}
-		for i := range files {
-			texts[files[i].Name] = files[i].Data
+		told := slices.Clone(results)
+		for i := range told {
+			if !o.ignored {
+				told[i].Muted = nil
+			}
 		}
-		return lint.WriteSARIF(w, results, texts, programVersion(), rules.All())
+		return lint.WriteSARIF(w, told, programVersion(), lint.Known())
 	case "junit":
 		return lint.WriteJUnit(w, results, failOn)
 	case "github":
-		return lint.WriteGitHub(w, results)
+		if err := lint.WriteGitHub(w, results); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintln(w, sumOf(results).text()) // the log shows no places
+		return err
 	}
-	return lintText(w, files, results)
+	return lintText(w, results)
 }
 
 // lintView is the JSON form of what lint found.
@@ -66,17 +73,12 @@ func lintViewOf(results []lint.Result) lintView {
 }
 
 // lintText prints the findings with the lines that they are about, and a sum.
-func lintText(w io.Writer, files []lint.File, results []lint.Result) error {
+func lintText(w io.Writer, results []lint.Result) error {
 	p := printer{w: w}
-	sum := lintSum{files: len(results)}
+	sum := sumOf(results)
 	for i := range results {
-		r := &results[i]
-		sum.muted += len(r.Muted)
-		if r.Format == "" || len(r.Found) > 0 {
-			sum.add(r)
-		}
-		for j := range r.Found {
-			p.found(&r.Found[j], &files[i])
+		for j := range results[i].Found {
+			p.found(&results[i].Found[j], results[i].Spots)
 		}
 	}
 	if sum.found > 0 {
@@ -89,13 +91,19 @@ func lintText(w io.Writer, files []lint.File, results []lint.Result) error {
 	return p.err
 }
 
-func (p *printer) found(x *rules.Found, f *lint.File) {
-	p.put(0, 2, fmt.Sprintf("%s: %s %s: %s", x.Position, x.Severity, x.Rule, x.Text))
-	if x.Position.File == f.Name {
-		if e := source.Excerpt(f.Data, source.Pos{Line: int32(x.Position.Line), Column: int32(x.Position.Column)}); e != "" {
-			for line := range strings.SplitSeq(e, "\n") {
-				p.verbatim(2, line)
-			}
+// found prints a finding: on one line when that holds it, else with the text
+// below the place, which editors and people look for at the beginning of a line.
+func (p *printer) found(x *rules.Found, spots map[finding.Position]lint.Spot) {
+	head := strings.TrimPrefix(fmt.Sprintf("%s: %s %s: ", x.Position, x.Severity, x.Rule), ": ")
+	if utf8.RuneCountInString(head+x.Text) <= width {
+		p.put(0, 2, head+x.Text)
+	} else {
+		p.verbatim(0, strings.TrimSuffix(head, ": "))
+		p.put(2, 0, x.Text)
+	}
+	if e := spots[x.Position].Excerpt; e != "" {
+		for line := range strings.SplitSeq(e, "\n") {
+			p.verbatim(2, strings.ReplaceAll(line, "\t", "    "))
 		}
 	}
 	if x.Fix != "" {
@@ -107,6 +115,15 @@ func (p *printer) found(x *rules.Found, f *lint.File) {
 type lintSum struct {
 	files, found, fixable, muted int
 	by                           [finding.Critical + 1]int
+}
+
+func sumOf(results []lint.Result) *lintSum {
+	s := &lintSum{files: len(results)}
+	for i := range results {
+		s.muted += len(results[i].Muted)
+		s.add(&results[i])
+	}
+	return s
 }
 
 func (s *lintSum) add(r *lint.Result) {
@@ -146,17 +163,19 @@ func (s *lintSum) text() string {
 func (o *lintOptions) mend(ctx context.Context, s *streams, files []lint.File, results []lint.Result, options lint.Options) ([]lint.Result, error) {
 	var fixed []*lint.Fixed
 	for i := range results {
-		if files[i].Name == stdinName {
+		if results[i].File == stdinName {
 			continue
 		}
-		if x := lint.Fix(&files[i], &results[i]); x != nil {
-			fixed = append(fixed, x)
-			if _, err := s.err.Write(x.Diff()); err != nil {
-				return nil, failure(err)
-			}
-			if text := x.Problem(); text != "" {
-				fmt.Fprintln(s.err, "keyreach: "+text)
-			}
+		x := lint.Fix(&results[i])
+		if x == nil {
+			continue
+		}
+		fixed = append(fixed, x)
+		if _, err := s.err.Write(x.Diff()); err != nil {
+			return nil, failure(err)
+		}
+		if text := x.Problem(); text != "" {
+			fmt.Fprintln(s.err, "keyreach: "+text)
 		}
 	}
 	if len(fixed) == 0 {
@@ -169,13 +188,6 @@ func (o *lintOptions) mend(ctx context.Context, s *streams, files []lint.File, r
 	for _, x := range fixed {
 		if err := x.Write(); err != nil {
 			return nil, failure(err)
-		}
-	}
-	for i := range files {
-		for _, x := range fixed {
-			if x.Name == files[i].Name {
-				files[i].Data = x.After
-			}
 		}
 	}
 	fmt.Fprintf(s.err, "keyreach: wrote %s; what is left:\n", count(len(fixed), "file"))

@@ -110,10 +110,15 @@ func Excerpt(data []byte, pos Pos) string {
 			rest = nil
 		}
 	}
+	return ExcerptLine(line, pos)
+}
+
+// ExcerptLine is Excerpt for whoever has the line already.
+func ExcerptLine(line []byte, pos Pos) string {
 	if pos.Line <= 0 || pos.Column <= 0 {
 		return ""
 	}
-	text, at := clip(printable(bytes.TrimSuffix(line, []byte("\r"))), int(pos.Column)-1)
+	text, at := clip(window(bytes.TrimSuffix(line, []byte("\r")), int(pos.Column)-1))
 	number := fmt.Sprintf("%5d | ", pos.Line)
 	pad := []rune(text[:at])
 	for i, r := range pad {
@@ -122,6 +127,21 @@ func Excerpt(data []byte, pos Pos) string {
 		}
 	}
 	return number + text + "\n" + strings.Repeat(" ", len(number)-2) + "| " + string(pad) + "^"
+}
+
+// window returns the printable part of a line around the byte at, wider than
+// what clip leaves of it, and where at is in it. A line may have megabytes.
+func window(line []byte, at int) (string, int) {
+	const around = 512
+	at = min(at, len(line))
+	from, to := max(at-around, 0), min(at+around, len(line))
+	for from > 0 && !utf8.RuneStart(line[from]) && from > at-around-utf8.UTFMax {
+		from--
+	}
+	for to < len(line) && !utf8.RuneStart(line[to]) && to < at+around+utf8.UTFMax {
+		to++
+	}
+	return printable(line[from:to]), at - from
 }
 
 // printable replaces what a terminal must not be sent, byte by byte, so that

@@ -25,6 +25,9 @@ func key107() Rule {
 // narrowingAdvice reports advice to add a condition, or to see that there is one,
 // under a heading about a denial.
 func narrowingAdvice(m *Material, r *Report) {
+	if len(m.Prose) == 0 {
+		return // most files; the expressions below cost more than all else about them
+	}
 	trouble := regexp.MustCompile(`(?i)denied|accessdenied|not authori[sz]ed|not allow|too restrictive|permission error|forbidden|unauthori[sz]ed`)
 	adds := regexp.MustCompile("(?i)" +
 		"\\b(add|include|attach|put|use|set)\\b[^.;]*`(kms|aws):[A-Za-z]+[^`]*`\\s+conditions?\\b" +
