@@ -66,8 +66,8 @@ func TestSARIFIsWhatCodeScanningReads(t *testing.T) {
 		want := len([]rune(before)) + 1
 		region := x.Locations[0].PhysicalLocation.Region
 		deleted := x.Fixes[0].ArtifactChanges[0].Replacements[0].DeletedRegion
-		if *region.StartColumn != want || *deleted.StartColumn != want || *deleted.EndColumn != want+len(`"kms:ReEncrypt"`) {
-			t.Errorf("the finding is at %d, its fix from %d to %d; want %d", *region.StartColumn, *deleted.StartColumn, *deleted.EndColumn, want)
+		if *region.StartColumn != want || *deleted.StartColumn != want+1 || *deleted.EndColumn != want+len(`"kms:ReEncrypt`) {
+			t.Errorf("the finding is at %d, its fix from %d to %d; want %d, and the fix inside the quotes", *region.StartColumn, *deleted.StartColumn, *deleted.EndColumn, want)
 		}
 	}
 	if kinds["KEY014"] != "inSource" || kinds["KEY060"] != "external" {

@@ -111,8 +111,10 @@ func grantlessIdentity(m *Material, p *Policy, r *Report) {
 	if !p.settled() {
 		return
 	}
-	for _, at := range p.allows() {
-		if operation := granting(p); operation != "" && encryptsAll(&at) {
+	allows := p.allows()
+	operation := granting(allows)
+	for _, at := range allows {
+		if operation != "" && encryptsAll(&at) {
 			r.addAs(finding.Warning, &at, at.s.Action.Pos, "has the rights to encrypt, the policy allows "+operation+", which makes a grant, and no statement allows kms:CreateGrant: "+grantlessEnd(&at),
 				"add kms:CreateGrant with Bool kms:GrantIsForAWSResource true")
 			continue
@@ -132,14 +134,14 @@ func grantlessIdentity(m *Material, p *Policy, r *Report) {
 	}
 }
 
-// granting returns an operation that makes a grant on a key and that the policy
-// allows by name.
-func granting(p *Policy) string {
+// granting returns an operation that makes a grant on a key and that one of the
+// statements allows by name.
+func granting(allows []place) string {
 	for _, u := range usage.All() {
 		if u.Action != createGrant || u.Need != usage.Required || u.Via != "ec2" && u.Via != "rds" {
 			continue
 		}
-		if slices.ContainsFunc(p.allows(), func(at place) bool {
+		if slices.ContainsFunc(allows, func(at place) bool {
 			return at.s.Action != nil && slices.ContainsFunc(at.s.Action.Values, func(v policy.Value) bool { return strings.EqualFold(v.Text, u.Operation) })
 		}) {
 			return u.Operation
