@@ -64,6 +64,10 @@ func TestParseKnowsThePlaceOfEverything(t *testing.T) {
 		{"an alias of nothing", "b: *x\n", `{b@1:1=*x@1:4}@1:1`},
 		{"a merged map", "a: &x {p: 1, q: 2}\nb:\n  <<: *x\n  q: 3\n", `{a@1:1={p@1:8=1@1:11 q@1:14=2@1:17}@1:8 b@2:1={q@4:3=3@4:6 p@1:8=1@1:11}@3:3}@1:1`},
 		{"names with colons", "a: {'k:v': 1, \"q\":2, r: s:t}\nkms:X: 1\n", `{a@1:1={k:v@1:5=1@1:12 q@1:15=2@1:19 r@1:22="s:t"@1:25}@1:5 kms:X@2:1=1@2:8}@1:1`},
+		{"colons between braces", "a: {kms:V: x, Action: [kms:*, kms:Get*], arn: aws:s3:::b/*}", `{a@1:1={kms:V@1:5="x"@1:12 Action@1:15=["kms:*"@1:24 "kms:Get*"@1:31]@1:23 arn@1:42="aws:s3:::b/*"@1:47}@1:5}@1:1`},
+		{"colons under a tag between braces", "a: {\"aws:SourceAccount\": !Ref AWS::AccountId, b: c}", `{a@1:1={aws:SourceAccount@1:5=!Ref "AWS::AccountId"@1:31@1:26 b@1:47="c"@1:50}@1:5}@1:1`},
+		{"a colon after an escape", "a: \"\\u00e9\"\nb: {kms:x: y}", `{a@1:1="é"@1:4 b@2:1={kms:x@2:5="y"@2:12}@2:5}@1:1`},
+		{"a colon after a list under a tag", "a: !If\n  - c\nb: {kms:V: x}", `{a@1:1=!If ["c"@2:5]@2:3@1:4 b@3:1={kms:V@3:5="x"@3:12}@3:5}@1:1`},
 		{"the tag for a text", "a: !!str 1", `{a@1:1="1"@1:10}@1:1`},
 		{"the tag for a text, before an anchor", "a: !!str &x 1\nb: *x\n", `{a@1:1="1"@1:13 b@2:1="1"@2:4}@1:1`},
 		{"the tag for a text, before a block", "a: !!str |\n  x\n", `{a@1:1="x\n"@1:10}@1:1`},
@@ -161,10 +165,8 @@ func TestParseSaysWhereAndWhatToDo(t *testing.T) {
 		{"a dash over the next member", "x:\n  a:\n  - c\n  -\n  b: 1\n", "line 5, column 3: this stands too far left"},
 		{"a text over a list", "Version: 2012-10-17\n  - Sid: A\n    Effect: Deny\n", "line 1, column 10: the text that begins here runs on into a name and a colon"},
 		{"a text over a bracket", "a: {b: c]}\n", "line 1, column 8: the text that begins here runs on into a bracket or comma"},
-		{"a name with a colon after a list under a tag", "a: !If\n  - c\nb: {kms:ViaService: x}", "line 3, column 5: the name that begins here has a colon in it"},
-		{"a name with a colon after an escape", "a: \"\\u00e9\"\nb: {kms:x}", "line 2, column 5: the name that begins here has a colon in it"},
 		{"bad indentation", "a:\n  b: 1\n c: 2\n", "line 3"},
-		{"a name with a colon between braces", "a: {kms:ViaService: x}", "line 1, column 5: the name that begins here has a colon in it: put it in quotes"},
+		{"a colon before a quote between braces", "a: {b:\"c\"}", "line 1, column 5: no blank follows the colon after this name"},
 		{"a tab", "a:\n\tb: 1\n", "line 2"},
 	}
 	for _, tt := range tests {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 )
@@ -30,7 +29,7 @@ func parseYAML(text string) (n *Node, problems []Problem, failure *SyntaxError) 
 			n, problems, failure = nil, nil, &SyntaxError{Pos: Pos{1, 1}, Text: "the YAML cannot be read: write it in its plain form, or as JSON"}
 		}
 	}()
-	tokens := lexer.Tokenize(text)
+	tokens := tokenize(text)
 	c.locate(text, tokens)
 	tokens, failure = c.guard(tokens)
 	if failure != nil {

@@ -68,9 +68,8 @@ func (c *converter) name(key ast.Node, depth int) (string, *SyntaxError) {
 	return key.GetToken().Value, nil
 }
 
-// cutName refuses a name that the library cuts short: between braces it ends a
-// plain name at its first colon, though YAML wants a blank after it. Read so,
-// {kms:ViaService: x} would be another map than the one that was written.
+// cutName refuses a name that the library ends at a colon with no blank after
+// it, as before a quote: YAML has the name go on.
 func (c *converter) cutName(v *ast.MappingValueNode) *SyntaxError {
 	key, colon := v.Key.GetToken(), v.Start
 	at := c.pos(colon)
@@ -81,7 +80,7 @@ func (c *converter) cutName(v *ast.MappingValueNode) *SyntaxError {
 	if next >= len(line) || line[next-1] != ':' || strings.IndexByte(" \t\r\n,[]{}", line[next]) >= 0 {
 		return nil
 	}
-	return &SyntaxError{Pos: c.pos(key), Text: "the name that begins here has a colon in it: put it in quotes, because between braces a name ends at its first colon"}
+	return &SyntaxError{Pos: c.pos(key), Text: "no blank follows the colon after this name: put one there, or the whole name in quotes"}
 }
 
 // swallowed refuses a block list or map that stands left of where it may. After

@@ -11,35 +11,42 @@ import (
 )
 
 // locate works out where each token stands. The library's columns are short by
-// one for every tag before them on the line, so the words of the tokens are
-// looked for in the text, one after the other. Where one is not found, the
-// library's own positions must do from there on.
+// one for every tag before them on the line. Where a token is not found in the
+// text, the library's own positions must do from there on.
 func (c *converter) locate(text string, tokens token.Tokens) {
 	c.places = make(map[*token.Token]Pos, len(tokens))
-	offset, at := 0, Pos{1, 1}
-	step := func(n int) {
-		s := text[offset : offset+n]
-		offset += n
+	last, at := 0, Pos{1, 1}
+	eachToken(text, tokens, func(t *token.Token, offset int) {
+		s := text[last:offset]
+		last = offset
 		if lines := strings.Count(s, "\n"); lines > 0 {
 			at.Line += int32(lines)
 			at.Column = int32(len(s) - strings.LastIndexByte(s, '\n'))
 		} else {
 			at.Column += int32(len(s))
 		}
-	}
+		c.places[t] = at
+	})
+}
+
+// eachToken calls found with the offset of each token, up to the first that is
+// not in the text where it is expected: the words of the tokens are looked for,
+// one after the other.
+func eachToken(text string, tokens token.Tokens, found func(t *token.Token, offset int)) {
+	offset := 0
 	for _, t := range tokens {
 		word := strings.Trim(t.Origin, blanks)
 		if word == "" {
 			continue // the value that is not there
 		}
 		rest := text[offset:]
-		step(len(rest) - len(strings.TrimLeft(rest, blanks)))
+		offset += len(rest) - len(strings.TrimLeft(rest, blanks))
 		n := wordLength(text[offset:], t.Type, word)
 		if n == 0 {
 			return
 		}
-		c.places[t] = at
-		step(n)
+		found(t, offset)
+		offset += n
 	}
 }
 
