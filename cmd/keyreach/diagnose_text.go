@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/diagnose"
 )
 
@@ -86,7 +87,11 @@ func told(in *diagnose.Incident) []string {
 	}
 	add("code", in.Code)
 	if in.Action != "" && in.Operation != "" {
-		add("operation", strings.TrimPrefix(in.Service+":"+in.Operation, ":"))
+		name := strings.TrimPrefix(in.Service+":"+in.Operation, ":")
+		if _, own := awsfacts.KMSOperation("kms:" + in.Operation); in.Service == "kms" && !own {
+			name = in.Operation // of a service that the text does not name
+		}
+		add("operation", name)
 	}
 	add("made for somebody by", in.Via)
 	add("layer named:", string(in.Layer))
