@@ -1,0 +1,2 @@
+// Package backup makes, lists, verifies, restores, prunes and rewraps backups.
+package backup

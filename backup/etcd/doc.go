@@ -1,0 +1,2 @@
+// Package etcd takes snapshots of etcd.
+package etcd

@@ -1,0 +1,2 @@
+// Package stepca knows the directory of a step-ca.
+package stepca
