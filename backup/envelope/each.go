@@ -1,0 +1,66 @@
+package envelope
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"filippo.io/age"
+)
+
+// Opening is what came of one stanza of a KMS key when every one of them was tried.
+type Opening struct {
+	// ARN is the key's, as the stanza has it. Called is the key that was called last,
+	// empty when none was.
+	ARN, Called string
+	// Err says why it did not open; nil when it did.
+	Err error
+	// Key is what DescribeKey tells of the key called; KeyErr why it could not be asked,
+	// which takes nothing from an opening.
+	Key    Key
+	KeyErr error
+}
+
+// OpenEach opens a file by every stanza of a KMS key, each by itself, as a verification
+// does: that one of them works today says nothing of the day on which it is lost. It
+// reports them in their order. The classes of the errors are those of KMSIdentity; a
+// stanza whose file key is not the header's is Corrupt.
+func OpenEach(ctx context.Context, kms KMS, allow AllowList, expect Context, h *Header) []Opening {
+	id := NewKMSIdentity(ctx, kms, allow, expect)
+	var all []Opening
+	for _, s := range h.Stanzas {
+		if s.Type != StanzaType {
+			continue
+		}
+		all = append(all, id.openOne(h.Raw, &age.Stanza{Type: s.Type, Args: s.Args, Body: s.Body}))
+	}
+	return all
+}
+
+func (i *KMSIdentity) openOne(raw []byte, s *age.Stanza) Opening {
+	w, _ := readStanza(s)
+	o := Opening{ARN: w.ARN}
+	calls := i.allow.Calls(w.ARN)
+	if _, err := i.context(w.Context); err != nil {
+		calls = nil
+	}
+	fileKey, attempts := i.try(s)
+	if fileKey == nil {
+		o.Err = classify(&AttemptsError{attempts})
+		o.Called = attempts[len(attempts)-1].Called
+	} else {
+		// The key that answered is the one after all that failed.
+		o.Called = calls[min(len(attempts), len(calls)-1)]
+		_, err := age.DecryptHeader(raw, age.NewInjectedFileKeyIdentity(fileKey))
+		clear(fileKey)
+		if err != nil {
+			o.Err = Fail(Corrupt, fmt.Errorf("%s: it holds a file key that is not the header's", w.ARN))
+		}
+	}
+	if o.Called == "" {
+		o.KeyErr = errors.New("not asked, since the key was not called")
+		return o
+	}
+	o.Key, o.KeyErr = i.kms.DescribeKey(i.ctx, o.Called)
+	return o
+}

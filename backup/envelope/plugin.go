@@ -1,0 +1,121 @@
+package envelope
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+
+	"filippo.io/age"
+	"filippo.io/age/plugin"
+)
+
+// PluginName is the name under which age finds the plugin: age-plugin-keyreach on the PATH,
+// and age -d -j keyreach. See https://c2sp.org/age-plugin.
+const PluginName = "keyreach"
+
+// PluginIdentityData is what an identity AGE-PLUGIN-KEYREACH-1… says. There is no secret
+// in it: what opens a file is the caller's right to use the key.
+type PluginIdentityData struct {
+	Allow  AllowList `json:"allow"`
+	Expect Context   `json:"expect,omitempty"`
+}
+
+// PluginRecipientData is what a recipient age1keyreach1… says.
+type PluginRecipientData struct {
+	Keys    []string `json:"keys"`
+	Context Context  `json:"context"`
+	// Labels are those of the recipients that stand beside it: postquantum for age1pq….
+	Labels []string `json:"labels,omitempty"`
+}
+
+// Encode returns the identity as age takes it.
+func (d PluginIdentityData) Encode() (string, error) {
+	data, err := json.Marshal(d)
+	if err != nil {
+		return "", fmt.Errorf("writing the identity of the plugin: %w", err)
+	}
+	return plugin.EncodeIdentity(PluginName, data), nil
+}
+
+// Encode returns the recipient as age takes it.
+func (d PluginRecipientData) Encode() (string, error) {
+	data, err := json.Marshal(d)
+	if err != nil {
+		return "", fmt.Errorf("writing the recipient of the plugin: %w", err)
+	}
+	return plugin.EncodeRecipient(PluginName, data), nil
+}
+
+// PluginIdentity returns the identity of the data. The empty one, which age -j makes,
+// allows the keys of the caller's own account, and takes the context as the file has it if
+// it is one of Keyreach.
+func PluginIdentity(ctx context.Context, kms KMS, own string, data []byte) (age.Identity, error) {
+	var d PluginIdentityData
+	if len(data) > 0 {
+		if err := strictly(data, &d); err != nil {
+			return nil, fmt.Errorf("reading the identity of the plugin: %w", err)
+		}
+	}
+	if d.Allow.Empty() && own != "" {
+		d.Allow.Accounts = []string{own}
+	}
+	return pluginIdentity{NewKMSIdentity(ctx, kms, d.Allow, d.Expect)}, nil
+}
+
+// PluginRecipient returns the recipient of the data.
+func PluginRecipient(ctx context.Context, kms KMS, data []byte) (age.Recipient, error) {
+	var d PluginRecipientData
+	if err := strictly(data, &d); err != nil {
+		return nil, fmt.Errorf("reading the recipient of the plugin: %w", err)
+	}
+	return NewKMSRecipient(ctx, kms, d.Keys, d.Context, 0, nil).Labeled(d.Labels), nil
+}
+
+func strictly(data []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return err
+	}
+	if d.More() {
+		return errors.New("there is more after it")
+	}
+	return nil
+}
+
+// pluginIdentity says why it did not open a file that is for it: to age an incorrect
+// identity is one to pass over in silence.
+type pluginIdentity struct{ *KMSIdentity }
+
+func (i pluginIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
+	key, err := i.KMSIdentity.Unwrap(stanzas)
+	var tried *AttemptsError
+	if errors.As(err, &tried) {
+		return nil, errors.New(tried.Error())
+	}
+	return key, err
+}
+
+// PluginMain answers as age-plugin-keyreach, and returns the exit code. The arguments are
+// those after the name of the program; own is the caller's account.
+func PluginMain(ctx context.Context, kms KMS, own string, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	p, err := plugin.New(PluginName)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return 1
+	}
+	flags := flag.NewFlagSet("age-plugin-"+PluginName, flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	p.RegisterFlags(flags)
+	p.SetIO(stdin, stdout, stderr)
+	p.HandleIdentity(func(data []byte) (age.Identity, error) { return PluginIdentity(ctx, kms, own, data) })
+	p.HandleRecipient(func(data []byte) (age.Recipient, error) { return PluginRecipient(ctx, kms, data) })
+	if err := flags.Parse(args); err != nil {
+		return 4
+	}
+	return p.Main()
+}
