@@ -107,7 +107,7 @@ func (f *frame) head() ([]byte, error) {
 	d := b[4]
 	single := d&0x20 != 0
 	switch {
-	case d&0x08 != 0:
+	case d&0x18 != 0:
 		return nil, corrupt("the zstd frame has a header of an unknown form")
 	case d&0x04 == 0:
 		return nil, corrupt("the zstd frame has no checksum")
