@@ -18,7 +18,14 @@ const (
 	exitPartial     = 6 // part is done; it can be resumed
 	exitGuarded     = 7 // refused by a guard
 	exitStale       = 8 // something changed since the plan was made
-	exitStopped     = 130
+	// Of backups.
+	exitNoKey     = 10 // no key at hand opens it
+	exitCorrupt   = 11
+	exitTruncated = 12
+	exitDenied    = 13
+	exitNotFound  = 14
+
+	exitStopped = 130
 )
 
 // exitError ends the program with a code. Without err nothing is printed: the

@@ -60,7 +60,8 @@ and says exactly who lacks what on which key, and why.
 Exit codes: 0 done, proven, allowed · 1 error · 2 changes, when asked · 3 blocked,
 denied, unknown or open-if, or findings · 4 usage or configuration · 5 credentials
 or account mismatch · 6 partial, resumable · 7 refused by a guard · 8 the plan is
-stale · 130 interrupted.`,
+stale · of backups: 10 no key opens it, 11 corrupt, 12 truncated, 13 access denied,
+14 not found · 130 interrupted.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 
@@ -74,7 +75,7 @@ stale · 130 interrupted.`,
 	root.SetFlagErrorFunc(badFlag)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newInit(s), newCollect(s), newCheck(s), newCan(s), newDiagnose(s), newWhy(s), newLint(s), newExplain(s), newPlan(s), newApply(s),
-		newUndo(s), newRevoke(s), newRun(s), newRuns(s), newRehearse(s), newRoutes(s), newIAMPolicy(s), newSandbox(s), newVersion(s))
+		newUndo(s), newRevoke(s), newRun(s), newRuns(s), newBackup(s), newRehearse(s), newRoutes(s), newIAMPolicy(s), newSandbox(s), newVersion(s))
 	root.SetHelpCommand(newHelp())
 	return root
 }

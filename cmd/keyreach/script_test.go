@@ -27,6 +27,7 @@ func TestScripts(t *testing.T) {
 	commands := actsCommands(t)
 	commands["exits"], commands["sandbox"], commands["accesskey"] = exits, scriptSandbox, accessKey
 	commands["provoke"] = scriptProvoke
+	commands["identity"], commands["backups"], commands["spoil"] = scriptIdentity, scriptBackups, scriptSpoil
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		UpdateScripts:       *update,

@@ -1,0 +1,173 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/keyreach/keyreach/backup/archive"
+	"github.com/keyreach/keyreach/backup/envelope"
+	"github.com/keyreach/keyreach/backup/store"
+)
+
+// Source is what is backed up.
+type Source interface {
+	// Kind is etcd, step-ca or files.
+	Kind() string
+	// Fingerprint is another when what is there is another; empty when that cannot be told.
+	Fingerprint(ctx context.Context) (string, error)
+	// Write puts all of it into the archive, and returns what whoever relies on the backup
+	// should know.
+	Write(ctx context.Context, w *archive.Writer) (warnings []string, err error)
+}
+
+// Creation makes a backup.
+type Creation struct {
+	Source Source
+	Store  store.Store
+	// Name tells it from others of the kind.
+	Name string
+	// Recipients are who can open it, given its id.
+	Recipients func(id ID) ([]age.Recipient, error)
+	Tool       string // "keyreach 1.0"
+	Now        func() time.Time
+	// Seen is what is remembered of the last backup of the series. With Retention, how long
+	// backups are kept, an unchanged source is passed over while the last one is there and
+	// has half of that time before it. Zero never passes over.
+	Seen      Seen
+	Retention time.Duration
+	// Progress, when set, is told how many bytes were written so far.
+	Progress func(written int64)
+}
+
+// Seen is what is remembered of the last backup of a series, outside of its store.
+type Seen struct {
+	ID          string    `json:"id"`
+	Fingerprint string    `json:"fingerprint"`
+	VersionID   string    `json:"version_id,omitempty"`
+	Created     time.Time `json:"created"`
+}
+
+// Made is a backup that was made, or the last one when nothing had changed since.
+type Made struct {
+	store.Object
+	Unchanged bool             `json:"unchanged,omitempty"`
+	Kind      string           `json:"kind"`
+	Name      string           `json:"name"`
+	Created   time.Time        `json:"created"`
+	Manifest  archive.Manifest `json:"manifest,omitzero"`
+	Warnings  []string         `json:"warnings,omitempty"`
+	Seen      Seen             `json:"-"`
+}
+
+// Run makes it. What is written is read back, decrypted and compared while it is written;
+// nothing is in the store before all of that is well.
+func (c *Creation) Run(ctx context.Context) (Made, error) {
+	print, err := c.Source.Fingerprint(ctx)
+	if err != nil {
+		return Made{}, fmt.Errorf("reading what is to be backed up: %w", err)
+	}
+	if made, ok := c.unchanged(ctx, print); ok {
+		return made, nil
+	}
+	id := NewID(c.Source.Kind(), c.Name, c.Now())
+	recipients, err := c.Recipients(id)
+	if err != nil {
+		return Made{}, err
+	}
+	w, err := c.Store.Create(ctx, id.String())
+	if err != nil {
+		return Made{}, fmt.Errorf("beginning %s in %s: %w", id, c.Store, err)
+	}
+	m, warnings, err := c.write(ctx, w, id, recipients)
+	if err != nil {
+		return Made{}, errors.Join(fmt.Errorf("writing %s: %w", id, err), abort(ctx, w))
+	}
+	o, err := w.Commit(ctx)
+	if err != nil {
+		return Made{}, errors.Join(fmt.Errorf("completing %s in %s: %w", id, c.Store, err), abort(ctx, w))
+	}
+	return Made{Object: o, Kind: id.Kind, Name: id.Name, Created: id.Created, Manifest: m, Warnings: warnings, Seen: Seen{id.String(), print, o.VersionID, id.Created}}, nil
+}
+
+// abort gives up a backup although the work may have been interrupted.
+func abort(ctx context.Context, w store.Writer) error {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer stop()
+	if err := w.Abort(ctx); err != nil {
+		return fmt.Errorf("removing what was written of it: %w", err)
+	}
+	return nil
+}
+
+// unchanged finds the last backup when it does as well as a new one.
+func (c *Creation) unchanged(ctx context.Context, print string) (Made, bool) {
+	if c.Retention <= 0 || print == "" || print != c.Seen.Fingerprint || c.Now().Sub(c.Seen.Created) >= c.Retention/2 {
+		return Made{}, false
+	}
+	list, err := c.Store.List(ctx)
+	if err != nil {
+		return Made{}, false // a new one finds out why
+	}
+	for _, o := range list {
+		if o.ID == c.Seen.ID && o.VersionID == c.Seen.VersionID {
+			return Made{Object: o, Unchanged: true, Kind: c.Source.Kind(), Name: CleanName(c.Name), Created: c.Seen.Created, Seen: c.Seen}, true
+		}
+	}
+	return Made{}, false
+}
+
+func (c *Creation) write(ctx context.Context, w io.Writer, id ID, recipients []age.Recipient) (m archive.Manifest, warnings []string, err error) {
+	if len(recipients) == 0 {
+		return m, nil, errors.New("nothing says who can open it")
+	}
+	mirror := envelope.NewMirror(recipients[0])
+	recipients = append([]age.Recipient{mirror}, recipients[1:]...)
+	back := readBack(ctx, mirror)
+	defer back.stop()
+	enc, err := envelope.Encrypt(&counter{to: io.MultiWriter(w, back), told: c.Progress}, recipients...)
+	if err != nil {
+		return m, nil, err
+	}
+	aw, err := archive.NewWriter(enc, archive.Header{Tool: c.Tool, ID: id.String(), Kind: id.Kind, Name: id.Name, Created: id.Created})
+	if err == nil {
+		warnings, err = c.Source.Write(ctx, aw)
+	}
+	if err == nil {
+		m, err = aw.Close()
+	}
+	if err == nil {
+		err = enc.Close()
+	}
+	if err != nil {
+		return m, nil, back.cause(err)
+	}
+	read, err := back.end()
+	if err != nil {
+		return m, nil, fmt.Errorf("reading back what was written: %w", err)
+	}
+	if !slices.Equal(read.Entries, m.Entries) {
+		return m, nil, errors.New("reading back what was written: another thing came back than was written; nothing was stored: try again, and suspect the memory of this machine")
+	}
+	return m, warnings, ctx.Err()
+}
+
+// counter counts what passes.
+type counter struct {
+	to   io.Writer
+	n    int64
+	told func(int64)
+}
+
+func (c *counter) Write(b []byte) (int, error) {
+	n, err := c.to.Write(b)
+	if c.n += int64(n); c.told != nil {
+		c.told(c.n)
+	}
+	return n, err
+}

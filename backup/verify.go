@@ -1,0 +1,199 @@
+package backup
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/keyreach/keyreach/backup/archive"
+	"github.com/keyreach/keyreach/backup/envelope"
+)
+
+// Verified is what is known of a backup after it was looked at.
+type Verified struct {
+	Backup
+	// Keys are the KMS keys that it lies under, each with what came of calling it.
+	Keys []envelope.Opening
+	// Others are age's words for the other ways in, and OthersOpen whether the identities
+	// at hand open one.
+	Others     []string
+	OthersOpen bool
+	// Full is set when all of it was read, hashed and compared with its manifest.
+	Full     bool
+	Manifest archive.Manifest
+	Header   archive.Header
+	// Err is why it does not open, or is not whole; nil when it is good.
+	Err error
+	// Warnings are what may keep it from opening another day.
+	Warnings []string
+}
+
+// Good reports whether it opens and, as far as it was looked at, is whole.
+func (v *Verified) Good() bool { return v.Err == nil }
+
+// Verify opens every way into a backup that can be tried from here. Quick, it reads the
+// header and the end; full, all of it.
+func (o *Opener) Verify(ctx context.Context, b *Backup, full bool) (v Verified) {
+	v = Verified{Backup: *b, Full: full}
+	if b.ID == (ID{}) {
+		v.Err = envelope.Fail(envelope.NoKey, errForeign)
+		return v
+	}
+	if v.Err = o.tryKeys(ctx, &v); v.Err != nil {
+		return v
+	}
+	if full {
+		v.Err = o.readAll(ctx, &v)
+	} else {
+		v.Err = o.readEnd(ctx, &v)
+	}
+	return v
+}
+
+// tryKeys reads the header and opens each of its stanzas.
+func (o *Opener) tryKeys(ctx context.Context, v *Verified) error {
+	h, err := o.head(ctx, &v.Backup)
+	if err != nil {
+		return err
+	}
+	kms := false
+	for i := range h.Stanzas {
+		if s := &h.Stanzas[i]; s.KMS != nil {
+			kms = true
+		} else {
+			v.Others = append(v.Others, s.Type)
+		}
+	}
+	if len(v.Others) > 0 && len(o.Native) > 0 {
+		_, err := age.DecryptHeader(h.Raw, o.Native...)
+		v.OthersOpen = err == nil
+	}
+	if kms {
+		allow, err := o.Allow(ctx)
+		if err != nil {
+			return err
+		}
+		v.Keys = envelope.OpenEach(ctx, o.KMS, allow, v.ID.Context(), h)
+	}
+	v.Warnings = v.warnings()
+	return nil
+}
+
+// head reads the header of a backup.
+func (o *Opener) head(ctx context.Context, b *Backup) (*envelope.Header, error) {
+	r, _, err := o.Store.Open(ctx, b.Object.ID, b.VersionID, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return envelope.ReadHeader(r)
+}
+
+func (o *Opener) readAll(ctx context.Context, v *Verified) error {
+	plain, r, err := o.open(ctx, &v.Backup)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if v.Header, v.Manifest, err = archive.Verify(ctx, plain, o.Limits); err != nil {
+		return err
+	}
+	return sameBackup(&v.Header, &v.Backup)
+}
+
+// readEnd decrypts the last bytes, which tell whether the end is there.
+func (o *Opener) readEnd(ctx context.Context, v *Verified) error {
+	identities, err := o.identities(ctx, &v.Backup)
+	if err != nil {
+		return err
+	}
+	at := &ranged{ctx, o, &v.Backup}
+	plain, size, err := age.DecryptReaderAt(at, v.Size, identities...)
+	if err != nil {
+		if envelope.ClassOf(err) != "" {
+			return err
+		}
+		// What fails here has the right key, and not its end.
+		return envelope.Fail(envelope.Truncated, fmt.Errorf("its end does not open: %w", err))
+	}
+	end := make([]byte, len(archive.End()))
+	if size < int64(len(end)) {
+		return envelope.Fail(envelope.Corrupt, fmt.Errorf("it has %d bytes inside: no backup is so short", size))
+	}
+	if _, err := plain.ReadAt(end, size-int64(len(end))); err != nil && err != io.EOF {
+		return fmt.Errorf("reading its end: %w", err)
+	}
+	if !bytes.Equal(end, archive.End()) {
+		return envelope.Fail(envelope.Corrupt, errors.New("it does not end as a backup ends"))
+	}
+	return nil
+}
+
+// ranged reads parts of an object.
+type ranged struct {
+	ctx context.Context
+	o   *Opener
+	b   *Backup
+}
+
+func (r *ranged) ReadAt(p []byte, from int64) (int, error) {
+	if from >= r.b.Size {
+		return 0, io.EOF
+	}
+	in, _, err := r.o.Store.Open(r.ctx, r.b.Object.ID, r.b.VersionID, from)
+	if err != nil {
+		return 0, err
+	}
+	defer in.Close()
+	n, err := io.ReadFull(in, p)
+	if err == io.ErrUnexpectedEOF {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// warnings are what may keep a backup from opening another day.
+func (v *Verified) warnings() []string {
+	var list []string
+	accounts := map[string]bool{}
+	for i := range v.Keys {
+		k := &v.Keys[i]
+		accounts[accountOf(k.ARN)] = true
+		switch {
+		case !k.Key.Deletion.IsZero():
+			list = append(list, fmt.Sprintf("key %s is deleted on %s: cancel that, or rewrap the backup under another key", k.ARN, k.Key.Deletion.Format(time.DateOnly)))
+		case k.Key.State != "" && k.Key.State != "Enabled":
+			list = append(list, fmt.Sprintf("key %s is %s", k.ARN, k.Key.State))
+		}
+	}
+	switch {
+	case len(v.Others) > 0 || len(v.Keys) == 0:
+	case len(v.Keys) == 1:
+		list = append(list, OneKey(v.Keys[0].ARN))
+	case len(accounts) == 1:
+		list = append(list, fmt.Sprintf("all its keys are of account %s: when that is gone, nothing opens it", accountOf(v.Keys[0].ARN)))
+	}
+	return list
+}
+
+// OneKey warns of what only one key opens.
+func OneKey(key string) string {
+	return fmt.Sprintf("ONLY ONE KEY IN ONE ACCOUNT OPENS IT: %s. When the key is deleted, disabled or refused, or account %s is gone, it is lost. Give a second --kms-key in another account, or an age --recipient whose identity is kept offline", key, accountOf(key))
+}
+
+// Newest returns the newest good backup of what was verified, nil when none is.
+func Newest(list []Verified) *Verified {
+	var newest *Verified
+	for i := range list {
+		if v := &list[i]; v.Good() && (newest == nil || cmp.Compare(v.ID.Created.Unix(), newest.ID.Created.Unix()) > 0) {
+			newest = v
+		}
+	}
+	return newest
+}

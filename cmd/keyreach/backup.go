@@ -1,0 +1,28 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+)
+
+func newBackup(s *streams) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "backup",
+		Short: "Make backups that open when they must, and prove that they do",
+		Long: `Backups of etcd, of a step-ca and of any files: encrypted under KMS keys, age
+recipients or a passphrase, in a directory or a bucket, read back while they are
+written. They are age files with a tar in zstd inside: age and its plugin
+age-plugin-keyreach, which is this program under another name, open them too.
+
+Exit codes of their own: 10 no key opens it · 11 corrupt · 12 truncated · 13 access
+denied · 14 not found.`,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(c, args)
+			}
+			return c.Help()
+		},
+		Args: unknownCommand,
+	}
+	c.AddCommand(newBackupCreate(s), newBackupList(s), newBackupVerify(s), newBackupRestore(s), newBackupPrune(s), newBackupRewrap(s), newBackupDrill(s))
+	return c
+}

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"filippo.io/age"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/keyreach/keyreach/backup"
+	"github.com/keyreach/keyreach/backup/envelope"
+)
+
+type createFlags struct {
+	backupFlags
+	sourceFlags
+	recipientFlags
+	state     string
+	retention string
+	ping      string
+}
+
+// recipientFlags say who can open what is made.
+type recipientFlags struct {
+	recipients []string
+	minWraps   int
+}
+
+func (r *recipientFlags) add(fs *pflag.FlagSet) {
+	fs.StringSliceVar(&r.recipients, "recipient", nil, "an age `RECIPIENT`, age1…, or a file of them")
+	fs.IntVar(&r.minWraps, "min-wraps", 0, "go on when at least `N` of the KMS keys take part (default: all)")
+}
+
+func newBackupCreate(s *streams) *cobra.Command {
+	var f createFlags
+	c := &cobra.Command{
+		Use:   "create files|etcd|step-ca [PATH]",
+		Short: "Make a backup",
+		Long: `Make a backup of a directory, of a running etcd or the file of its snapshot, or of
+the directory of a step-ca. What is written is read back, decrypted and compared
+while it is written. Nothing is in the store before all of that is well.`,
+		Example: `  keyreach backup create files /etc/app --store /backups --recipient age1…
+  keyreach backup create etcd --endpoints https://127.0.0.1:2379 --cert c.pem --key k.pem --cacert ca.pem \
+    --store s3://backups/etcd --kms-key arn:aws:kms:…:key/… --kms-key arn:aws:kms:…:key/…
+  keyreach backup create step-ca /etc/step-ca --store s3://backups/ca --kms-key alias/ca --retention 90d`,
+		Args: cobra.RangeArgs(1, 2),
+		RunE: func(c *cobra.Command, args []string) error {
+			path := ""
+			if len(args) == 2 {
+				path = args[1]
+			}
+			return f.run(c.Context(), s, args[0], path)
+		},
+	}
+	fs := c.Flags()
+	f.addStore(fs)
+	f.sourceFlags.add(fs)
+	f.recipientFlags.add(fs)
+	f.addPassphrase(fs)
+	fs.StringSliceVar(&f.keys, "kms-key", nil, "a KMS `KEY` that opens it: an ARN, or alias/NAME; several times for several")
+	fs.StringVar(&f.name, "name", "", "what it is a backup of (default: the directory's name, ca, etcd)")
+	fs.StringVar(&f.sseKey, "sse-key", "", "the KMS `KEY` that S3 is to encrypt the object under besides (default: what the bucket says)")
+	fs.StringVar(&f.retention, "retention", "", "how long backups are kept, such as 90d: then an unchanged source is passed over while its newest backup has half of that before it")
+	fs.StringVar(&f.state, "state", "", "the `DIR` that remembers the last backups (default: keyreach in $XDG_STATE_HOME or ~/.local/state)")
+	fs.StringVar(&f.ping, "ping", "", "get this `URL` when it went well")
+	return c
+}
+
+func (f *createFlags) run(ctx context.Context, s *streams, kind, path string) error {
+	source, name, err := f.source(kind, path)
+	if err != nil {
+		return err
+	}
+	if f.name != "" {
+		name = f.name
+	}
+	keep, err := optionalDuration("--retention", f.retention)
+	if err != nil {
+		return err
+	}
+	recipients, err := f.prepare(ctx, s)
+	if err != nil {
+		return err
+	}
+	at, err := f.openStore(ctx, true)
+	if err != nil {
+		return err
+	}
+	last, err := openSeen(f.state, at.String(), kind+"."+backup.CleanName(name))
+	if err != nil {
+		return err
+	}
+	show := newProgress(s.err, "written")
+	made := backup.Made{}
+	err = f.standingStill(ctx, s.err, func() error {
+		creation := backup.Creation{
+			Source: source, Store: at, Name: name, Recipients: recipients, Tool: "keyreach " + programVersion(),
+			Now: time.Now, Seen: last.seen, Retention: keep, Progress: show.at,
+		}
+		made, err = creation.Run(ctx)
+		return err
+	})
+	show.end()
+	if err != nil {
+		return backupFailure(err)
+	}
+	if err := last.remember(made.Seen); err != nil {
+		return err
+	}
+	if err := f.print(s, &made); err != nil {
+		return err
+	}
+	return ping(ctx, f.ping)
+}
+
+// prepare reads who can open the backup; the KMS keys are asked for each backup.
+func (f *createFlags) prepare(ctx context.Context, s *streams) (func(backup.ID) ([]age.Recipient, error), error) {
+	secret, err := f.secret(s, true)
+	if err != nil {
+		return nil, err
+	}
+	return f.recipientFlags.prepare(ctx, &f.backupFlags, secret, s)
+}
+
+func (r *recipientFlags) prepare(ctx context.Context, f *backupFlags, secret string, s *streams) (func(backup.ID) ([]age.Recipient, error), error) {
+	native, err := envelope.ParseRecipients(r.recipients)
+	if err != nil {
+		return nil, misuse(fmt.Errorf("reading --recipient: %w", err))
+	}
+	if secret != "" {
+		if len(native)+len(f.keys) > 0 {
+			return nil, misuse(errors.New("a passphrase cannot be mixed with keys and recipients")).hinting("make an age identity, encrypt it with the passphrase (age -p), and give its recipient with --recipient")
+		}
+		p, err := envelope.NewPassphraseRecipient(secret)
+		if err != nil {
+			return nil, misuse(err)
+		}
+		return func(backup.ID) ([]age.Recipient, error) { return []age.Recipient{p}, nil }, nil
+	}
+	if len(native)+len(f.keys) == 0 {
+		return nil, misuse(errors.New("nothing says who can open the backup")).hinting("give --kms-key, --recipient or --passphrase-file")
+	}
+	if r.minWraps > len(f.keys) {
+		return nil, misuse(fmt.Errorf("--min-wraps %d asks for more than the %d keys of --kms-key", r.minWraps, len(f.keys)))
+	}
+	if len(f.keys) == 0 {
+		return func(backup.ID) ([]age.Recipient, error) { return native, nil }, nil
+	}
+	kms := f.reach().BackupKMS(f.region)
+	failed := func(key string, err error) {
+		fmt.Fprintf(s.err, "warning: key %s takes no part: %v\n", key, err)
+	}
+	return func(id backup.ID) ([]age.Recipient, error) {
+		return envelope.Recipients(native, envelope.Wrapping{Ctx: ctx, KMS: kms, Keys: f.keys, Context: id.Context(), Min: r.minWraps, Failed: failed}), nil
+	}, nil
+}
+
+// optionalDuration reads a time; an empty one is none.
+func optionalDuration(flag, text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	d, err := durationOf(text)
+	if err != nil || d <= 0 {
+		return 0, misuse(fmt.Errorf("%s %q is no time", flag, text)).hinting("write it as 36h or 90d")
+	}
+	return d, nil
+}
+
+// ping tells a watcher that all is well.
+func ping(ctx context.Context, at string) error {
+	if at == "" {
+		return nil
+	}
+	ctx, stop := context.WithTimeout(ctx, 30*time.Second)
+	defer stop()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
+	if err != nil {
+		return misuse(fmt.Errorf("reading --ping: %w", err))
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		var of *url.Error // it has the whole URL, which may hold a secret
+		if errors.As(err, &of) {
+			err = of.Err
+		}
+		return failure(fmt.Errorf("the backup is made; telling %s of it: %w", req.URL.Host, err))
+	}
+	resp.Body.Close()
+	if resp.StatusCode >= 400 {
+		return failure(fmt.Errorf("the backup is made; telling %s of it: it answers %s", req.URL.Host, resp.Status))
+	}
+	return nil
+}

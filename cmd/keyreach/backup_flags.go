@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"filippo.io/age"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"github.com/keyreach/keyreach/backup"
+	"github.com/keyreach/keyreach/backup/envelope"
+	"github.com/keyreach/keyreach/backup/store"
+	"github.com/keyreach/keyreach/live"
+)
+
+// backupFlags are those that all commands on backups have: where they lie, and what
+// opens them.
+type backupFlags struct {
+	liveFlags
+	cloud  *live.Cloud
+	at     string
+	sseKey string
+
+	keys       []string
+	accounts   []string
+	identities []string
+	passphrase string
+	fd         int
+
+	kind, name string
+	format     dataFormat
+}
+
+func (f *backupFlags) addStore(fs *pflag.FlagSet) {
+	f.liveFlags.add(fs)
+	f.format = dataFormat{textFormat}
+	fs.VarP(&f.format, "output", "o", "how to print")
+	fs.StringVar(&f.at, "store", "", "where the backups lie: a `DIR`, or s3://BUCKET/PREFIX")
+}
+
+// addSeries adds the flags that name a series of backups.
+func (f *backupFlags) addSeries(fs *pflag.FlagSet) {
+	fs.StringVar(&f.kind, "kind", "", "only backups of the `KIND`: files, etcd, step-ca")
+	fs.StringVar(&f.name, "name", "", "only backups of the `NAME`")
+}
+
+// addOpening adds what opens a backup.
+func (f *backupFlags) addOpening(fs *pflag.FlagSet) {
+	fs.StringSliceVar(&f.keys, "kms-key", nil, "call this KMS `KEY` when the backup names it; without --kms-key and --kms-account, the keys of the caller's own account")
+	fs.StringSliceVar(&f.accounts, "kms-account", nil, "call the KMS keys of this `ACCOUNT` when the backup names them")
+	fs.StringSliceVar(&f.identities, "identity", nil, "an age identity `FILE`")
+	f.addPassphrase(fs)
+}
+
+func (f *backupFlags) addPassphrase(fs *pflag.FlagSet) {
+	fs.StringVar(&f.passphrase, "passphrase-file", "", "the `FILE` with the passphrase; - asks for it")
+	fs.IntVar(&f.fd, "passphrase-fd", 0, "the file descriptor `N` to read the passphrase from")
+}
+
+// reach opens the way to AWS; it calls nobody yet.
+func (f *backupFlags) reach() *live.Cloud {
+	if f.cloud == nil {
+		f.cloud = f.open(nil, nil)
+	}
+	return f.cloud
+}
+
+// openStore opens the store. A directory that is not there is made when create is set.
+func (f *backupFlags) openStore(ctx context.Context, create bool) (store.Store, error) {
+	switch {
+	case f.at == "":
+		return nil, misuse(errors.New("nothing says where the backups lie")).hinting("give --store DIR or --store s3://BUCKET/PREFIX")
+	case strings.HasPrefix(f.at, "s3://"):
+		s, err := f.reach().S3Store(ctx, f.at, live.S3Options{Region: f.region, SSEKey: f.sseKey})
+		if err != nil {
+			return nil, backupFailure(fmt.Errorf("opening %s: %w", f.at, err))
+		}
+		return s, nil
+	case strings.Contains(f.at, "://"):
+		return nil, misuse(fmt.Errorf("--store %s is neither a directory nor a bucket", f.at)).hinting("write s3://BUCKET/PREFIX")
+	}
+	s, err := store.OpenDir(f.at, create)
+	if err != nil {
+		return nil, backupFailure(fmt.Errorf("opening the store: %w", err))
+	}
+	return s, nil
+}
+
+// secret is the passphrase, empty when none was given.
+func (f *backupFlags) secret(s *streams, twice bool) (string, error) {
+	switch {
+	case f.passphrase != "" && f.fd != 0:
+		return "", misuse(errors.New("--passphrase-file and --passphrase-fd exclude each other"))
+	case f.fd != 0:
+		return readPassphrase(os.NewFile(uintptr(f.fd), "descriptor"), fmt.Sprintf("descriptor %d", f.fd))
+	case f.passphrase == "":
+		return "", nil
+	case f.passphrase == "-":
+		return askPassphrase(s, twice)
+	}
+	file, err := os.Open(f.passphrase)
+	if err != nil {
+		return "", misuse(fmt.Errorf("reading the passphrase: %w", err))
+	}
+	return readPassphrase(file, f.passphrase)
+}
+
+func readPassphrase(file *os.File, from string) (string, error) {
+	if file == nil {
+		return "", misuse(fmt.Errorf("%s is not open", from))
+	}
+	defer file.Close()
+	p, err := envelope.ReadPassphrase(file)
+	if err != nil {
+		return "", misuse(fmt.Errorf("reading the passphrase from %s: %w", from, err))
+	}
+	return p, nil
+}
+
+// askPassphrase asks somebody at the terminal, twice when it is a new one.
+func askPassphrase(s *streams, twice bool) (string, error) {
+	in, ok := s.in.(*os.File)
+	if !ok || !isTerminal(s.in) {
+		return "", misuse(errors.New("nobody sits at a terminal to be asked for the passphrase")).hinting("give --passphrase-file FILE or --passphrase-fd N")
+	}
+	ask := func(text string) (string, error) {
+		fmt.Fprint(s.err, text)
+		b, err := term.ReadPassword(int(in.Fd()))
+		fmt.Fprintln(s.err)
+		if err != nil {
+			return "", failure(fmt.Errorf("reading the passphrase: %w", err))
+		}
+		return string(b), nil
+	}
+	p, err := ask("Passphrase: ")
+	if err != nil || !twice {
+		return p, err
+	}
+	again, err := ask("Again: ")
+	if err == nil && again != p {
+		return "", misuse(errors.New("the two passphrases differ"))
+	}
+	return p, err
+}
+
+// opener is how the backups of the store are opened.
+func (f *backupFlags) opener(ctx context.Context, s *streams, at store.Store) (*backup.Opener, error) {
+	var native []age.Identity
+	for _, path := range f.identities {
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, misuse(fmt.Errorf("reading an identity: %w", err))
+		}
+		ids, err := envelope.ParseIdentities(file)
+		file.Close()
+		if err != nil {
+			return nil, misuse(fmt.Errorf("reading the identity %s: %w", path, err))
+		}
+		native = append(native, ids...)
+	}
+	secret, err := f.secret(s, false)
+	if err != nil {
+		return nil, err
+	}
+	if secret != "" {
+		id, err := envelope.NewPassphraseIdentity(secret)
+		if err != nil {
+			return nil, misuse(err)
+		}
+		native = append(native, id)
+	}
+	allow := f.allow()
+	return &backup.Opener{Store: at, Allow: allow, KMS: f.reach().BackupKMS(f.region), Native: native}, nil
+}
+
+// allow is which KMS keys may be called. A backup says under which keys it lies, and a
+// forged one could name any.
+func (f *backupFlags) allow() func(ctx context.Context) (envelope.AllowList, error) {
+	list := envelope.AllowList{Keys: f.keys, Accounts: f.accounts}
+	return func(ctx context.Context) (envelope.AllowList, error) {
+		if len(list.Keys)+len(list.Accounts) > 0 {
+			return list, nil
+		}
+		own, err := f.reach().Own(ctx)
+		if err != nil {
+			return list, err
+		}
+		return envelope.AllowList{Accounts: []string{own}}, nil
+	}
+}
+
+// backupFailure gives a failure its exit code.
+func backupFailure(err error) error {
+	var exit *exitError
+	if err == nil || errors.As(err, &exit) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	codes := map[envelope.Class]struct {
+		code int
+		hint string
+	}{
+		envelope.NoKey:     {exitNoKey, "name a key that opens it with --kms-key, --identity or --passphrase-file; keyreach backup verify --quick shows which it has"},
+		envelope.Corrupt:   {exitCorrupt, "take another backup, or another version of this one; keyreach backup verify --full finds those that are whole"},
+		envelope.Truncated: {exitTruncated, "take another backup, or another version of this one; keyreach backup verify --full finds those that are whole"},
+		envelope.Denied:    {exitDenied, "keyreach diagnose reads the error of AWS, and says what mends it"},
+		envelope.NotFound:  {exitNotFound, "keyreach backup list shows what is there"},
+	}
+	if c, ok := codes[envelope.ClassOf(err)]; ok {
+		return (&exitError{code: c.code, err: err}).hinting(c.hint)
+	}
+	return cloudFailure(err)
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/keyreach/keyreach/backup"
+	"github.com/keyreach/keyreach/estate"
+)
+
+type restoreFlags struct {
+	backupFlags
+	to      string
+	version string
+}
+
+func newBackupRestore(s *streams) *cobra.Command {
+	var f restoreFlags
+	c := &cobra.Command{
+		Use:   "restore [ID] --to DIR",
+		Short: "Restore a backup: whole, or not at all",
+		Long: `Unpack a backup (without an id: the newest) beside the directory, verify all of it,
+and swap it in at once. What was there before is kept as DIR.previous. When anything
+is wrong, the directory is as it was.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			id := ""
+			if len(args) == 1 {
+				id = args[0]
+			}
+			return f.run(c.Context(), s, id)
+		},
+	}
+	fs := c.Flags()
+	f.addStore(fs)
+	f.addSeries(fs)
+	f.addOpening(fs)
+	fs.StringVar(&f.to, "to", "", "the `DIR` that becomes the backup")
+	fs.StringVar(&f.version, "version-id", "", "the version of the object, where the bucket has versions (default: the newest)")
+	return c
+}
+
+func (f *restoreFlags) run(ctx context.Context, s *streams, id string) error {
+	if f.to == "" {
+		return misuse(errors.New("nothing says where to restore to")).hinting("give --to DIR; what is there is kept as DIR.previous")
+	}
+	o, b, err := f.find(ctx, s, id)
+	if err != nil {
+		return err
+	}
+	if f.version != "" {
+		b.VersionID = f.version
+	}
+	show := newProgress(s.err, "read")
+	o.Progress = show.of
+	done, err := o.Restore(ctx, &b, f.to)
+	show.end()
+	if err != nil {
+		return backupFailure(err)
+	}
+	return f.print(s, &b, &done)
+}
+
+// find opens the store and looks for the backup that is meant.
+func (f *backupFlags) find(ctx context.Context, s *streams, id string) (*backup.Opener, backup.Backup, error) {
+	at, err := f.openStore(ctx, false)
+	if err != nil {
+		return nil, backup.Backup{}, err
+	}
+	b, err := backup.Find(ctx, at, backup.Select{ID: id, Kind: f.kind, Name: f.name})
+	if err != nil {
+		return nil, b, backupFailure(err)
+	}
+	o, err := f.opener(ctx, s, at)
+	return o, b, err
+}
+
+func (f *restoreFlags) print(s *streams, b *backup.Backup, done *backup.Restored) error {
+	if f.format.format != textFormat {
+		return f.format.writeData(s.out, struct {
+			FormatVersion int `json:"format_version"`
+			*backup.Restored
+		}{estate.FormatVersion, done})
+	}
+	p := &printer{w: s.out}
+	p.line(0, 0, "%s is at %s: %s, %s, every file verified.", done.ID, done.Target, count(done.Count, "entry"), bytesText(done.Total))
+	if done.Previous != "" {
+		p.line(0, 0, "What was there before is at %s.", done.Previous)
+	}
+	if b.ID.Kind == "etcd" {
+		p.line(0, 0, "Next: etcdutl snapshot restore %s/snapshot.db --data-dir NEW-DIR, then start etcd on it.", done.Target)
+	}
+	return p.err
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/keyreach/keyreach/backup"
+	"github.com/keyreach/keyreach/estate"
+)
+
+type rewrapFlags struct {
+	backupFlags
+	recipientFlags
+	newKeys []string
+	all     bool
+}
+
+func newBackupRewrap(s *streams) *cobra.Command {
+	var f rewrapFlags
+	c := &cobra.Command{
+		Use:   "rewrap [ID] --to-kms-key ARN…",
+		Short: "Put backups under other keys, without reading what is in them",
+		Long: `Open the file key of a backup (without an id: of the newest; --all: of all) and put
+it under the keys named, and no others. The payload stays as it is: in a directory the
+header is exchanged, S3 copies the rest itself. In a bucket with versions the object as
+it was, with its old keys, stays until the lifecycle deletes it.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			id := ""
+			if len(args) == 1 {
+				id = args[0]
+			}
+			return f.run(c.Context(), s, id)
+		},
+	}
+	fs := c.Flags()
+	f.addStore(fs)
+	f.addSeries(fs)
+	f.addOpening(fs)
+	f.recipientFlags.add(fs)
+	fs.StringSliceVar(&f.newKeys, "to-kms-key", nil, "a KMS `KEY` that is to open it from now on")
+	fs.BoolVar(&f.all, "all", false, "rewrap all backups of the store, or of the series")
+	return c
+}
+
+func (f *rewrapFlags) run(ctx context.Context, s *streams, id string) error {
+	if f.all && id != "" {
+		return misuse(errors.New("an id and --all exclude each other"))
+	}
+	to := f.backupFlags
+	to.cloud, to.keys = f.reach(), f.newKeys
+	recipients, err := f.prepare(ctx, &to, "", s)
+	if err != nil {
+		return err
+	}
+	o, newest, err := f.find(ctx, s, id)
+	if err != nil {
+		return err
+	}
+	list := []backup.Backup{newest}
+	if f.all {
+		if list, err = backup.List(ctx, o.Store, backup.Select{Kind: f.kind, Name: f.name}); err != nil {
+			return backupFailure(err)
+		}
+	}
+	views := []backupView{}
+	for i := range list {
+		b := &list[i]
+		rs, err := recipients(b.ID)
+		if err != nil {
+			return backupFailure(err)
+		}
+		at, err := o.Rewrap(ctx, b, rs)
+		if err != nil {
+			return partly(backupFailure(err), i, len(list))
+		}
+		v := viewOf(&backup.Backup{Object: at, ID: b.ID})
+		if f.format.format == textFormat {
+			fmt.Fprintf(s.out, "%s: under %s and %s now\n", b.Object.ID, count(len(f.newKeys), "KMS key"), count(len(f.recipients), "recipient"))
+		}
+		views = append(views, v)
+	}
+	if f.format.format != textFormat {
+		return f.format.writeData(s.out, struct {
+			FormatVersion int          `json:"format_version"`
+			Store         string       `json:"store"`
+			Rewrapped     []backupView `json:"rewrapped"`
+		}{estate.FormatVersion, f.at, views})
+	}
+	return nil
+}
+
+// partly says how many were done before a failure.
+func partly(err error, done, of int) error {
+	var exit *exitError
+	if of > 1 && errors.As(err, &exit) && exit.err != nil {
+		return (&exitError{code: exit.code, err: fmt.Errorf("%d of %d are rewrapped: %w", done, of, exit.err)}).hinting(exit.hint)
+	}
+	return err
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/keyreach/keyreach/backup"
+	"github.com/keyreach/keyreach/backup/etcd"
+	"github.com/keyreach/keyreach/backup/stepca"
+)
+
+// sourceFlags say what is backed up.
+type sourceFlags struct {
+	exclude              []string
+	before, after        string
+	endpoints            []string
+	cert, key, cacert    string
+	user, etcdPasswordAt string
+}
+
+func (f *sourceFlags) add(fs *pflag.FlagSet) {
+	fs.StringSliceVar(&f.exclude, "exclude", nil, "leave out what matches the `PATTERN` (files, step-ca)")
+	fs.StringVar(&f.before, "before", "", "run the `COMMAND` before reading, to have the source stand still")
+	fs.StringVar(&f.after, "after", "", "run the `COMMAND` after reading, however it went")
+	fs.StringSliceVar(&f.endpoints, "endpoints", nil, "the `URL`s of etcd's members")
+	fs.StringVar(&f.cert, "cert", "", "the client certificate for etcd, a `FILE`")
+	fs.StringVar(&f.key, "key", "", "the key of the client certificate, a `FILE`")
+	fs.StringVar(&f.cacert, "cacert", "", "the certificates that etcd's are checked with, a `FILE`")
+	fs.StringVar(&f.user, "etcd-user", "", "the `NAME` to call etcd as")
+	fs.StringVar(&f.etcdPasswordAt, "etcd-password-file", "", "the `FILE` with its password")
+}
+
+// source is what KIND and PATH on the command line mean, with the name that it has when
+// none is given.
+func (f *sourceFlags) source(kind, path string) (backup.Source, string, error) {
+	if kind != "etcd" && len(f.endpoints) > 0 {
+		return nil, "", misuse(errors.New("--endpoints is for etcd"))
+	}
+	switch kind {
+	case "files":
+		at, err := directory(kind, path)
+		if err != nil {
+			return nil, "", err
+		}
+		return &backup.Files{Root: at, Exclude: f.exclude, Quiesced: f.quiesced()}, filepath.Base(at), nil
+	case "step-ca":
+		at, err := directory(kind, path)
+		if err != nil {
+			return nil, "", err
+		}
+		return &backup.StepCA{Dir: at, Exclude: f.exclude, Quiesced: f.quiesced()}, "ca", nil
+	case "etcd":
+		if (path == "") == (len(f.endpoints) == 0) {
+			return nil, "", misuse(errors.New("etcd is read from its members, or from the file of a snapshot")).hinting("give --endpoints https://HOST:2379, or the file")
+		}
+		return f.etcd(path)
+	}
+	return nil, "", misuse(fmt.Errorf("there is no source %q", kind)).hinting("it is one of files, etcd, step-ca")
+}
+
+func (f *sourceFlags) etcd(path string) (backup.Source, string, error) {
+	if path != "" {
+		return &backup.EtcdFile{Path: path}, "etcd", nil
+	}
+	password, err := secretFile(f.etcdPasswordAt)
+	if err != nil {
+		return nil, "", err
+	}
+	return &backup.Etcd{Source: etcd.Source{Endpoints: f.endpoints, Cert: f.cert, Key: f.key, CACert: f.cacert, User: f.user, Password: password}}, "etcd", nil
+}
+
+// quiesced tells whether something stops the source while it is read.
+func (f *sourceFlags) quiesced() string {
+	if f.before != "" {
+		return stepca.QuiescedYes
+	}
+	return stepca.QuiescedUnknown
+}
+
+// directory is the one that a source is read from.
+func directory(kind, path string) (string, error) {
+	if path == "" {
+		return "", misuse(fmt.Errorf("%s needs a directory", kind)).hinting("keyreach backup create " + kind + " DIR --store …")
+	}
+	at, err := filepath.Abs(path)
+	if err != nil {
+		return "", failure(err)
+	}
+	info, err := os.Stat(at)
+	switch {
+	case err != nil:
+		return "", misuse(fmt.Errorf("looking at what is to be backed up: %w", err))
+	case !info.IsDir():
+		return "", misuse(fmt.Errorf("%s is no directory", path)).hinting("name the directory that it is in, and leave out the rest with --exclude")
+	}
+	return at, nil
+}
+
+// secretFile reads the secret in a file, without the line break at its end.
+func secretFile(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", misuse(fmt.Errorf("reading a secret: %w", err))
+	}
+	return strings.TrimRight(string(b), "\r\n"), nil
+}
+
+// standingStill runs the commands around the work. What comes after is run however the
+// work went.
+func (f *sourceFlags) standingStill(ctx context.Context, talk io.Writer, do func() error) (err error) {
+	if f.after != "" {
+		defer func() {
+			if e := hook(context.WithoutCancel(ctx), talk, "--after", f.after); e != nil {
+				err = errors.Join(err, e)
+			}
+		}()
+	}
+	if f.before != "" {
+		if err := hook(ctx, talk, "--before", f.before); err != nil {
+			return err
+		}
+	}
+	return do()
+}
+
+// hook runs a command that was given on the command line. It gets nothing of the
+// environment that may be secret.
+func hook(ctx context.Context, talk io.Writer, flag, command string) error {
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", command)
+	for _, name := range []string{"PATH", "HOME", "USER", "LANG", "TZ", "XDG_RUNTIME_DIR"} {
+		if value, ok := os.LookupEnv(name); ok {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
+	}
+	cmd.Stdout, cmd.Stderr = talk, talk
+	if err := cmd.Run(); err != nil {
+		return failure(fmt.Errorf("running the command of %s: %w", flag, err))
+	}
+	return nil
+}

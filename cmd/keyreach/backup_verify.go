@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/keyreach/keyreach/backup"
+	"github.com/keyreach/keyreach/backup/envelope"
+	"github.com/keyreach/keyreach/estate"
+)
+
+type verifyFlags struct {
+	backupFlags
+	quick, full, all bool
+	maxAge           string
+}
+
+func newBackupVerify(s *streams) *cobra.Command {
+	var f verifyFlags
+	c := &cobra.Command{
+		Use:   "verify [ID]",
+		Short: "Prove that a backup opens, by every key that it lies under",
+		Long: `Open every way into the newest backup, or those meant, that can be tried from here,
+and say which cannot. --quick reads the header and the end, --full (the default) all
+of it: every file is compared with its hash. Nothing is written to disk.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			id := ""
+			if len(args) == 1 {
+				id = args[0]
+			}
+			return f.run(c.Context(), s, id)
+		},
+	}
+	fs := c.Flags()
+	f.addStore(fs)
+	f.addSeries(fs)
+	f.addOpening(fs)
+	fs.BoolVar(&f.quick, "quick", false, "read the header and the end only")
+	fs.BoolVar(&f.full, "full", false, "read all of it (the default)")
+	fs.BoolVar(&f.all, "all", false, "verify every backup of the store, or of the series")
+	fs.StringVar(&f.maxAge, "max-age", "", "fail when the newest good backup is older than this, such as 26h or 7d")
+	c.MarkFlagsMutuallyExclusive("quick", "full")
+	return c
+}
+
+func (f *verifyFlags) run(ctx context.Context, s *streams, id string) error {
+	oldest, err := optionalDuration("--max-age", f.maxAge)
+	if err != nil {
+		return err
+	}
+	at, err := f.openStore(ctx, false)
+	if err != nil {
+		return err
+	}
+	o, err := f.opener(ctx, s, at)
+	if err != nil {
+		return err
+	}
+	want := backup.Select{ID: id, Kind: f.kind, Name: f.name}
+	list, err := backup.List(ctx, at, want)
+	if err != nil {
+		return backupFailure(err)
+	}
+	if len(list) == 0 {
+		_, err := backup.Find(ctx, at, want)
+		return backupFailure(err)
+	}
+	show := newProgress(s.err, "read")
+	o.Progress = show.of
+	done := f.verify(ctx, o, list, oldest > 0)
+	show.end()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	stale := staleness(done, oldest)
+	if err := f.print(s, done, stale); err != nil {
+		return err
+	}
+	return verdict(done, stale, oldest > 0 && !f.all && id == "")
+}
+
+// verify looks at all backups, or at the newest: with a greatest age, at the newest that
+// is good.
+func (f *verifyFlags) verify(ctx context.Context, o *backup.Opener, list []backup.Backup, wantGood bool) []backup.Verified {
+	var done []backup.Verified
+	for i := range list {
+		v := o.Verify(ctx, &list[i], !f.quick)
+		done = append(done, v)
+		if ctx.Err() != nil || !f.all && (v.Good() || !wantGood) {
+			break
+		}
+	}
+	return done
+}
+
+// staleness says what is wrong with the age of the newest good backup.
+func staleness(done []backup.Verified, oldest time.Duration) string {
+	if oldest == 0 {
+		return ""
+	}
+	newest := backup.Newest(done)
+	if newest == nil {
+		return "no backup is good"
+	}
+	if age := time.Since(newest.ID.Created); age > oldest {
+		return fmt.Sprintf("the newest good backup is %s old, which is more than %s", backup.Age(age), backup.Age(oldest))
+	}
+	return ""
+}
+
+// verdict is the failure of the first that is not good. Where the newest good one was
+// looked for, those that are newer and not good do not count once it is young enough.
+func verdict(done []backup.Verified, stale string, searched bool) error {
+	for i := range done {
+		if v := &done[i]; !v.Good() && !(searched && stale == "") {
+			return backupFailure(fmt.Errorf("%s: %w", v.Object.ID, v.Err))
+		}
+	}
+	if stale != "" {
+		return failure(errors.New(stale)).hinting("make one: keyreach backup create")
+	}
+	return nil
+}
+
+type verifiedView struct {
+	backupView
+	Good     bool      `json:"good"`
+	Full     bool      `json:"full"`
+	Class    string    `json:"class,omitempty"`
+	Error    string    `json:"error,omitempty"`
+	Keys     []keyView `json:"keys"`
+	Verified time.Time `json:"verified"`
+}
+
+func (f *verifyFlags) print(s *streams, done []backup.Verified, stale string) error {
+	now := time.Now().UTC().Truncate(time.Second)
+	if f.format.format != textFormat {
+		out := struct {
+			FormatVersion int            `json:"format_version"`
+			Store         string         `json:"store"`
+			Stale         string         `json:"stale,omitempty"`
+			Backups       []verifiedView `json:"backups"`
+		}{estate.FormatVersion, f.at, stale, nil}
+		for i := range done {
+			out.Backups = append(out.Backups, verifiedViewOf(&done[i], now))
+		}
+		return f.format.writeData(s.out, out)
+	}
+	p := &printer{w: s.out}
+	for i := range done {
+		printVerified(p, &done[i], now)
+	}
+	return p.err
+}
+
+func verifiedViewOf(v *backup.Verified, now time.Time) verifiedView {
+	out := verifiedView{backupView: viewOf(&v.Backup), Good: v.Good(), Full: v.Full, Keys: keysView(v.Keys), Verified: now}
+	out.contents(&v.Manifest)
+	out.Warnings = v.Warnings
+	if v.Err != nil {
+		out.Class, out.Error = string(envelope.ClassOf(v.Err)), v.Err.Error()
+	}
+	return out
+}
+
+func printVerified(p *printer, v *backup.Verified, now time.Time) {
+	word := "GOOD"
+	if !v.Good() {
+		word = "NOT GOOD"
+	}
+	p.line(0, 0, "%s: %s", v.Object.ID, word)
+	if v.ID != (backup.ID{}) {
+		p.line(2, 0, "made %s, %s ago, %s in %s", clockText(v.ID.Created), backup.Age(now.Sub(v.ID.Created)), bytesText(v.Size), v.Location)
+	}
+	for _, k := range keysView(v.Keys) {
+		what := k.Type
+		if k.Key != "" {
+			what = "key " + k.Key
+			if k.State != "" {
+				what += " (" + k.State + ")"
+			}
+		}
+		if k.Opens {
+			p.line(2, len("opens      "), "opens      %s", what)
+		} else {
+			p.line(2, len("not opened "), "not opened %s: %s", what, k.Error)
+		}
+	}
+	switch {
+	case v.Err != nil:
+		p.line(2, 0, "%s", v.Err)
+	case v.Full:
+		var c backupView
+		c.contents(&v.Manifest)
+		p.line(2, 0, "all of it was read: %s, %s, each with its hash", count(c.Files, "file"), bytesText(c.Bytes))
+	default:
+		p.line(2, 0, "its header and its end were read; --full reads all of it")
+	}
+	for _, w := range v.Warnings {
+		p.line(2, len("WARNING: "), "WARNING: %s", w)
+	}
+}

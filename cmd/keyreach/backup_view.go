@@ -1,0 +1,100 @@
+package main
+
+import (
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/keyreach/keyreach/backup"
+	"github.com/keyreach/keyreach/backup/archive"
+	"github.com/keyreach/keyreach/backup/envelope"
+	"github.com/keyreach/keyreach/estate"
+)
+
+// backupView is a backup as JSON has it.
+type backupView struct {
+	FormatVersion int               `json:"format_version,omitempty"`
+	ID            string            `json:"id"`
+	Kind          string            `json:"kind,omitempty"`
+	Name          string            `json:"name,omitempty"`
+	Created       time.Time         `json:"created,omitzero"`
+	Store         string            `json:"store,omitempty"`
+	Location      string            `json:"location"`
+	Size          int64             `json:"size"`
+	VersionID     string            `json:"version_id,omitempty"`
+	Checksum      string            `json:"checksum,omitempty"`
+	LockedUntil   time.Time         `json:"locked_until,omitzero"`
+	Unchanged     bool              `json:"unchanged,omitempty"`
+	Files         int               `json:"files,omitempty"`
+	Bytes         int64             `json:"bytes,omitempty"`
+	Notes         map[string]string `json:"notes,omitempty"`
+	Warnings      []string          `json:"warnings,omitempty"`
+}
+
+func viewOf(b *backup.Backup) backupView {
+	return backupView{ID: b.Object.ID, Kind: b.ID.Kind, Name: b.ID.Name, Created: b.ID.Created, Location: b.Location, Size: b.Size,
+		VersionID: b.VersionID, Checksum: b.Checksum, LockedUntil: b.LockedUntil}
+}
+
+// contents are what an archive says is in it.
+func (v *backupView) contents(m *archive.Manifest) {
+	for i := range m.Entries {
+		if m.Entries[i].Type == "file" {
+			v.Files++
+		}
+	}
+	v.Bytes, v.Notes = m.Total, m.Notes
+}
+
+func bytesText(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }
+
+// print tells of a backup that was made.
+func (f *createFlags) print(s *streams, m *backup.Made) error {
+	v := backupView{FormatVersion: estate.FormatVersion, ID: m.ID, Kind: m.Kind, Name: m.Name, Created: m.Created, Store: f.at, Location: m.Location,
+		Size: m.Size, VersionID: m.VersionID, Checksum: m.Checksum, LockedUntil: m.LockedUntil, Unchanged: m.Unchanged}
+	v.contents(&m.Manifest)
+	if len(f.keys) == 1 && len(f.recipients) == 0 {
+		v.Warnings = append(v.Warnings, backup.OneKey(f.keys[0]))
+	}
+	if f.format.format != textFormat {
+		return f.format.writeData(s.out, v)
+	}
+	p := &printer{w: s.out}
+	if m.Unchanged {
+		p.line(0, 0, "Nothing has changed since %s of %s, which is in %s: no backup was made.", m.ID, clockText(m.Created), f.at)
+		return p.err
+	}
+	p.line(0, 0, "%s", m.ID)
+	p.line(2, 0, "%s in %s, stored as %s in %s", bytesText(v.Bytes), count(v.Files, "file"), bytesText(m.Size), m.Location)
+	if m.VersionID != "" {
+		p.line(2, 0, "version %s", m.VersionID)
+	}
+	p.line(2, 0, "read back, decrypted and compared while it was written")
+	for _, w := range v.Warnings {
+		p.line(2, len("WARNING: "), "WARNING: %s", w)
+	}
+	return p.err
+}
+
+// keyView is one way into a backup, tried.
+type keyView struct {
+	Type     string    `json:"type"`
+	Key      string    `json:"key,omitempty"`
+	Opens    bool      `json:"opens"`
+	State    string    `json:"state,omitempty"`
+	Deletion time.Time `json:"deletion_date,omitzero"`
+	Error    string    `json:"error,omitempty"`
+}
+
+func keysView(keys []envelope.Opened) []keyView {
+	var list []keyView
+	for i := range keys {
+		k := &keys[i]
+		v := keyView{Type: k.Type, Key: k.Key, Opens: k.Err == nil, State: k.State.State, Deletion: k.State.Deletion}
+		if k.Err != nil {
+			v.Error = k.Err.Error()
+		}
+		list = append(list, v)
+	}
+	return list
+}
