@@ -9,13 +9,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
 
 	"go.etcd.io/bbolt"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/keyreach/keyreach/backup/envelope"
+	"github.com/keyreach/keyreach/internal/boltfile"
 )
 
 // Info is what a snapshot holds.
@@ -97,7 +97,7 @@ func whole(f *os.File) (Info, error) {
 	}
 	info.SHA256 = hex.EncodeToString(sum.Sum(nil))
 	// What is missing is told first: of a cut file the hash is wrong as well.
-	failed := walk(f, database)
+	failed := damage(boltfile.Walk(f, database))
 	if envelope.ClassOf(failed) == envelope.Truncated || info.Hash == "none" {
 		return info, failed
 	}
@@ -111,34 +111,28 @@ func whole(f *os.File) (Info, error) {
 	return info, failed
 }
 
-// openBolt opens a database for reading, once its pages were gone over.
-func openBolt(path string) (db *bbolt.DB, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			db, err = nil, envelope.Fail(envelope.Corrupt, fmt.Errorf("opening the database: %v", r))
-		}
-	}()
-	db, err = bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: time.Second})
-	if errors.Is(err, bbolt.ErrTimeout) {
-		return nil, fmt.Errorf("opening the database %s: another process has locked it; of a member that is running, take the snapshot by its endpoint", path)
+// damage gives what is wrong with a database its class.
+func damage(err error) error {
+	var d *boltfile.Damage
+	if !errors.As(err, &d) {
+		return err
 	}
-	if err != nil {
-		return nil, envelope.Fail(envelope.Corrupt, fmt.Errorf("opening the database: %w", err))
+	if d.Short {
+		return envelope.Fail(envelope.Truncated, err)
 	}
-	return db, nil
+	return envelope.Fail(envelope.Corrupt, err)
+}
+
+func openBolt(path string) (*bbolt.DB, error) {
+	db, err := boltfile.Open(path)
+	if errors.Is(err, boltfile.ErrLocked) {
+		return nil, fmt.Errorf("opening the database %s: %w; of a member that is running, take the snapshot by its endpoint", path, err)
+	}
+	return db, damage(err)
 }
 
 func contents(db *bbolt.DB, info *Info, keep bool) (keys map[string]live, err error) {
 	err = db.View(func(tx *bbolt.Tx) error {
-		var first error
-		for err := range tx.Check() {
-			if first == nil {
-				first = err
-			}
-		}
-		if first != nil {
-			return first
-		}
 		if b := tx.Bucket([]byte("cluster")); b != nil {
 			info.ClusterVersion = string(b.Get([]byte("clusterVersion")))
 		}

@@ -1,4 +1,10 @@
-package etcd
+// Package boltfile reads databases of bbolt that may be damaged.
+//
+// bbolt maps a database into memory and follows what it reads there, so a damaged one
+// ends the program by a signal that nobody can catch. So its pages are first gone over
+// here, by reading them as a file. For their form see
+// https://github.com/etcd-io/bbolt/blob/main/internal/common/page.go.
+package boltfile
 
 import (
 	"encoding/binary"
@@ -6,14 +12,74 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"os"
+	"time"
 
-	"github.com/keyreach/keyreach/backup/envelope"
+	"go.etcd.io/bbolt"
 )
 
-// bbolt maps a database into memory and follows what it reads there, so a damaged one
-// ends the program by a signal that nobody can catch. So the pages are first gone over
-// here, by reading them as a file. For their form see
-// https://pkg.go.dev/go.etcd.io/bbolt and the types of its package internal/common.
+// Damage is a database that is not as bbolt wrote it.
+type Damage struct {
+	// Short: its file ends before its last page.
+	Short bool
+	Err   error
+}
+
+func (d *Damage) Error() string { return "checking the database: " + d.Err.Error() }
+
+func (d *Damage) Unwrap() error { return d.Err }
+
+// ErrLocked is that another process has the database open.
+var ErrLocked = errors.New("another process has it open")
+
+// Open goes over the pages of a database, opens it for reading and runs bbolt's own
+// checks. It fails with *Damage, ErrLocked, or a failure of the file system.
+func Open(path string) (db *bbolt.DB, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	// What is behind the last page, such as the hash of a snapshot, is none of bbolt's.
+	if err := Walk(f, info.Size()); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			db, err = nil, &Damage{Err: fmt.Errorf("opening it: %v", r)}
+		}
+	}()
+	db, err = bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: time.Second})
+	if errors.Is(err, bbolt.ErrTimeout) {
+		return nil, ErrLocked
+	}
+	if err != nil {
+		return nil, &Damage{Err: err}
+	}
+	if err := check(db); err != nil {
+		db.Close()
+		return nil, &Damage{Err: err}
+	}
+	return db, nil
+}
+
+// check gives the first of what bbolt finds.
+func check(db *bbolt.DB) error {
+	return db.View(func(tx *bbolt.Tx) error {
+		var first error
+		for err := range tx.Check() {
+			if first == nil {
+				first = err
+			}
+		}
+		return first
+	})
+}
+
 const (
 	headSize    = 16
 	elementSize = 16
@@ -31,31 +97,31 @@ const (
 // pages goes over the pages of a database.
 type pages struct {
 	r    io.ReaderAt
-	size int64 // of the file, without a hash
+	size int64 // of the file
 	page int64 // bytes of a page
 	// root and free are pages; end is the number of pages that are in use or were.
 	root, free, end uint64
 	seen            map[uint64]bool
 }
 
-// walk checks that every page is within the file, is what it is pointed at for, and
-// points to what is within it.
-func walk(r io.ReaderAt, size int64) error {
+// Walk checks that every page is within the file, is what it is pointed at for, and
+// points to what is within it. size is that of the file in bytes. It fails with *Damage.
+func Walk(r io.ReaderAt, size int64) error {
 	p := &pages{r: r, size: size, seen: map[uint64]bool{}}
 	if err := p.meta(); err != nil {
 		return err
 	}
 	if p.end > uint64(size)/uint64(p.page) {
-		return envelope.Fail(envelope.Truncated, fmt.Errorf("checking the database: it has %d pages of %d bytes, and its file has %d bytes", p.end, p.page, size))
+		return &Damage{Short: true, Err: fmt.Errorf("it has %d pages of %d bytes, and its file has %d bytes", p.end, p.page, size)}
 	}
 	if err := p.tree(p.root, 0); err != nil {
-		return envelope.Fail(envelope.Corrupt, fmt.Errorf("checking the database: %w", err))
+		return &Damage{Err: err}
 	}
 	if p.free == noFreelist {
 		return nil
 	}
 	if err := p.freelist(); err != nil {
-		return envelope.Fail(envelope.Corrupt, fmt.Errorf("checking the database: %w", err))
+		return &Damage{Err: err}
 	}
 	return nil
 }
@@ -84,7 +150,7 @@ func (p *pages) meta() error {
 		}
 	}
 	if !found {
-		return envelope.Fail(envelope.Corrupt, errors.New("checking the database: it is none of bbolt, or its first pages are damaged"))
+		return &Damage{Err: errors.New("it is none of bbolt, or its first pages are damaged")}
 	}
 	return nil
 }
