@@ -32,7 +32,7 @@ type recipientFlags struct {
 }
 
 func (r *recipientFlags) add(fs *pflag.FlagSet) {
-	fs.StringSliceVar(&r.recipients, "recipient", nil, "an age `RECIPIENT`, age1…, or a file of them")
+	fs.StringSliceVar(&r.recipients, "recipient", nil, "an age `RECIPIENT`, age1… or age1pq…")
 	fs.IntVar(&r.minWraps, "min-wraps", 0, "go on when at least `N` of the KMS keys take part (default: all)")
 }
 
@@ -95,7 +95,7 @@ func (f *createFlags) run(ctx context.Context, s *streams, kind, path string) er
 	if err != nil {
 		return err
 	}
-	show := newProgress(s.err, "written")
+	show := newMeter(s.err, "written")
 	made := backup.Made{}
 	err = f.standingStill(ctx, s.err, func() error {
 		creation := backup.Creation{
@@ -128,7 +128,7 @@ func (f *createFlags) prepare(ctx context.Context, s *streams) (func(backup.ID) 
 }
 
 func (r *recipientFlags) prepare(ctx context.Context, f *backupFlags, secret string, s *streams) (func(backup.ID) ([]age.Recipient, error), error) {
-	native, err := envelope.ParseRecipients(r.recipients)
+	native, err := envelope.ParseRecipients(r.recipients...)
 	if err != nil {
 		return nil, misuse(fmt.Errorf("reading --recipient: %w", err))
 	}
@@ -151,12 +151,12 @@ func (r *recipientFlags) prepare(ctx context.Context, f *backupFlags, secret str
 	if len(f.keys) == 0 {
 		return func(backup.ID) ([]age.Recipient, error) { return native, nil }, nil
 	}
-	kms := f.reach().BackupKMS(f.region)
+	kms := f.reach().BackupKMS("")
 	failed := func(key string, err error) {
 		fmt.Fprintf(s.err, "warning: key %s takes no part: %v\n", key, err)
 	}
 	return func(id backup.ID) ([]age.Recipient, error) {
-		return envelope.Recipients(native, envelope.Wrapping{Ctx: ctx, KMS: kms, Keys: f.keys, Context: id.Context(), Min: r.minWraps, Failed: failed}), nil
+		return envelope.Recipients(native, envelope.NewKMSRecipient(ctx, kms, f.keys, id.Context(), r.minWraps, failed))
 	}, nil
 }
 

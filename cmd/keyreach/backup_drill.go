@@ -52,7 +52,7 @@ func (f *drillFlags) run(ctx context.Context, s *streams, id string) error {
 		return failure(fmt.Errorf("making a scratch directory: %w", err)).hinting("name another place with --scratch")
 	}
 	defer os.RemoveAll(dir)
-	show := newProgress(s.err, "read")
+	show := newMeter(s.err, "read")
 	o.Progress = show.of
 	proof, err := o.Drill(ctx, &b, dir, f.caPasswordAt)
 	show.end()
@@ -65,7 +65,8 @@ func (f *drillFlags) run(ctx context.Context, s *streams, id string) error {
 			ID            string   `json:"id"`
 			Proven        []string `json:"proven"`
 			Open          []string `json:"open"`
-		}{estate.FormatVersion, b.Object.ID, proof.Proven, proof.Open})
+			Warnings      []string `json:"warnings,omitempty"`
+		}{estate.FormatVersion, b.Object.ID, proof.Proven, proof.Open, proof.Warnings})
 	}
 	p := &printer{w: s.out}
 	p.line(0, 0, "%s WORKS, as far as it was tried here:", b.Object.ID)
@@ -77,6 +78,9 @@ func (f *drillFlags) run(ctx context.Context, s *streams, id string) error {
 	}
 	for _, x := range proof.Open {
 		p.line(2, 2, "- %s", x)
+	}
+	for _, w := range proof.Warnings {
+		p.line(0, len("WARNING: "), "WARNING: %s", w)
 	}
 	return p.err
 }

@@ -100,7 +100,7 @@ func (f *backupFlags) secret(s *streams, twice bool) (string, error) {
 	case f.passphrase == "":
 		return "", nil
 	case f.passphrase == "-":
-		return askPassphrase(s, twice)
+		return askPassphrase(s, "Passphrase: ", twice)
 	}
 	file, err := os.Open(f.passphrase)
 	if err != nil {
@@ -122,7 +122,7 @@ func readPassphrase(file *os.File, from string) (string, error) {
 }
 
 // askPassphrase asks somebody at the terminal, twice when it is a new one.
-func askPassphrase(s *streams, twice bool) (string, error) {
+func askPassphrase(s *streams, question string, twice bool) (string, error) {
 	in, ok := s.in.(*os.File)
 	if !ok || !isTerminal(s.in) {
 		return "", misuse(errors.New("nobody sits at a terminal to be asked for the passphrase")).hinting("give --passphrase-file FILE or --passphrase-fd N")
@@ -136,7 +136,7 @@ func askPassphrase(s *streams, twice bool) (string, error) {
 		}
 		return string(b), nil
 	}
-	p, err := ask("Passphrase: ")
+	p, err := ask(question)
 	if err != nil || !twice {
 		return p, err
 	}
@@ -155,7 +155,7 @@ func (f *backupFlags) opener(ctx context.Context, s *streams, at store.Store) (*
 		if err != nil {
 			return nil, misuse(fmt.Errorf("reading an identity: %w", err))
 		}
-		ids, err := envelope.ParseIdentities(file)
+		ids, err := envelope.ReadIdentities(file, func() (string, error) { return askPassphrase(s, "Passphrase of "+path+": ", false) })
 		file.Close()
 		if err != nil {
 			return nil, misuse(fmt.Errorf("reading the identity %s: %w", path, err))
@@ -174,7 +174,7 @@ func (f *backupFlags) opener(ctx context.Context, s *streams, at store.Store) (*
 		native = append(native, id)
 	}
 	allow := f.allow()
-	return &backup.Opener{Store: at, Allow: allow, KMS: f.reach().BackupKMS(f.region), Native: native}, nil
+	return &backup.Opener{Store: at, Allow: allow, KMS: f.reach().BackupKMS(""), Native: native}, nil
 }
 
 // allow is which KMS keys may be called. A backup says under which keys it lies, and a

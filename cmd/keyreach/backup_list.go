@@ -40,7 +40,7 @@ func (f *backupFlags) printList(s *streams, list []backup.Backup) error {
 			Backups       []backupView `json:"backups"`
 		}{estate.FormatVersion, f.at, []backupView{}}
 		for i := range list {
-			v.Backups = append(v.Backups, viewOf(&list[i]))
+			v.Backups = append(v.Backups, storedView(&list[i]))
 		}
 		return f.format.writeData(s.out, v)
 	}

@@ -8,21 +8,21 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// progress shows how far the work is, with its rate and, where the size is known, how
+// meter shows how far the work is, with its rate and, where the size is known, how
 // long it still takes. On what is no terminal it shows nothing.
-type progress struct {
+type meter struct {
 	w    io.Writer
 	what string
 	bar  *progressbar.ProgressBar
 }
 
-func newProgress(w io.Writer, what string) *progress { return &progress{w: w, what: what} }
+func newMeter(w io.Writer, what string) *meter { return &meter{w: w, what: what} }
 
 // at tells how many bytes are done.
-func (p *progress) at(done int64) { p.of(done, -1) }
+func (p *meter) at(done int64) { p.of(done, -1) }
 
 // of tells how many bytes of how many are done; a size below 1 is unknown.
-func (p *progress) of(done, size int64) {
+func (p *meter) of(done, size int64) {
 	f, ok := p.w.(*os.File)
 	if !ok || !isTerminal(f) {
 		return
@@ -39,7 +39,7 @@ func (p *progress) of(done, size int64) {
 }
 
 // end takes it away.
-func (p *progress) end() {
+func (p *meter) end() {
 	if p.bar != nil {
 		p.bar.Finish()
 		p.bar = nil

@@ -53,7 +53,7 @@ func (f *restoreFlags) run(ctx context.Context, s *streams, id string) error {
 	if f.version != "" {
 		b.VersionID = f.version
 	}
-	show := newProgress(s.err, "read")
+	show := newMeter(s.err, "read")
 	o.Progress = show.of
 	done, err := o.Restore(ctx, &b, f.to)
 	show.end()

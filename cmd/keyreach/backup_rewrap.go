@@ -77,7 +77,7 @@ func (f *rewrapFlags) run(ctx context.Context, s *streams, id string) error {
 		if err != nil {
 			return partly(backupFailure(err), i, len(list))
 		}
-		v := viewOf(&backup.Backup{Object: at, ID: b.ID})
+		v := storedView(&backup.Backup{Object: at, ID: b.ID})
 		if f.format.format == textFormat {
 			fmt.Fprintf(s.out, "%s: under %s and %s now\n", b.Object.ID, count(len(f.newKeys), "KMS key"), count(len(f.recipients), "recipient"))
 		}

@@ -24,10 +24,13 @@ type sourceFlags struct {
 	endpoints            []string
 	cert, key, cacert    string
 	user, etcdPasswordAt string
+	noHash               bool
+	caPassword           string
+	caPasswordElsewhere  bool
 }
 
 func (f *sourceFlags) add(fs *pflag.FlagSet) {
-	fs.StringSliceVar(&f.exclude, "exclude", nil, "leave out what matches the `PATTERN` (files, step-ca)")
+	fs.StringSliceVar(&f.exclude, "exclude", nil, "leave out what matches the `PATTERN` (files): of the whole path, or without a slash of the last name")
 	fs.StringVar(&f.before, "before", "", "run the `COMMAND` before reading, to have the source stand still")
 	fs.StringVar(&f.after, "after", "", "run the `COMMAND` after reading, however it went")
 	fs.StringSliceVar(&f.endpoints, "endpoints", nil, "the `URL`s of etcd's members")
@@ -36,6 +39,9 @@ func (f *sourceFlags) add(fs *pflag.FlagSet) {
 	fs.StringVar(&f.cacert, "cacert", "", "the certificates that etcd's are checked with, a `FILE`")
 	fs.StringVar(&f.user, "etcd-user", "", "the `NAME` to call etcd as")
 	fs.StringVar(&f.etcdPasswordAt, "etcd-password-file", "", "the `FILE` with its password")
+	fs.BoolVar(&f.noHash, "no-hash", false, "take a copied member/snap/db, which has no hash (etcd)")
+	fs.StringVar(&f.caPassword, "ca-password-file", "", "the `FILE` with the password of the CA's keys (default: secrets/password…) (step-ca)")
+	fs.BoolVar(&f.caPasswordElsewhere, "ca-password-elsewhere", false, "the password of the CA's keys is kept in another place, and not backed up (step-ca)")
 }
 
 // source is what KIND and PATH on the command line mean, with the name that it has when
@@ -50,13 +56,14 @@ func (f *sourceFlags) source(kind, path string) (backup.Source, string, error) {
 		if err != nil {
 			return nil, "", err
 		}
-		return &backup.Files{Root: at, Exclude: f.exclude, Quiesced: f.quiesced()}, filepath.Base(at), nil
+		return &backup.Files{Root: at, Exclude: f.exclude, Quiesced: f.before != ""}, filepath.Base(at), nil
 	case "step-ca":
 		at, err := directory(kind, path)
 		if err != nil {
 			return nil, "", err
 		}
-		return &backup.StepCA{Dir: at, Exclude: f.exclude, Quiesced: f.quiesced()}, "ca", nil
+		place := stepca.Place{Dir: at, PasswordFile: f.caPassword, PasswordElsewhere: f.caPasswordElsewhere}
+		return &backup.StepCA{Place: place, Quiesced: f.before != ""}, "ca", nil
 	case "etcd":
 		if (path == "") == (len(f.endpoints) == 0) {
 			return nil, "", misuse(errors.New("etcd is read from its members, or from the file of a snapshot")).hinting("give --endpoints https://HOST:2379, or the file")
@@ -68,21 +75,10 @@ func (f *sourceFlags) source(kind, path string) (backup.Source, string, error) {
 
 func (f *sourceFlags) etcd(path string) (backup.Source, string, error) {
 	if path != "" {
-		return &backup.EtcdFile{Path: path}, "etcd", nil
+		return &backup.EtcdFile{File: etcd.File{Path: path, NoHash: f.noHash}}, "etcd", nil
 	}
-	password, err := secretFile(f.etcdPasswordAt)
-	if err != nil {
-		return nil, "", err
-	}
-	return &backup.Etcd{Source: etcd.Source{Endpoints: f.endpoints, Cert: f.cert, Key: f.key, CACert: f.cacert, User: f.user, Password: password}}, "etcd", nil
-}
-
-// quiesced tells whether something stops the source while it is read.
-func (f *sourceFlags) quiesced() string {
-	if f.before != "" {
-		return stepca.QuiescedYes
-	}
-	return stepca.QuiescedUnknown
+	return &backup.Etcd{Source: etcd.Source{Endpoints: f.endpoints, Cert: f.cert, Key: f.key, CACert: f.cacert, User: f.user,
+		Password: func() (string, error) { return secretFile(f.etcdPasswordAt) }}}, "etcd", nil
 }
 
 // directory is the one that a source is read from.

@@ -70,7 +70,7 @@ func (f *verifyFlags) run(ctx context.Context, s *streams, id string) error {
 		_, err := backup.Find(ctx, at, want)
 		return backupFailure(err)
 	}
-	show := newProgress(s.err, "read")
+	show := newMeter(s.err, "read")
 	o.Progress = show.of
 	done := f.verify(ctx, o, list, oldest > 0)
 	show.end()
@@ -159,7 +159,7 @@ func (f *verifyFlags) print(s *streams, done []backup.Verified, stale string) er
 }
 
 func verifiedViewOf(v *backup.Verified, now time.Time) verifiedView {
-	out := verifiedView{backupView: viewOf(&v.Backup), Good: v.Good(), Full: v.Full, Keys: keysView(v.Keys), Verified: now}
+	out := verifiedView{backupView: storedView(&v.Backup), Good: v.Good(), Full: v.Full, Keys: keysView(v), Verified: now}
 	out.contents(&v.Manifest)
 	out.Warnings = v.Warnings
 	if v.Err != nil {
@@ -177,7 +177,7 @@ func printVerified(p *printer, v *backup.Verified, now time.Time) {
 	if v.ID != (backup.ID{}) {
 		p.line(2, 0, "made %s, %s ago, %s in %s", clockText(v.ID.Created), backup.Age(now.Sub(v.ID.Created)), bytesText(v.Size), v.Location)
 	}
-	for _, k := range keysView(v.Keys) {
+	for _, k := range keysView(v) {
 		what := k.Type
 		if k.Key != "" {
 			what = "key " + k.Key

@@ -31,7 +31,7 @@ type backupView struct {
 	Warnings      []string          `json:"warnings,omitempty"`
 }
 
-func viewOf(b *backup.Backup) backupView {
+func storedView(b *backup.Backup) backupView {
 	return backupView{ID: b.Object.ID, Kind: b.ID.Kind, Name: b.ID.Name, Created: b.ID.Created, Location: b.Location, Size: b.Size,
 		VersionID: b.VersionID, Checksum: b.Checksum, LockedUntil: b.LockedUntil}
 }
@@ -53,6 +53,7 @@ func (f *createFlags) print(s *streams, m *backup.Made) error {
 	v := backupView{FormatVersion: estate.FormatVersion, ID: m.ID, Kind: m.Kind, Name: m.Name, Created: m.Created, Store: f.at, Location: m.Location,
 		Size: m.Size, VersionID: m.VersionID, Checksum: m.Checksum, LockedUntil: m.LockedUntil, Unchanged: m.Unchanged}
 	v.contents(&m.Manifest)
+	v.Warnings = m.Warnings
 	if len(f.keys) == 1 && len(f.recipients) == 0 {
 		v.Warnings = append(v.Warnings, backup.OneKey(f.keys[0]))
 	}
@@ -65,7 +66,8 @@ func (f *createFlags) print(s *streams, m *backup.Made) error {
 		return p.err
 	}
 	p.line(0, 0, "%s", m.ID)
-	p.line(2, 0, "%s in %s, stored as %s in %s", bytesText(v.Bytes), count(v.Files, "file"), bytesText(m.Size), m.Location)
+	p.line(2, 0, "%s in %s; encrypted %s", bytesText(v.Bytes), count(v.Files, "file"), bytesText(m.Size))
+	p.line(2, 0, "%s", m.Location)
 	if m.VersionID != "" {
 		p.line(2, 0, "version %s", m.VersionID)
 	}
@@ -86,15 +88,22 @@ type keyView struct {
 	Error    string    `json:"error,omitempty"`
 }
 
-func keysView(keys []envelope.Opened) []keyView {
+func keysView(v *backup.Verified) []keyView {
 	var list []keyView
-	for i := range keys {
-		k := &keys[i]
-		v := keyView{Type: k.Type, Key: k.Key, Opens: k.Err == nil, State: k.State.State, Deletion: k.State.Deletion}
+	for i := range v.Keys {
+		k := &v.Keys[i]
+		one := keyView{Type: envelope.StanzaType, Key: k.ARN, Opens: k.Err == nil, State: k.Key.State, Deletion: k.Key.Deletion}
 		if k.Err != nil {
-			v.Error = k.Err.Error()
+			one.Error = k.Err.Error()
 		}
-		list = append(list, v)
+		list = append(list, one)
+	}
+	for _, what := range v.Others {
+		one := keyView{Type: what, Opens: v.OthersOpen}
+		if !v.OthersOpen {
+			one.Error = "none of the identities and passphrases at hand opens it"
+		}
+		list = append(list, one)
 	}
 	return list
 }
