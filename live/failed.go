@@ -72,7 +72,7 @@ func kindOf(code, text string, response *awshttp.ResponseError) cloud.Kind {
 		return cloud.Denied
 	case "ExpiredToken", "RequestExpired", "TokenRefreshRequired":
 		return cloud.Expired
-	case "InvalidClientTokenId", "UnrecognizedClient", "InvalidAccessKeyId", "SignatureDoesNotMatch", "IncompleteSignature", "MissingAuthenticationToken":
+	case "InvalidClientTokenId", "UnrecognizedClient", "InvalidAccessKeyId", "SignatureDoesNotMatch", "IncompleteSignature", "MissingAuthenticationToken", "InvalidToken", "RequestTimeTooSkewed":
 		return cloud.Credentials
 	case "Throttling", "ThrottlingException", "Throttled", "RequestLimitExceeded", "TooManyRequests", "SlowDown", "RequestThrottled", "SnapshotCreationPerVolumeRateExceeded":
 		return cloud.Throttled
@@ -86,7 +86,7 @@ func kindOf(code, text string, response *awshttp.ResponseError) cloud.Kind {
 	case "AlreadyExists", "EntityAlreadyExists", "ResourceAlreadyExists", "BucketAlreadyOwnedByYou", "DBSnapshotAlreadyExists", "DBClusterSnapshotAlreadyExists", "DBInstanceAlreadyExists", "DBClusterAlreadyExists":
 		return cloud.Exists
 	case "KMSInvalidState", "Disabled", "DependencyViolation", "IncorrectState", "Conflict", "ConcurrentModification", "InvalidDBSnapshotState", "InvalidDBClusterSnapshotState", "InvalidDBInstanceState", "InvalidDBClusterState",
-		"VolumeInUse", "InvalidSnapshot.InUse", "IncorrectInstanceState", "ResourceInUse", "ScalingActivityInProgress":
+		"ConditionalRequestConflict", "OperationAborted", "VolumeInUse", "InvalidSnapshot.InUse", "IncorrectInstanceState", "ResourceInUse", "ScalingActivityInProgress":
 		return cloud.State
 	}
 	if strings.Contains(plain, "AlreadyExists") || strings.HasSuffix(plain, ".Duplicate") || plain == "PreconditionFailed" {

@@ -45,6 +45,8 @@ type Options struct {
 	SessionPolicies map[string]string
 	// MaxAttempts is how often a call is made that fails in passing; 0 means 5.
 	MaxAttempts int
+	// MaxBackoff is the longest time between two attempts; 0 is the SDK's, 20 seconds.
+	MaxBackoff time.Duration
 	// HTTP makes the calls, when it is not the SDK's own client.
 	HTTP aws.HTTPClient
 }
@@ -155,7 +157,7 @@ func (c *Cloud) base(ctx context.Context, profile string) (aws.Config, error) {
 		config.WithAPIOptions([]func(*middleware.Stack) error{steady}),
 		config.WithRetryer(func() aws.Retryer {
 			return retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) {
-				o.StandardOptions = append(o.StandardOptions, func(s *retry.StandardOptions) { s.MaxAttempts = c.options.MaxAttempts })
+				o.StandardOptions = append(o.StandardOptions, c.patience)
 			})
 		}),
 	}
@@ -182,6 +184,14 @@ func (c *Cloud) base(ctx context.Context, profile string) (aws.Config, error) {
 		cfg.HTTPClient = c.options.HTTP // not before: where AWS_CA_BUNDLE is set, the SDK takes none but its own
 	}
 	return cfg, nil
+}
+
+// patience says how often and how soon a call is made again.
+func (c *Cloud) patience(o *retry.StandardOptions) {
+	o.MaxAttempts = c.options.MaxAttempts
+	if c.options.MaxBackoff > 0 {
+		o.MaxBackoff = c.options.MaxBackoff
+	}
 }
 
 // way is the way into an account: the one keyreach.yaml names, or the common one.
