@@ -13,6 +13,7 @@ import (
 
 	"github.com/keyreach/keyreach/backup/archive"
 	"github.com/keyreach/keyreach/backup/envelope"
+	"github.com/keyreach/keyreach/cloud"
 )
 
 // Verified is what is known of a backup after it was looked at.
@@ -116,8 +117,14 @@ func (o *Opener) readEnd(ctx context.Context, v *Verified) error {
 	at := &ranged{ctx, o, &v.Backup}
 	plain, size, err := age.DecryptReaderAt(at, v.Size, identities...)
 	if err != nil {
-		if envelope.ClassOf(err) != "" {
+		var none *age.NoIdentityMatchError
+		switch {
+		case envelope.ClassOf(err) != "":
 			return err
+		case errors.As(err, &none):
+			return envelope.Fail(envelope.NoKey, err)
+		case cloud.KindOf(err) != cloud.Other:
+			return err // AWS did not answer
 		}
 		// What fails here has the right key, and not its end.
 		return envelope.Fail(envelope.Truncated, fmt.Errorf("its end does not open: %w", err))

@@ -74,12 +74,6 @@ func (f *backupFlags) openStore(ctx context.Context, create bool) (store.Store, 
 	switch {
 	case f.at == "":
 		return nil, misuse(errors.New("nothing says where the backups lie")).hinting("give --store DIR or --store s3://BUCKET/PREFIX")
-	case strings.HasPrefix(f.at, "s3://"):
-		s, err := f.reach().S3Store(ctx, f.at, live.S3Options{Region: f.region, SSEKey: f.sseKey})
-		if err != nil {
-			return nil, backupFailure(fmt.Errorf("opening %s: %w", f.at, err))
-		}
-		return s, nil
 	case strings.Contains(f.at, "://"):
 		return nil, misuse(fmt.Errorf("--store %s is neither a directory nor a bucket", f.at)).hinting("write s3://BUCKET/PREFIX")
 	}
