@@ -16,6 +16,9 @@ type Options struct {
 	// End are the bytes with which the plaintext of an intact file ends. By them a file
 	// that lacks its end is told from one whose end was changed. May be empty.
 	End []byte
+	// Begin are those with which it begins. By them a file of a single chunk that lacks its
+	// end is told from one that has another file's payload. May be empty.
+	Begin []byte
 }
 
 // Decrypt returns a reader of the plaintext of an age file, binary or in armor. Each byte
@@ -36,7 +39,7 @@ func Decrypt(src io.Reader, o Options, identities ...age.Identity) (io.Reader, e
 		return nil, err
 	}
 	defer clear(fileKey)
-	return newPayload(in, fileKey, o.End)
+	return newPayload(in, fileKey, o)
 }
 
 // openHeader returns the file key, with which the whole header has been verified.

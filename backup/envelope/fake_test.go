@@ -183,19 +183,24 @@ func decrypt(file []byte, o envelope.Options, ids ...age.Identity) ([]byte, erro
 	return io.ReadAll(r)
 }
 
-// content is of the size and ends as an archive does, where it has room for that.
+// content is of the size, and begins and ends as an archive does where it has room for that.
 func content(size int) []byte {
 	b := make([]byte, size)
 	for i := range b {
 		b[i] = byte(i * 7 >> 3)
 	}
 	if size >= len(ending) {
+		copy(b, beginning)
 		copy(b[size-len(ending):], ending)
 	}
 	return b
 }
 
 var ending = []byte("\x5e\x2a\x4d\x18\x08\x00\x00\x00KEYREACH")
+
+var beginning = []byte("\x28\xb5\x2f\xfd")
+
+var archived = envelope.Options{End: ending, Begin: beginning}
 
 func wantClass(t testing.TB, err error, want ...envelope.Class) {
 	t.Helper()

@@ -140,14 +140,14 @@ func openLegacyEnc(inner string, src io.Reader, passphrase string) (*Legacy, err
 		return nil, Fail(NoKey, errors.New("opening the file: it is encrypted with a passphrase, and there is none"))
 	}
 	head := make([]byte, len(saltedMagic)+8)
-	n, err := io.ReadFull(src, head)
+	n, ended, err := fill(src, head)
 	switch {
-	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) && strings.HasPrefix(saltedMagic, string(head[:min(n, len(saltedMagic))])):
-		return nil, Fail(Truncated, errors.New("reading the file: it ends before its data"))
-	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
+	case err != nil:
 		return nil, fmt.Errorf("reading the file: %w", err)
-	case !bytes.HasPrefix(head, []byte(saltedMagic)):
+	case !strings.HasPrefix(saltedMagic, string(head[:min(n, len(saltedMagic))])):
 		return nil, Fail(Corrupt, errors.New("reading the file: it does not begin as a file of openssl enc with a salt"))
+	case ended:
+		return nil, Fail(Truncated, errors.New("reading the file: it ends before its data"))
 	}
 	key, err := pbkdf2.Key(sha256.New, passphrase, head[len(saltedMagic):], legacyRounds, 32+aes.BlockSize)
 	if err != nil {
@@ -216,9 +216,8 @@ func (r *cbcReader) Read(b []byte) (int, error) {
 }
 
 func (r *cbcReader) next() {
-	n, err := io.ReadFull(r.src, r.buf[:])
-	ended := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
-	if err != nil && !ended {
+	n, ended, err := fill(r.src, r.buf[:])
+	if err != nil {
 		r.err = fmt.Errorf("reading the file: %w", err)
 		return
 	}

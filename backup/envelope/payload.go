@@ -1,11 +1,13 @@
 package envelope
 
 import (
+	"bytes"
 	"crypto/cipher"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"golang.org/x/crypto/chacha20"
 	"golang.org/x/crypto/chacha20poly1305"
@@ -20,8 +22,8 @@ const (
 	sealedSize  = chunkSize + chacha20poly1305.Overhead
 	lastFlag    = 1
 	flagByte    = chacha20poly1305.NonceSize - 1
-	// nearby is how many chunks around its place a chunk that does not open is looked for.
-	nearby = 64
+	// nearby is how many numbers around its own are tried for a chunk that does not open.
+	nearby = 256
 	// noProgress is how often a source may give nothing before it is given up.
 	noProgress = 100
 )
@@ -30,10 +32,10 @@ const (
 // allocates nothing after it is made: the decryption of the library does, and reaches
 // about half the rate.
 type payload struct {
-	src  io.Reader
-	aead cipher.AEAD
-	key  []byte
-	end  []byte
+	src   io.Reader
+	aead  cipher.AEAD
+	key   []byte
+	known Options
 
 	// sealed holds the chunk at hand and the byte after it, which tells whether the chunk
 	// is the last; have is how much of it is filled.
@@ -44,13 +46,17 @@ type payload struct {
 	opened [chunkSize]byte
 	unread []byte // of opened
 
+	// tail are the last bytes of what was opened, as many as may belong to an end that
+	// reaches into the next chunk.
+	tail []byte
+
 	counter uint64
 	number  [chacha20poly1305.NonceSize]byte
 	err     error
 }
 
-func newPayload(src io.Reader, fileKey, end []byte) (*payload, error) {
-	p := &payload{src: src, end: end}
+func newPayload(src io.Reader, fileKey []byte, known Options) (*payload, error) {
+	p := &payload{src: src, known: known}
 	var nonce [streamNonce]byte
 	n, err := p.fill(nonce[:])
 	if err != nil {
@@ -69,26 +75,38 @@ func newPayload(src io.Reader, fileKey, end []byte) (*payload, error) {
 	return p, nil
 }
 
-// fill reads until b is full or the source ends, whose own io.ErrUnexpectedEOF is a
-// failure as any other: a connection that broke is no file that is short.
+// fill reads into b from the source.
 func (p *payload) fill(b []byte) (int, error) {
-	n, idle := 0, 0
-	for n < len(b) && !p.ended {
-		m, err := p.src.Read(b[n:])
+	if p.ended {
+		return 0, nil
+	}
+	n, ended, err := fill(p.src, b)
+	p.ended = ended
+	if err != nil {
+		err = ioFailure("reading the payload", err)
+	}
+	return n, err
+}
+
+// fill reads until b is full or the source has ended. An io.ErrUnexpectedEOF of the source
+// itself is a failure as any other: a connection that broke is no file that is short.
+func fill(r io.Reader, b []byte) (n int, ended bool, err error) {
+	for idle := 0; n < len(b); {
+		m, err := r.Read(b[n:])
 		n += m
 		if m > 0 {
 			idle = 0
 		} else if idle++; idle == noProgress && err == nil {
 			err = io.ErrNoProgress
 		}
-		switch {
-		case err == io.EOF:
-			p.ended = true
-		case err != nil:
-			return n, ioFailure("reading the payload", err)
+		if err == io.EOF {
+			return n, true, nil
+		}
+		if err != nil {
+			return n, false, err
 		}
 	}
-	return n, nil
+	return n, false, nil
 }
 
 // Read implements io.Reader.
@@ -168,6 +186,9 @@ func (p *payload) between(dst []byte) []byte {
 		return out
 	}
 	p.counter++
+	if n := len(p.known.End) - 1; n > 0 && n <= len(out) {
+		p.tail = append(p.tail[:0], out[len(out)-n:]...)
+	}
 	p.sealed[0] = p.sealed[sealedSize]
 	p.have = 1
 	return out
@@ -203,47 +224,78 @@ func (p *payload) last(dst []byte) []byte {
 // of the plaintext tells, if it is known. For that the chunk is decrypted without being
 // authenticated; nothing of it leaves this function.
 func (p *payload) diagnose(chunk []byte) error {
-	if len(chunk) < chacha20poly1305.Overhead {
+	size := len(chunk) - chacha20poly1305.Overhead
+	switch {
+	case size < 0:
 		return p.truncated()
-	}
-	if p.displaced(chunk) {
-		return p.corrupt("stands elsewhere in the file")
-	}
-	if len(p.end) == 0 {
+	case len(p.known.End) == 0:
 		return p.corrupt("was changed or cut")
-	}
-	c, err := chacha20.NewUnauthenticatedCipher(p.key, p.nonce(p.counter, lastFlag))
-	if err != nil {
-		return p.corrupt("was changed or cut")
-	}
-	// Block 0 of the key stream makes the key of Poly1305, see
-	// https://www.rfc-editor.org/rfc/rfc8439#section-2.8.
-	c.SetCounter(1)
-	plain := p.opened[:len(chunk)-chacha20poly1305.Overhead]
-	c.XORKeyStream(plain, chunk[:len(plain)])
-	found := holds(plain, p.end)
-	clear(plain)
-	if found {
+	case p.holds(chunk[:size]):
 		return p.corrupt("was changed")
+	case p.displaced(chunk[:size]):
+		return p.corrupt("stands elsewhere in the file")
+	case p.counter == 0 && !p.begins(chunk[:size]):
+		return p.corrupt("is of another file, or was changed")
 	}
 	return p.truncated()
 }
 
-// displaced reports whether the chunk is one from near its place: then others are missing
-// before it, or stand there twice.
-func (p *payload) displaced(chunk []byte) bool {
-	for i := p.counter - min(p.counter, nearby); i <= p.counter+nearby; i++ {
-		for _, flag := range []byte{0, lastFlag} {
-			if i == p.counter || flag == 0 && len(chunk) < sealedSize {
-				continue
-			}
-			if out, err := p.aead.Open(p.opened[:0], p.nonce(i, flag), chunk, nil); err == nil {
-				clear(out)
-				return true
-			}
+// holds reports whether the end of the plaintext ends anywhere in the chunk, up to as many
+// bits as a damaged byte has.
+func (p *payload) holds(sealed []byte) bool {
+	const flipped = 8
+	plain := slices.Concat(p.tail, p.reveal(sealed, 0, p.counter, lastFlag))
+	defer clear(plain)
+	for i := len(plain) - len(p.known.End); i >= 0; i-- {
+		if distance(plain[i:i+len(p.known.End)], p.known.End, flipped) <= flipped {
+			return true
 		}
 	}
 	return false
+}
+
+// displaced reports whether the chunk is the last of the file with a number near the one
+// of its place: then others are missing before it, or stand there twice.
+func (p *payload) displaced(sealed []byte) bool {
+	from := len(sealed) - len(p.known.End)
+	if from < 0 {
+		return false
+	}
+	for i := p.counter - min(p.counter, nearby); i <= p.counter+nearby; i++ {
+		if bytes.Equal(p.reveal(sealed, from, i, lastFlag), p.known.End) {
+			return true
+		}
+	}
+	return false
+}
+
+// begins reports whether the first chunk of the file begins as its plaintext does, as far
+// as it is there. Only the key of this file makes that of it.
+func (p *payload) begins(sealed []byte) bool {
+	n := min(len(sealed), len(p.known.Begin))
+	for _, flag := range []byte{0, lastFlag} {
+		if bytes.Equal(p.reveal(sealed[:n], 0, 0, flag), p.known.Begin[:n]) {
+			return true
+		}
+	}
+	return false
+}
+
+// reveal decrypts a chunk from a byte on, unauthenticated, into memory that the next call
+// uses again.
+func (p *payload) reveal(sealed []byte, from int, counter uint64, flag byte) []byte {
+	const block = 64
+	c, err := chacha20.NewUnauthenticatedCipher(p.key, p.nonce(counter, flag))
+	if err != nil {
+		return nil
+	}
+	// Block 0 of the key stream makes the key of Poly1305, see
+	// https://www.rfc-editor.org/rfc/rfc8439#section-2.8.
+	c.SetCounter(uint32(1 + from/block))
+	start := from - from%block
+	plain := p.opened[:len(sealed)-start]
+	c.XORKeyStream(plain, sealed[start:])
+	return plain[from-start:]
 }
 
 // nonce is the chunk's: its number and whether it is the last. The next call overwrites it.
@@ -259,15 +311,4 @@ func (p *payload) corrupt(what string) error {
 
 func (p *payload) truncated() error {
 	return Fail(Truncated, fmt.Errorf("reading the payload: the file ends after %d whole chunks of 64 KiB, before its end", p.counter))
-}
-
-// holds reports whether end is somewhere in plain, up to as many bits as a damaged byte has.
-func holds(plain, end []byte) bool {
-	const flipped = 8
-	for i := len(plain) - len(end); i >= 0; i-- {
-		if distance(plain[i:i+len(end)], end, flipped) <= flipped {
-			return true
-		}
-	}
-	return false
 }
