@@ -20,7 +20,7 @@ import (
 func sample(t testing.TB) []byte {
 	t.Helper()
 	r := rand.New(rand.NewPCG(1, 2))
-	noise := make([]byte, 3000)
+	noise := make([]byte, 600)
 	for i := range noise {
 		noise[i] = byte(r.Uint32())
 	}
