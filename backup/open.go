@@ -37,7 +37,7 @@ func (o *Opener) open(ctx context.Context, b *Backup) (io.Reader, io.Closer, err
 	if err != nil {
 		return nil, nil, err
 	}
-	plain, err := envelope.Decrypt(&readCounter{from: r, size: at.Size, told: o.Progress}, envelope.Options{End: archive.End()}, identities...)
+	plain, err := envelope.Decrypt(&readCounter{from: r, size: at.Size, told: o.Progress}, envelope.Options{Begin: archive.Begin(), End: archive.End()}, identities...)
 	if err != nil {
 		r.Close()
 		return nil, nil, err

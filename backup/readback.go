@@ -25,7 +25,7 @@ func readBack(ctx context.Context, identity age.Identity) *reading {
 	go func() {
 		defer close(r.done)
 		var plain io.Reader
-		if plain, r.err = envelope.Decrypt(in, envelope.Options{End: archive.End()}, identity); r.err == nil {
+		if plain, r.err = envelope.Decrypt(in, envelope.Options{Begin: archive.Begin(), End: archive.End()}, identity); r.err == nil {
 			_, r.m, r.err = archive.Verify(ctx, plain, archive.Limits{})
 		}
 		in.CloseWithError(r.err) // the writer need not go on; nil lets it come to its end

@@ -50,3 +50,6 @@ type Entry struct {
 func End() []byte {
 	return []byte("\x5e\x2a\x4d\x18\x08\x00\x00\x00KEYREACH")
 }
+
+// Begin returns the first bytes of the compressed stream: zstd's magic number.
+func Begin() []byte { return []byte("\x28\xb5\x2f\xfd") }
