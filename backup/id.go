@@ -11,7 +11,7 @@ import (
 	"github.com/keyreach/keyreach/backup/envelope"
 )
 
-// ID names one backup: its kind, the name of what it is of, the second at which it was
+// ID names one backup: its kind, the name of what it is of, the time at which it was
 // begun, and something random. It is bound to the encryption: under another name a
 // backup does not open.
 type ID struct {
@@ -20,15 +20,15 @@ type ID struct {
 	tail       string
 }
 
-const stamp = "20060102T150405Z"
+const stamp = "20060102T150405.000Z"
 
-var idForm = regexp.MustCompile(`^([a-z0-9-]{1,20})\.([A-Za-z0-9_-]{1,80})\.(\d{8}T\d{6}Z)\.([0-9a-f]{8})$`)
+var idForm = regexp.MustCompile(`^([a-z0-9-]{1,20})\.([A-Za-z0-9_-]{1,80})\.(\d{8}T\d{6}\.\d{3}Z)\.([0-9a-f]{8})$`)
 
 // NewID returns a new one.
 func NewID(kind, name string, now time.Time) ID {
 	var b [4]byte
 	rand.Read(b[:]) // never fails
-	return ID{kind, CleanName(name), now.UTC().Truncate(time.Second), hex.EncodeToString(b[:])}
+	return ID{kind, CleanName(name), now.UTC().Truncate(time.Millisecond), hex.EncodeToString(b[:])}
 }
 
 func (i ID) String() string {

@@ -124,7 +124,7 @@ func TestAnIDIsWhatItSays(t *testing.T) {
 	if err != nil || again != id || id.Series() != "step-ca.prod-ca-1" {
 		t.Errorf("%s is read as %s: %v", id, again, err)
 	}
-	for _, wrong := range []string{"", "etcd", "etcd.a.20261399T000000Z.00000000", "etcd.a.20261125T120000Z.xyz", "../etcd.a.20261125T120000Z.00000000", "etcd.a b.20261125T120000Z.00000000"} {
+	for _, wrong := range []string{"", "etcd", "etcd.a.20261399T000000.000Z.00000000", "etcd.a.20261125T120000.000Z.xyz", "../etcd.a.20261125T120000.000Z.00000000", "etcd.a b.20261125T120000.000Z.00000000"} {
 		if _, err := backup.ParseID(wrong); err == nil {
 			t.Errorf("%q is taken for an id", wrong)
 		}
