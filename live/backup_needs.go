@@ -1,0 +1,136 @@
+package live
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/keyreach/keyreach/awsfacts"
+)
+
+// BackupRole is who works with backups.
+type BackupRole string
+
+// The roles.
+const (
+	// BackupWriter makes backups and can open none.
+	BackupWriter BackupRole = "writer"
+	// BackupRestorer lists, verifies and opens them.
+	BackupRestorer BackupRole = "restorer"
+	// BackupPruner removes old ones and opens none.
+	BackupPruner BackupRole = "pruner"
+	// BackupRewrapper puts them under other keys.
+	BackupRewrapper BackupRole = "rewrapper"
+)
+
+// BackupRoles returns all of them.
+func BackupRoles() []BackupRole {
+	return []BackupRole{BackupWriter, BackupRestorer, BackupPruner, BackupRewrapper}
+}
+
+// BackupPlace is where backups lie and under which keys.
+type BackupPlace struct {
+	// URL is s3://BUCKET/PREFIX, in a partition that Region tells; empty where backups lie
+	// in a directory.
+	URL, Region string
+	// Keys are the ARNs of the keys that wrap file keys, SSEKey that of the key under which
+	// S3 encrypts objects, empty without one.
+	Keys   []string
+	SSEKey string
+	// Locked: what is written is given a lock by the writer.
+	Locked bool
+}
+
+// BackupNeeds returns the rights that a role needs at a place, sorted. See
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
+// and for uploads in parts under a key of KMS
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions.
+func BackupNeeds(role BackupRole, at BackupPlace) ([]Need, error) {
+	if !slices.Contains(BackupRoles(), role) {
+		return nil, fmt.Errorf("nobody who works with backups is called %q", role)
+	}
+	var list []Need
+	for _, key := range at.Keys {
+		list = append(list, needsOn(key, backupKeyActions(role))...)
+	}
+	if at.URL == "" {
+		return sortedNeeds(list), nil
+	}
+	bucket, prefix, err := s3URL(at.URL)
+	if err != nil {
+		return nil, fmt.Errorf("working out the rights on backups: %w", err)
+	}
+	arn := "arn:" + awsfacts.PartitionName(at.Region) + ":s3:::" + bucket
+	list = append(list, needsOn(arn, backupBucketActions(role))...)
+	list = append(list, needsOn(arn+"/"+prefix+"*", backupObjectActions(role, at.Locked))...)
+	if at.SSEKey != "" {
+		list = append(list, needsOn(at.SSEKey, backupSealActions(role))...)
+	}
+	return sortedNeeds(list), nil
+}
+
+func needsOn(resource string, actions []string) (list []Need) {
+	for _, a := range actions {
+		list = append(list, Need{Action: a, Resource: resource})
+	}
+	return list
+}
+
+// backupKeyActions are those on the keys that wrap file keys.
+func backupKeyActions(role BackupRole) []string {
+	switch role {
+	case BackupWriter:
+		return []string{"kms:Encrypt", "kms:DescribeKey"}
+	case BackupRestorer:
+		return []string{"kms:Decrypt", "kms:DescribeKey"}
+	case BackupRewrapper:
+		return []string{"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt"}
+	}
+	return nil
+}
+
+// backupBucketActions: with the right to list, what is not there is told from what may
+// not be read.
+func backupBucketActions(role BackupRole) []string {
+	switch role {
+	case BackupWriter:
+		return []string{"s3:ListBucket", "s3:ListBucketMultipartUploads"}
+	case BackupPruner:
+		return []string{"s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:ListBucketVersions"}
+	}
+	return []string{"s3:ListBucket", "s3:ListBucketVersions"}
+}
+
+func backupObjectActions(role BackupRole, locked bool) []string {
+	switch role {
+	case BackupRestorer:
+		return []string{"s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectRetention", "s3:GetObjectLegalHold"}
+	case BackupPruner:
+		return []string{"s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:GetObjectRetention", "s3:GetObjectLegalHold"}
+	}
+	list := []string{"s3:PutObject", "s3:AbortMultipartUpload"}
+	if role == BackupRewrapper {
+		list = append(list, "s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectRetention", "s3:GetObjectLegalHold")
+	}
+	if locked {
+		list = append(list, "s3:PutObjectRetention")
+	}
+	return list
+}
+
+// backupSealActions are those on the key under which S3 encrypts: a writer too has to
+// decrypt, to join the parts of an upload.
+func backupSealActions(role BackupRole) []string {
+	switch role {
+	case BackupRestorer, BackupPruner:
+		return []string{"kms:Decrypt"}
+	}
+	return []string{"kms:Decrypt", "kms:GenerateDataKey"}
+}
+
+func sortedNeeds(list []Need) []Need {
+	slices.SortFunc(list, func(a, b Need) int {
+		return strings.Compare(a.Resource+" "+a.Action, b.Resource+" "+b.Action)
+	})
+	return slices.Compact(list)
+}
