@@ -237,7 +237,7 @@ func (w *walker) file(p string, info fs.FileInfo) error {
 	if !os.SameFile(info, begun) {
 		return &ChangedError{p, "was replaced"}
 	}
-	if err := w.visitor.File(p, begun, f); err != nil {
+	if err := w.visitor.File(p, begun, &input{ctx: w.ctx, r: f}); err != nil {
 		return err
 	}
 	now, err := w.root.Lstat(p)
