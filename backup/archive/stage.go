@@ -83,6 +83,13 @@ func resolve(target string) (string, error) {
 	if filepath.Dir(full) == full {
 		return "", fmt.Errorf("restoring into %s: the root directory cannot be exchanged", target)
 	}
+	around, err := os.Lstat(filepath.Dir(full))
+	if err != nil {
+		return "", onDisk("finding the directory that the target is in", err)
+	}
+	if deviceOf(info) != deviceOf(around) {
+		return "", fmt.Errorf("restoring into %s: a file system is mounted there, which cannot be exchanged; name a directory in it", target)
+	}
 	return full, nil
 }
 
@@ -170,8 +177,8 @@ func removeAll(dir string) error {
 // NAME.previous.1 and so on. Nothing that was there before is deleted, except that an
 // empty old target is removed; then, and when there was none, previous is "".
 //
-// When Swap fails the target is the old one, unless previous is not empty or the error
-// is an *AfterSwapError. The staging is then still to be discarded.
+// When Swap fails, the target is the old one and the staging still to be discarded, unless
+// the error is an *AfterSwapError.
 func (s *Staging) Swap() (previous string, err error) {
 	if s.lock == nil {
 		return "", errors.New("putting the staging in the target's place: it is gone already")
