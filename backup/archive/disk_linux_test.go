@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -95,9 +96,7 @@ func TestADiskThatMayOnlyBeReadLeavesTheTarget(t *testing.T) {
 func TestAFileSystemOfItsOwnCannotBeExchanged(t *testing.T) {
 	t.Parallel()
 	dir := small(t, "size=2m")
-	target := dir // a mount point
-	_, err := restore(packed(t, map[string]string{"a": "x"}), target)
-	if !errors.Is(err, syscall.EBUSY) && !errors.Is(err, syscall.EXDEV) {
+	if _, err := archive.Stage(dir); err == nil || !strings.Contains(err.Error(), "mounted") {
 		t.Errorf("%v", err)
 	}
 	if got := names(t, dir); got != "" {

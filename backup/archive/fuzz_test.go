@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
+
 	"github.com/keyreach/keyreach/backup/archive"
 	"github.com/keyreach/keyreach/backup/envelope"
 )
@@ -28,7 +30,7 @@ func FuzzExtract(f *testing.F) {
 	f.Add(sample(f), true)
 	f.Fuzz(func(t *testing.T, text []byte, raw bool) {
 		if !raw {
-			text = append(squeeze(t, text), archive.End()...)
+			text = append(squeeze(t, text, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(64<<10), zstd.WithEncoderConcurrency(1)), archive.End()...)
 		}
 		around := t.TempDir()
 		must(t, os.WriteFile(filepath.Join(around, "x"), []byte("outside"), 0o600))
