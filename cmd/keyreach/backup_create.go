@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"filippo.io/age"
@@ -22,6 +23,7 @@ type createFlags struct {
 	recipientFlags
 	state     string
 	retention string
+	lock      string
 	ping      string
 }
 
@@ -65,6 +67,8 @@ while it is written. Nothing is in the store before all of that is well.`,
 	fs.StringSliceVar(&f.keys, "kms-key", nil, "a KMS `KEY` that opens it: an ARN, or alias/NAME; several times for several")
 	fs.StringVar(&f.name, "name", "", "what it is a backup of (default: the directory's name, ca, etcd)")
 	fs.StringVar(&f.sseKey, "sse-key", "", "the KMS `KEY` that S3 is to encrypt the object under besides (default: what the bucket says)")
+	fs.StringVar(&f.lockMode, "lock-mode", "", "lock the object in this `MODE`: GOVERNANCE or COMPLIANCE")
+	fs.StringVar(&f.lock, "lock-for", "", "how long S3 is to let nobody delete it, such as 30d")
 	fs.StringVar(&f.retention, "retention", "", "how long backups are kept, such as 90d: then an unchanged source is passed over while its newest backup has half of that before it")
 	fs.StringVar(&f.state, "state", "", "the `DIR` that remembers the last backups (default: keyreach in $XDG_STATE_HOME or ~/.local/state)")
 	fs.StringVar(&f.ping, "ping", "", "get this `URL` when it went well")
@@ -81,6 +85,9 @@ func (f *createFlags) run(ctx context.Context, s *streams, kind, path string) er
 	}
 	keep, err := optionalDuration("--retention", f.retention)
 	if err != nil {
+		return err
+	}
+	if err := f.locking(); err != nil {
 		return err
 	}
 	recipients, err := f.prepare(ctx, s)
@@ -116,6 +123,20 @@ func (f *createFlags) run(ctx context.Context, s *streams, kind, path string) er
 		return err
 	}
 	return ping(ctx, f.ping)
+}
+
+// locking reads how the object is to be locked.
+func (f *createFlags) locking() (err error) {
+	if f.lockFor, err = optionalDuration("--lock-for", f.lock); err != nil {
+		return err
+	}
+	if (f.lockMode == "") != (f.lock == "") {
+		return misuse(errors.New("--lock-mode and --lock-for belong together"))
+	}
+	if f.lockMode != "" && !strings.HasPrefix(f.at, "s3://") {
+		return misuse(errors.New("only a bucket locks what is in it")).hinting("give --store s3://BUCKET/PREFIX")
+	}
+	return nil
 }
 
 // prepare reads who can open the backup; the KMS keys are asked for each backup.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"filippo.io/age"
 	"github.com/spf13/pflag"
@@ -21,9 +22,13 @@ import (
 // opens them.
 type backupFlags struct {
 	liveFlags
-	cloud  *live.Cloud
-	at     string
-	sseKey string
+	cloud *live.Cloud
+	at    string
+	// Of a bucket: where it is, how what is written is encrypted and locked, and how much
+	// listing tells.
+	bucketRegion, sseKey, lockMode string
+	lockFor                        time.Duration
+	versions, details              bool
 
 	keys       []string
 	accounts   []string
@@ -40,6 +45,7 @@ func (f *backupFlags) addStore(fs *pflag.FlagSet) {
 	f.format = dataFormat{textFormat}
 	fs.VarP(&f.format, "output", "o", "how to print")
 	fs.StringVar(&f.at, "store", "", "where the backups lie: a `DIR`, or s3://BUCKET/PREFIX")
+	fs.StringVar(&f.bucketRegion, "bucket-region", "", "the `REGION` of the bucket (default: S3 is asked)")
 }
 
 // addSeries adds the flags that name a series of backups.
@@ -74,6 +80,16 @@ func (f *backupFlags) openStore(ctx context.Context, create bool) (store.Store, 
 	switch {
 	case f.at == "":
 		return nil, misuse(errors.New("nothing says where the backups lie")).hinting("give --store DIR or --store s3://BUCKET/PREFIX")
+	case strings.HasPrefix(f.at, "s3://"):
+		o := live.S3Options{Region: f.bucketRegion, SSEKey: f.sseKey, LockMode: f.lockMode, Versions: f.versions, Details: f.details}
+		if f.lockFor > 0 {
+			o.LockUntil = time.Now().Add(f.lockFor).UTC().Truncate(time.Second)
+		}
+		s, err := f.reach().S3Store(ctx, f.at, o)
+		if err != nil {
+			return nil, backupFailure(fmt.Errorf("opening %s: %w", f.at, err))
+		}
+		return s, nil
 	case strings.Contains(f.at, "://"):
 		return nil, misuse(fmt.Errorf("--store %s is neither a directory nor a bucket", f.at)).hinting("write s3://BUCKET/PREFIX")
 	}

@@ -29,6 +29,8 @@ func newBackupList(s *streams) *cobra.Command {
 	}
 	f.addStore(c.Flags())
 	f.addSeries(c.Flags())
+	c.Flags().BoolVar(&f.versions, "versions", false, "list all versions, where the bucket has them")
+	c.Flags().BoolVar(&f.details, "details", false, "look at each for its version, checksum and lock (a call for each)")
 	return c
 }
 

@@ -58,6 +58,7 @@ func (f *pruneFlags) run(ctx context.Context, s *streams) error {
 			return misuse(errors.New("a number of backups to keep is at least 0"))
 		}
 	}
+	f.details = true // locks
 	at, err := f.openStore(ctx, false)
 	if err != nil {
 		return err

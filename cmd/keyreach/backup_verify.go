@@ -163,7 +163,7 @@ func verifiedViewOf(v *backup.Verified, now time.Time) verifiedView {
 	out.contents(&v.Manifest)
 	out.Warnings = v.Warnings
 	if v.Err != nil {
-		out.Class, out.Error = string(envelope.ClassOf(v.Err)), v.Err.Error()
+		out.Class, out.Error = string(envelope.ClassOf(v.Err)), oneLine(v.Err)
 	}
 	return out
 }
@@ -193,7 +193,7 @@ func printVerified(p *printer, v *backup.Verified, now time.Time) {
 	}
 	switch {
 	case v.Err != nil:
-		p.line(2, 0, "%s", v.Err)
+		p.line(2, 0, "%s", oneLine(v.Err))
 	case v.Full:
 		var c backupView
 		c.contents(&v.Manifest)

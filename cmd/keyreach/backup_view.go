@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -78,6 +80,18 @@ func (f *createFlags) print(s *streams, m *backup.Made) error {
 	return p.err
 }
 
+// refusal is why one key did not open a backup, in one line.
+func refusal(err error) string {
+	var tried *envelope.AttemptsError
+	if errors.As(err, &tried) && len(tried.Attempts) == 1 && tried.Attempts[0].Err != nil {
+		err = tried.Attempts[0].Err
+	}
+	return oneLine(err)
+}
+
+// oneLine is an error's text without line breaks.
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+
 // keyView is one way into a backup, tried.
 type keyView struct {
 	Type     string    `json:"type"`
@@ -94,7 +108,7 @@ func keysView(v *backup.Verified) []keyView {
 		k := &v.Keys[i]
 		one := keyView{Type: envelope.StanzaType, Key: k.ARN, Opens: k.Err == nil, State: k.Key.State, Deletion: k.Key.Deletion}
 		if k.Err != nil {
-			one.Error = k.Err.Error()
+			one.Error = refusal(k.Err)
 		}
 		list = append(list, one)
 	}

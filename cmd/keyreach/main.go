@@ -6,7 +6,11 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strings"
 	"syscall"
+
+	"github.com/keyreach/keyreach/backup/envelope"
 )
 
 func main() { os.Exit(start()) }
@@ -16,5 +20,8 @@ func start() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second interrupt ends the program at once
 	defer stop()
+	if len(os.Args) > 0 && strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe") == "age-plugin-"+envelope.PluginName {
+		return agePlugin(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	}
 	return execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 }
