@@ -154,6 +154,11 @@ func openLegacyEnc(inner string, src io.Reader, passphrase string) (*Legacy, err
 		return nil, fmt.Errorf("deriving the key of the file: %w", err)
 	}
 	defer clear(key)
+	return openCBC(inner, src, key)
+}
+
+// openCBC opens what openssl encrypted with a key of 32 bytes and an initialization vector.
+func openCBC(inner string, src io.Reader, key []byte) (*Legacy, error) {
 	block, err := aes.NewCipher(key[:32])
 	if err != nil {
 		return nil, fmt.Errorf("opening the file: %w", err)
