@@ -82,6 +82,12 @@ func (e *AttemptsError) Unwrap() []error {
 	return append(passing, rest...)
 }
 
+// Is makes it match age.ErrIncorrectIdentity where no key was of use, so that age itself
+// goes on to other identities.
+func (e *AttemptsError) Is(target error) bool {
+	return target == age.ErrIncorrectIdentity && !slices.ContainsFunc(e.Attempts, func(a Attempt) bool { return outcome(a.Err) != NoKey })
+}
+
 // Unwrap implements age.Identity. Without a stanza of StanzaType the error is
 // age.ErrIncorrectIdentity. Otherwise its class is Denied when an allowed key was denied,
 // Corrupt when KMS does not know what it was given, and NoKey when no key was to be
@@ -118,7 +124,7 @@ func classify(e *AttemptsError) error {
 	if found[""] {
 		return e
 	}
-	return Fail(NoKey, errors.Join(e, age.ErrIncorrectIdentity))
+	return Fail(NoKey, e)
 }
 
 // outcome is the class of one attempt; empty for what may go through later.
@@ -206,7 +212,7 @@ func (i *KMSIdentity) state(key string, err error) string {
 // context of what is to be opened.
 func (i *KMSIdentity) context(c Context) (Context, error) {
 	if err := ours(c); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("not called, since %w", err)
 	}
 	for _, n := range slices.Sorted(maps.Keys(i.expect)) {
 		if have, ok := c[n]; !ok || have != i.expect[n] {
@@ -222,7 +228,7 @@ func (i *KMSIdentity) context(c Context) (Context, error) {
 func ours(c Context) error {
 	for _, n := range []string{ContextApp, ContextFormat} {
 		if want := NewContext("", "", "")[n]; c[n] != want {
-			return fmt.Errorf("not called, since its context is not one of Keyreach: %s is %q, not %q", n, c[n], want)
+			return fmt.Errorf("its context is not one of Keyreach: %s is %q, not %q", n, c[n], want)
 		}
 	}
 	return nil
