@@ -57,7 +57,6 @@ func FuzzLegacy(f *testing.F) {
 	f.Add(envelopeFile, true)
 	f.Add(bare, true)
 	f.Add(content(64), false)
-	f.Add(content(32<<10), false)
 	f.Fuzz(func(t *testing.T, file []byte, kms bool) {
 		var l *envelope.Legacy
 		var err error
