@@ -90,6 +90,17 @@ var openCases = []kmsCase{
 		},
 	},
 	{
+		name: "one key is not allowed and one is busy", keys: []string{keyTwo, keyOne}, kind: cloud.Throttled, allow: allowed(keyOne),
+		setup: fails(keyOne, cloud.Throttled, "ThrottlingException"), text: []string{keyTwo},
+	},
+	{
+		name: "one key is busy and one is denied", keys: []string{keyTwo, keyOne}, class: envelope.Denied, kind: cloud.Denied,
+		setup: func(k *fakeKMS) {
+			fails(keyOne, cloud.Denied, "AccessDeniedException")(k)
+			fails(keyTwo, cloud.Throttled, "ThrottlingException")(k)
+		},
+	},
+	{
 		name: "a key of the account fails and its replica opens", keys: []string{keyMulti}, opened: true,
 		allow: envelope.AllowList{Accounts: []string{account}, Regions: []string{"us-east-1"}},
 		setup: fails(keyMulti, cloud.Unavailable, "KMSInternalException"), calls: []string{keyMulti, replica},
@@ -238,6 +249,17 @@ func TestAnotherIdentityOpensWhatKMSDenies(t *testing.T) {
 	}
 	if calls := k.called("Decrypt"); len(calls) != 0 {
 		t.Errorf("KMS was called although an identity at hand opens it: %q", calls)
+	}
+}
+
+func TestAWrongPassphraseBesideABusyKeyLeavesItOpen(t *testing.T) {
+	t.Parallel()
+	k := newFakeKMS()
+	file := encrypt(t, nil, kmsRecipient(k, keyOne))
+	fails(keyOne, cloud.Throttled, "ThrottlingException")(k)
+	_, err := decrypt(file, archived, kmsIdentity(k, allowed(keyOne)), kmsIdentity(k, allowed(keyTwo)), passphrase(t, "word"))
+	if envelope.ClassOf(err) != "" || cloud.KindOf(err) != cloud.Throttled {
+		t.Errorf("class %q, kind %q: %v", envelope.ClassOf(err), cloud.KindOf(err), err)
 	}
 }
 
