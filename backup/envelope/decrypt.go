@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"filippo.io/age"
@@ -130,51 +131,28 @@ func isLocal(id age.Identity) bool {
 // asks for the most: an access that was denied or a stanza that was changed is more than
 // a key that does not fit, and a call that may go through later leaves it open.
 func unopened(stanzas []*age.Stanza, failures []error) error {
-	open := &UnopenedError{Types: typesOf(stanzas)}
-	var passing []error
+	var passing, rest []error
 	found := map[Class]bool{}
 	for _, err := range failures {
-		c := ClassOf(err)
-		switch {
+		switch c := ClassOf(err); {
 		case c != "":
 			found[c] = true
+			rest = append(rest, err)
 		case !errors.Is(err, age.ErrIncorrectIdentity):
 			passing = append(passing, err)
 		}
-		if c != "" || !errors.Is(err, age.ErrIncorrectIdentity) {
-			open.Failures = append(open.Failures, err)
-		}
 	}
-	for _, c := range []Class{Denied, Corrupt} {
-		if found[c] {
-			return Fail(c, open)
-		}
-	}
-	if len(passing) > 0 {
-		// First, so that its kind is the one that a caller finds.
-		open.Failures = append(passing, without(open.Failures, passing)...)
+	open := &UnopenedError{Types: typesOf(stanzas), Failures: slices.Concat(rest, passing)}
+	switch {
+	case found[Denied]:
+		return Fail(Denied, open)
+	case found[Corrupt]:
+		return Fail(Corrupt, open)
+	case len(passing) > 0:
+		open.passing = passing
 		return open
 	}
 	return Fail(NoKey, open)
-}
-
-func without(all, some []error) []error {
-	var rest []error
-	for _, err := range all {
-		if !contains(some, err) {
-			rest = append(rest, err)
-		}
-	}
-	return rest
-}
-
-func contains(all []error, err error) bool {
-	for _, e := range all {
-		if e == err {
-			return true
-		}
-	}
-	return false
 }
 
 func typesOf(stanzas []*age.Stanza) []string {
@@ -191,6 +169,7 @@ type UnopenedError struct {
 	Types []string
 	// Failures are what the identities said of it that found a stanza of theirs.
 	Failures []error
+	passing  []error // of them, those that leave it open whether it can be opened
 }
 
 func (e *UnopenedError) Error() string {
@@ -201,8 +180,14 @@ func (e *UnopenedError) Error() string {
 	return text
 }
 
-// Unwrap returns the failures.
-func (e *UnopenedError) Unwrap() []error { return e.Failures }
+// Unwrap returns the failures that may not be there the next time, or else all of them:
+// what passes must not be taken for what another identity said.
+func (e *UnopenedError) Unwrap() []error {
+	if len(e.passing) > 0 {
+		return e.passing
+	}
+	return e.Failures
+}
 
 // streamKey derives the key of a payload: HKDF-SHA-256 of the file key with the nonce that
 // begins the payload.

@@ -40,17 +40,13 @@ func OpenEach(ctx context.Context, kms KMS, allow AllowList, expect Context, h *
 func (i *KMSIdentity) openOne(raw []byte, s *age.Stanza) Opening {
 	w, _ := readStanza(s)
 	o := Opening{ARN: w.ARN}
-	calls := i.allow.Calls(w.ARN)
-	if _, err := i.context(w.Context); err != nil {
-		calls = nil
-	}
 	fileKey, attempts := i.try(s)
 	if fileKey == nil {
 		o.Err = classify(&AttemptsError{attempts})
 		o.Called = attempts[len(attempts)-1].Called
 	} else {
 		// The key that answered is the one after all that failed.
-		o.Called = calls[min(len(attempts), len(calls)-1)]
+		o.Called = i.allow.Calls(w.ARN)[len(attempts)]
 		_, err := age.DecryptHeader(raw, age.NewInjectedFileKeyIdentity(fileKey))
 		clear(fileKey)
 		if err != nil {

@@ -104,15 +104,22 @@ func scanHeader(r *bufio.Reader) ([]byte, error) {
 			if !errors.Is(err, bufio.ErrBufferFull) {
 				return nil, ioFailure("reading the header", err)
 			}
+			if start == 0 {
+				return nil, errNotAge()
+			}
 		}
 		line := raw[start:]
 		if start == 0 && string(line) != intro {
-			return nil, Fail(Corrupt, errors.New("reading the header: it does not begin as an age file of version 1"))
+			return nil, errNotAge()
 		}
 		if bytes.HasPrefix(line, []byte(footer)) {
 			return raw, nil
 		}
 	}
+}
+
+func errNotAge() error {
+	return Fail(Corrupt, errors.New("reading the header: it does not begin as an age file of version 1"))
 }
 
 // cutHeader tells an input that ended within its header from one that is none: what is
@@ -131,6 +138,9 @@ func cutHeader(raw, line []byte, first bool) error {
 		fits = legible
 	default:
 		fits = legible && len(line) <= bodyLine
+	}
+	if first && !fits {
+		return errNotAge()
 	}
 	if fits {
 		return Fail(Truncated, fmt.Errorf("reading the header: the file ends within it, after %d bytes", len(raw)))

@@ -68,18 +68,34 @@ func (e *AttemptsError) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Unwrap returns the failures of the calls that may go through later first, so that the
-// kind of such a failure is the one that is found.
+// Unwrap returns the failures that decide what has to be done: only their class and kind
+// are found in it, not those of the others.
 func (e *AttemptsError) Unwrap() []error {
-	var passing, rest []error
+	decides := e.class()
+	var errs []error
 	for _, a := range e.Attempts {
-		if outcome(a.Err) == "" {
-			passing = append(passing, a.Err)
-		} else {
-			rest = append(rest, a.Err)
+		if outcome(a.Err) == decides {
+			errs = append(errs, a.Err)
 		}
 	}
-	return append(passing, rest...)
+	return errs
+}
+
+// class is that of the attempts together: access that was denied and a stanza that was
+// changed ask for the most, and what may go through later leaves all open.
+func (e *AttemptsError) class() Class {
+	for _, c := range []Class{Denied, Corrupt, ""} {
+		if slices.ContainsFunc(e.Attempts, func(a Attempt) bool { return outcome(a.Err) == c }) {
+			return c
+		}
+	}
+	return NoKey
+}
+
+// Is makes it match age.ErrIncorrectIdentity where no key was of use, so that age itself
+// goes on to other identities.
+func (e *AttemptsError) Is(target error) bool {
+	return target == age.ErrIncorrectIdentity && e.class() == NoKey
 }
 
 // Unwrap implements age.Identity. Without a stanza of StanzaType the error is
@@ -106,19 +122,10 @@ func (i *KMSIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 }
 
 func classify(e *AttemptsError) error {
-	found := map[Class]bool{}
-	for _, a := range e.Attempts {
-		found[outcome(a.Err)] = true
+	if c := e.class(); c != "" {
+		return Fail(c, e)
 	}
-	for _, c := range []Class{Denied, Corrupt} {
-		if found[c] {
-			return Fail(c, e)
-		}
-	}
-	if found[""] {
-		return e
-	}
-	return Fail(NoKey, errors.Join(e, age.ErrIncorrectIdentity))
+	return e
 }
 
 // outcome is the class of one attempt; empty for what may go through later.
@@ -206,7 +213,7 @@ func (i *KMSIdentity) state(key string, err error) string {
 // context of what is to be opened.
 func (i *KMSIdentity) context(c Context) (Context, error) {
 	if err := ours(c); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("not called, since %w", err)
 	}
 	for _, n := range slices.Sorted(maps.Keys(i.expect)) {
 		if have, ok := c[n]; !ok || have != i.expect[n] {
@@ -222,7 +229,7 @@ func (i *KMSIdentity) context(c Context) (Context, error) {
 func ours(c Context) error {
 	for _, n := range []string{ContextApp, ContextFormat} {
 		if want := NewContext("", "", "")[n]; c[n] != want {
-			return fmt.Errorf("not called, since its context is not one of Keyreach: %s is %q, not %q", n, c[n], want)
+			return fmt.Errorf("its context is not one of Keyreach: %s is %q, not %q", n, c[n], want)
 		}
 	}
 	return nil

@@ -99,8 +99,9 @@ func openLegacyKMS(ctx context.Context, src io.Reader, kms KMS, allow AllowList)
 	return &Legacy{Reader: bytes.NewReader(plain), Form: "kms-envelope", Verified: true}, nil
 }
 
-// openBareBlob opens a file that is one CiphertextBlob. Such a blob is binary and its first
-// four bytes are no length that a wrapped key has (recorded: they are 01 02 02 00).
+// openBareBlob opens a file that is one CiphertextBlob. Assumed: the
+// first four bytes of such a blob (AQICAH… or, of old, CiD… in base64) are never a length
+// that a wrapped key has.
 func openBareBlob(ctx context.Context, file []byte, kms KMS, allow AllowList) (*Legacy, error) {
 	if len(file) > maxBlob {
 		return nil, Fail(Corrupt, errors.New("reading the file: it has neither of the forms of a .kms file"))
@@ -154,6 +155,11 @@ func openLegacyEnc(inner string, src io.Reader, passphrase string) (*Legacy, err
 		return nil, fmt.Errorf("deriving the key of the file: %w", err)
 	}
 	defer clear(key)
+	return openCBC(inner, src, key)
+}
+
+// openCBC opens what openssl encrypted with a key of 32 bytes and an initialization vector.
+func openCBC(inner string, src io.Reader, key []byte) (*Legacy, error) {
 	block, err := aes.NewCipher(key[:32])
 	if err != nil {
 		return nil, fmt.Errorf("opening the file: %w", err)
