@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/keyreach/keyreach/backup/archive"
 	"github.com/keyreach/keyreach/backup/envelope"
 )
 
@@ -201,6 +202,9 @@ func (s *saving) tree(root, name string) error {
 
 func (s *saving) entry(root, p, name string) error {
 	info, err := os.Lstat(p)
+	if errors.Is(err, fs.ErrNotExist) && s.ca.ofDatabase(name) {
+		return nil // Badger deletes files while it runs; the comparison tells
+	}
 	if err != nil {
 		return unread(p, err)
 	}
@@ -249,7 +253,38 @@ func (s *saving) file(p, name string) error {
 	if err != nil {
 		return unread(p, err)
 	}
-	return s.w.File(name, info, f)
+	if s.ca.ofDatabase(name) {
+		// What grows meanwhile is told by the comparison at the end.
+		return s.w.File(name, info, io.LimitReader(f, info.Size()))
+	}
+	if err := s.w.File(name, info, f); err != nil {
+		return err
+	}
+	after, err := os.Stat(p)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &archive.ChangedError{Path: name, What: "vanished"}
+	case err != nil:
+		return unread(p, err)
+	case !os.SameFile(info, after):
+		return &archive.ChangedError{Path: name, What: "was replaced"}
+	case after.Size() != info.Size() || !after.ModTime().Equal(info.ModTime()):
+		return &archive.ChangedError{Path: name, What: "was written to"}
+	}
+	return nil
+}
+
+// ofDatabase tells whether a member is of the database.
+func (c *CA) ofDatabase(name string) bool {
+	for _, f := range c.Files {
+		if !strings.HasPrefix(f.Role, "db.") {
+			continue
+		}
+		if _, ok := below(filepath.FromSlash(f.Member), filepath.FromSlash(name)); ok {
+			return true
+		}
+	}
+	return false
 }
 
 // state is how a file looks from outside.
@@ -349,7 +384,7 @@ func (f *fingerprint) Symlink(name, target string, _ fs.FileInfo) error {
 }
 
 func (f *fingerprint) File(name string, info fs.FileInfo, r io.Reader) error {
-	if f.ofDatabase(name) {
+	if f.ca.ofDatabase(name) {
 		return nil
 	}
 	f.add("file", name, int64(info.Mode().Perm()), info.Size())
@@ -357,16 +392,4 @@ func (f *fingerprint) File(name string, info fs.FileInfo, r io.Reader) error {
 		return unread(name, err)
 	}
 	return nil
-}
-
-func (f *fingerprint) ofDatabase(name string) bool {
-	for _, b := range f.ca.Files {
-		if !strings.HasPrefix(b.Role, "db.") {
-			continue
-		}
-		if _, ok := below(filepath.FromSlash(b.Member), filepath.FromSlash(name)); ok {
-			return true
-		}
-	}
-	return false
 }
