@@ -98,8 +98,10 @@ func broken(err error) error {
 	switch status.Code(err) {
 	case codes.PermissionDenied, codes.Unauthenticated:
 		return envelope.Fail(envelope.Denied, errors.New(message(err)))
-	case codes.Canceled, codes.DeadlineExceeded:
-		return err
+	case codes.Canceled:
+		return fmt.Errorf("the snapshot broke off: %w", context.Canceled)
+	case codes.DeadlineExceeded:
+		return fmt.Errorf("the snapshot broke off: %w", context.DeadlineExceeded)
 	}
 	return envelope.Fail(envelope.Truncated, fmt.Errorf("the snapshot broke off: %s", message(err)))
 }

@@ -260,6 +260,8 @@ func TestMembersOfNoUseArePassedOver(t *testing.T) {
 	lonely := &fake{status: &pb.StatusResponse{Header: header}, messages: parts(data, sum[:])}
 	empty := &fake{}
 	good := &fake{messages: parts(data, sum[:])}
+	// The alarm of another member is none of this one's.
+	good.status = &pb.StatusResponse{Header: header, Leader: 11, Errors: []string{"memberID:12 alarm:CORRUPT "}}
 	dead := "http://" + port(t)
 	first := []string{learner.serve(t), corrupt.serve(t), dead, empty.serve(t), lonely.serve(t)}
 

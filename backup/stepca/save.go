@@ -80,6 +80,8 @@ type saving struct {
 	w   Writer
 	ca  *CA
 	out Saved
+	// roots are the directories that are being read, each within the one before.
+	roots []string
 }
 
 // still holds the locks of the database and learns from them whether it is in use.
@@ -182,6 +184,8 @@ func (s *saving) tree(root, name string) error {
 	if err != nil {
 		return unread(root, err)
 	}
+	s.roots = append(s.roots, real)
+	defer func() { s.roots = s.roots[:len(s.roots)-1] }()
 	return filepath.WalkDir(real, func(p string, d fs.DirEntry, err error) error {
 		if err == nil {
 			err = s.ctx.Err()
@@ -236,11 +240,23 @@ func (s *saving) link(root, p, name string, info fs.FileInfo) error {
 	if err != nil {
 		return unread(p, err)
 	}
-	if !to.Mode().IsRegular() {
-		return fmt.Errorf("reading %s: it is a symlink to %s, which is no file and not in the directory", p, target)
-	}
 	s.out.Warnings = append(s.out.Warnings, fmt.Sprintf("%s is a symlink to %s; what that holds is saved in its place", p, target))
-	return s.file(p, name)
+	switch {
+	case to.Mode().IsRegular():
+		return s.file(p, name)
+	case !to.IsDir():
+		return fmt.Errorf("reading %s: it is a symlink to %s, which is no file", p, target)
+	}
+	real, err := filepath.EvalSymlinks(p)
+	if err != nil {
+		return unread(p, err)
+	}
+	for _, r := range s.roots {
+		if _, ok := below(real, r); ok {
+			return fmt.Errorf("reading %s: it is a symlink to %s, in which it lies itself", p, target)
+		}
+	}
+	return s.tree(p, name)
 }
 
 func (s *saving) file(p, name string) error {
@@ -295,7 +311,11 @@ type state struct {
 func (c *CA) databaseState() (map[string]state, error) {
 	found := map[string]state{}
 	for _, root := range c.Database.Paths {
-		err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+		root, err := filepath.EvalSymlinks(root)
+		if err != nil {
+			return nil, unread("the database", err)
+		}
+		err = filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
 			if errors.Is(err, fs.ErrNotExist) {
 				return nil // it went meanwhile, which the comparison tells
 			}

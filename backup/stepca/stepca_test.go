@@ -429,7 +429,9 @@ func TestTheVolumeOfAContainerIsReadByItsOwnPaths(t *testing.T) {
 	if err := os.Remove(filepath.Join(volume, "config", "defaults.json")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := stepca.Read(stepca.Place{Dir: volume}); envelope.ClassOf(err) != envelope.NotFound {
+	_, err := stepca.Read(stepca.Place{Dir: volume})
+	var missing *stepca.MissingError
+	if !errors.As(err, &missing) || !strings.Contains(missing.Hint(), "home") {
 		t.Errorf("without knowing the home: %v", err)
 	}
 	if _, err := stepca.Read(stepca.Place{Dir: volume, Home: c.dir}); err != nil {
@@ -457,6 +459,30 @@ func TestASymlinkThatLeadsOutIsSavedAsWhatItLeadsTo(t *testing.T) {
 	}
 	if len(saved.Warnings) != 1 || !strings.Contains(saved.Warnings[0], "symlink") {
 		t.Errorf("warnings %q", saved.Warnings)
+	}
+}
+
+func TestADatabaseBehindASymlinkIsSavedInItsPlace(t *testing.T) {
+	t.Parallel()
+	c := lay(t)
+	away := filepath.Join(t.TempDir(), "away")
+	if err := errors.Join(os.Rename(c.at("db"), away), os.Symlink(away, c.at("db"))); err != nil {
+		t.Fatal(err)
+	}
+	place, _, _ := restore(t, stepca.Place{Dir: c.dir}, "")
+	if err := os.RemoveAll(away); err != nil {
+		t.Fatal(err)
+	}
+	report, err := stepca.Prove(t.Context(), place, time.Now())
+	if err != nil || !strings.Contains(strings.Join(report.Proven, "\n"), "bbolt database opens") {
+		t.Errorf("%q, %v", report.Proven, err)
+	}
+	around := lay(t)
+	if err := os.Symlink(filepath.Dir(around.dir), around.at("db/up")); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := keep(t, stepca.Place{Dir: around.dir}, ""); err == nil || !strings.Contains(err.Error(), "lies itself") {
+		t.Errorf("a symlink to what it lies in: %v", err)
 	}
 }
 
