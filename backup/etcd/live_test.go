@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -308,5 +309,44 @@ func TestAProofSaysWhichProgramIsMissing(t *testing.T) {
 	var missing *etcd.Missing
 	if !errors.As(err, &missing) || missing.Error() != "proving the snapshot: etcd is not on PATH" {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestARestoreThatGivesOtherKeysIsNoProof(t *testing.T) {
+	s, other := start(t, "http"), start(t, "http")
+	put(t, s.client(t), "key", "value")
+	path, _, _ := take(t, s.source())
+	real, err := exec.LookPath("etcdctl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	// The program that restores takes another snapshot than it is told to.
+	restorer := func(snapshot string) {
+		script := "#!/bin/sh\nshift 3\nexec " + real + " snapshot restore " + snapshot + " \"$@\"\n"
+		if err := os.WriteFile(filepath.Join(bin, "etcdutl"), []byte(script), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := other.client(t)
+	for _, step := range []struct{ key, value, part string }{
+		{"key", "other", "is not as it is in the snapshot"},
+		{"stranger", "value", "that the snapshot lacks"},
+	} {
+		put(t, c, step.key, step.value)
+		otherPath, _, _ := take(t, other.source())
+		restorer(otherPath)
+		_, err := etcd.Prove(t.Context(), path, filepath.Join(short(t), "d"))
+		if envelope.ClassOf(err) != envelope.Corrupt || !strings.Contains(err.Error(), step.part) {
+			t.Errorf("%s=%s: %v", step.key, step.value, err)
+		}
+		other.kill()
+		other = start(t, "http")
+		c = other.client(t)
+	}
+	restorer(path)
+	if report, err := etcd.Prove(t.Context(), path, filepath.Join(short(t), "d")); err != nil || !strings.HasPrefix(report.Restorer, bin) {
+		t.Errorf("the right snapshot: %+v, %v", report, err)
 	}
 }

@@ -408,43 +408,50 @@ func member(i int, path string) string {
 func (r *reading) at(name string) string {
 	p := r.ca.Place
 	name = filepath.FromSlash(name)
-	if !filepath.IsAbs(name) {
-		return r.first(filepath.Join(p.Dir, name), filepath.Join(filepath.Dir(r.ca.Config), name))
+	if filepath.IsAbs(name) {
+		return r.where(filepath.Clean(name))
 	}
-	name = filepath.Clean(name)
-	if rel, ok := below(p.Home, name); ok {
-		return r.first(filepath.Join(p.Dir, rel))
+	if path := r.where(filepath.Join(p.Home, name)); path != "" {
+		return path
 	}
-	if !p.Restored {
-		for _, base := range []string{p.Dir, r.real} {
-			if rel, ok := below(base, name); ok {
-				return r.first(filepath.Join(p.Dir, rel))
-			}
-		}
-		return r.first(name)
+	beside, err := filepath.Rel(p.Dir, filepath.Dir(r.ca.Config))
+	if err != nil {
+		return ""
 	}
-	for origin, now := range p.Outside {
-		if rel, ok := below(origin, name); ok {
-			return r.first(filepath.Join(now, rel))
-		}
-	}
-	return ""
+	return r.where(filepath.Join(p.Home, beside, name))
 }
 
-// first is the first path at which something is. Of a restored CA, that is below its
-// directory.
-func (r *reading) first(paths ...string) string {
-	for _, path := range paths {
-		if _, ok := below(r.ca.Place.Dir, path); r.ca.Place.Restored && !ok {
-			continue
+// where maps a path that the CA sees to where it lies now. Of a restored CA, that is
+// always below its directory.
+func (r *reading) where(name string) string {
+	p := r.ca.Place
+	if rel, ok := below(p.Home, name); ok {
+		return r.there(filepath.Join(p.Dir, rel))
+	}
+	if p.Restored {
+		for origin, now := range p.Outside {
+			if rel, ok := below(origin, name); ok {
+				return r.there(filepath.Join(now, rel))
+			}
 		}
-		_, err := os.Stat(path)
-		if err == nil {
-			return path
+		return ""
+	}
+	for _, base := range []string{p.Dir, r.real} {
+		if rel, ok := below(base, name); ok {
+			return r.there(filepath.Join(p.Dir, rel))
 		}
-		if !errors.Is(err, fs.ErrNotExist) && r.failed == nil {
-			r.failed = unread(path, err)
-		}
+	}
+	return r.there(name)
+}
+
+// there is the path when something is there.
+func (r *reading) there(path string) string {
+	_, err := os.Stat(path)
+	if err == nil {
+		return path
+	}
+	if !errors.Is(err, fs.ErrNotExist) && r.failed == nil {
+		r.failed = unread(path, err)
 	}
 	return ""
 }

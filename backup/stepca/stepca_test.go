@@ -132,9 +132,11 @@ func TestWhatLiesOutsideIsSavedAndFoundAgain(t *testing.T) {
 	}
 	c.conf["db"] = map[string]any{"type": "badgerv2", "dataSource": filepath.Join(away, "db2"), "valueDir": filepath.Join(away, "values")}
 	c.conf["root"] = []string{c.at("certs/root_ca.crt"), filepath.Join(away, "other_root.crt")}
+	c.write(t, "../federated.crt", []byte("federated"), 0o600)
+	c.conf["federatedRoots"] = []string{"../federated.crt", "../../federated.crt"} // of STEPPATH, and of ca.json
 	c.save(t)
 	place, notes, _ := restore(t, stepca.Place{Dir: c.dir, PasswordFile: filepath.Join(away, "password.txt")}, stepca.Yes)
-	for _, dir := range []string{c.dir, away} {
+	for _, dir := range []string{c.dir, away, c.at("../federated.crt")} {
 		if err := os.RemoveAll(dir); err != nil {
 			t.Fatal(err)
 		}
@@ -149,13 +151,16 @@ func TestWhatLiesOutsideIsSavedAndFoundAgain(t *testing.T) {
 		if rel, cut := strings.CutPrefix(f.Named, away+"/"); cut && err == nil {
 			found[rel] = string(text) == files[rel]
 		}
+		if strings.HasPrefix(f.Role, "federatedRoots") {
+			found[f.Named] = string(text) == "federated" && strings.HasPrefix(f.Path, place.Dir)
+		}
 	}
-	for i := range 4 {
-		if !strings.HasPrefix(notes[fmt.Sprintf("%s-%d", stepca.NoteOutside, i)], away) {
+	for i := range 5 {
+		if origin := notes[fmt.Sprintf("%s-%d", stepca.NoteOutside, i)]; !strings.HasPrefix(origin, away) && origin != filepath.Join(c.dir, "..", "federated.crt") {
 			t.Errorf("notes %v", notes)
 		}
 	}
-	if !found["other_root.crt"] || !strings.HasPrefix(notes[stepca.NotePassword], stepca.OutsideDir) {
+	if !found["other_root.crt"] || !found["../federated.crt"] || !found["../../federated.crt"] || !strings.HasPrefix(notes[stepca.NotePassword], stepca.OutsideDir) {
 		t.Errorf("found %v, notes %v", found, notes)
 	}
 	if values, err := os.ReadFile(filepath.Join(report.CA.Database.Paths[1], "000001.vlog")); err != nil || string(values) != "values" {
