@@ -26,3 +26,11 @@ func inodeOf(info fs.FileInfo) (uint64, bool) {
 	}
 	return uint64(s.Ino), true
 }
+
+// deviceOf returns the number of the file system that a file is in.
+func deviceOf(info fs.FileInfo) uint64 {
+	if s, ok := info.Sys().(*syscall.Stat_t); ok {
+		return uint64(s.Dev)
+	}
+	return 0
+}

@@ -29,12 +29,18 @@ type Limits struct {
 	Members int
 }
 
+// The limits where none are given. A Writer keeps to them.
+const (
+	defaultBytes   = 4 << 40
+	defaultMembers = 1 << 20
+)
+
 func (l Limits) orDefault() Limits {
 	if l.Bytes == 0 {
-		l.Bytes = 4 << 40
+		l.Bytes = defaultBytes
 	}
 	if l.Members == 0 {
-		l.Members = 1 << 20
+		l.Members = defaultMembers
 	}
 	return l
 }

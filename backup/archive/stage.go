@@ -36,7 +36,8 @@ func (e *BusyError) Error() string {
 // fails with *BusyError while another staging for the target is in use, in whichever
 // process; what a killed one left is removed.
 //
-// The staging must end with Swap or Discard.
+// The staging's own mode is 0700 until an archive that holds "." gives it another. It
+// must end with Swap or Discard.
 func Stage(target string) (*Staging, error) {
 	target, err := resolve(target)
 	if err != nil {
@@ -82,6 +83,13 @@ func resolve(target string) (string, error) {
 	if filepath.Dir(full) == full {
 		return "", fmt.Errorf("restoring into %s: the root directory cannot be exchanged", target)
 	}
+	around, err := os.Lstat(filepath.Dir(full))
+	if err != nil {
+		return "", onDisk("finding the directory that the target is in", err)
+	}
+	if deviceOf(info) != deviceOf(around) {
+		return "", fmt.Errorf("restoring into %s: a file system is mounted there, which cannot be exchanged; name a directory in it", target)
+	}
 	return full, nil
 }
 
@@ -99,7 +107,7 @@ const (
 func takeLock(target string) (*flock.Flock, error) {
 	file := filepath.Join(filepath.Dir(target), prefix(target)+"lock")
 	for {
-		lock := flock.New(file, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o600))
+		lock := flock.New(file, flock.SetFlag(os.O_CREATE|os.O_RDWR|nofollow), flock.SetPermissions(0o600))
 		got, err := lock.TryLock()
 		if err != nil {
 			return nil, onDisk("locking the target", err)
@@ -169,8 +177,8 @@ func removeAll(dir string) error {
 // NAME.previous.1 and so on. Nothing that was there before is deleted, except that an
 // empty old target is removed; then, and when there was none, previous is "".
 //
-// When Swap fails the target is the old one, unless previous is not empty or the error
-// is an *AfterSwapError. The staging is then still to be discarded.
+// When Swap fails, the target is the old one and the staging still to be discarded, unless
+// the error is an *AfterSwapError.
 func (s *Staging) Swap() (previous string, err error) {
 	if s.lock == nil {
 		return "", errors.New("putting the staging in the target's place: it is gone already")
@@ -198,7 +206,7 @@ func (s *Staging) Swap() (previous string, err error) {
 	if old != "" {
 		previous, err = keep(old, s.target)
 	}
-	if err2 := syncDir(filepath.Dir(s.target)); err == nil {
+	if err2 := syncOne(filepath.Dir(s.target)); err == nil {
 		err = err2
 	}
 	err = errors.Join(err, dropLock(s.lock))
@@ -358,14 +366,14 @@ func syncTree(dir string) error {
 		if !d.IsDir() && !d.Type().IsRegular() {
 			return nil
 		}
-		if err := syncDir(p); err != nil && envelope.ClassOf(err) != envelope.Denied {
+		if err := syncOne(p); err != nil && envelope.ClassOf(err) != envelope.Denied {
 			return err
 		}
 		return nil
 	})
 }
 
-func syncDir(p string) error {
+func syncOne(p string) error {
 	f, err := os.Open(p)
 	if err != nil {
 		return onDisk("writing to the disk", err)

@@ -16,7 +16,8 @@ import (
 )
 
 // AddTree adds the directory root, as ".", and what lies in it, in the order of the
-// paths. Symlinks are not followed.
+// paths. Symlinks are not followed. A file with several names becomes several files, the
+// holes of sparse ones are filled, extended attributes and ACLs are not kept.
 //
 // What exclude matches is left out, with everything below it: a pattern of path.Match
 // for paths relative to the root, or, without a slash, for the last name of them.
@@ -32,7 +33,7 @@ func AddTree(ctx context.Context, w *Writer, root string, exclude []string) erro
 // Fingerprint returns the SHA-256, in hexadecimal, over the paths, types, modes and
 // contents of what AddTree adds, and the targets of symlinks. It fails as AddTree does.
 func Fingerprint(ctx context.Context, root string, exclude []string) (string, error) {
-	p := print{sha256.New()}
+	p := fingerprint{sha256.New()}
 	if err := walk(ctx, root, exclude, p); err != nil {
 		return "", err
 	}
@@ -46,22 +47,22 @@ type visitor interface {
 	File(path string, info fs.FileInfo, r io.Reader) error
 }
 
-type print struct{ h hash.Hash }
+type fingerprint struct{ h hash.Hash }
 
-func (p print) line(kind, path string, mode fs.FileMode, what string) error {
+func (p fingerprint) line(kind, path string, mode fs.FileMode, what string) error {
 	_, err := fmt.Fprintf(p.h, "%s %q %o %q\n", kind, path, mode.Perm(), what)
 	return err
 }
 
-func (p print) Dir(path string, info fs.FileInfo) error {
+func (p fingerprint) Dir(path string, info fs.FileInfo) error {
 	return p.line(typeDir, path, info.Mode(), "")
 }
 
-func (p print) Symlink(path, target string, _ fs.FileInfo) error {
+func (p fingerprint) Symlink(path, target string, _ fs.FileInfo) error {
 	return p.line(typeLink, path, 0, target)
 }
 
-func (p print) File(path string, info fs.FileInfo, r io.Reader) error {
+func (p fingerprint) File(path string, info fs.FileInfo, r io.Reader) error {
 	h := sha256.New()
 	switch n, err := io.Copy(h, r); {
 	case err != nil:
@@ -237,7 +238,7 @@ func (w *walker) file(p string, info fs.FileInfo) error {
 	if !os.SameFile(info, begun) {
 		return &ChangedError{p, "was replaced"}
 	}
-	if err := w.visitor.File(p, begun, f); err != nil {
+	if err := w.visitor.File(p, begun, &input{ctx: w.ctx, r: f}); err != nil {
 		return err
 	}
 	now, err := w.root.Lstat(p)

@@ -2,12 +2,9 @@ package archive
 
 import (
 	"archive/tar"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"maps"
@@ -34,8 +31,9 @@ const (
 	pieceSize = 512 << 10
 	// window bounds the memory at both ends: the encoder keeps two, the decoder one.
 	window = 2 << 20
-	// copySize is how much of a file is in memory.
-	copySize = 256 << 10
+	// mostBytes is of all files, in bytes: what a reader's default leaves when the rest
+	// of the tar, at most 64 KiB for a member, is taken off.
+	mostBytes = defaultBytes - defaultMembers<<16
 )
 
 // ChangedError is a source that was not the same before and after it was read.
@@ -57,8 +55,7 @@ type Writer struct {
 	tar      *tar.Writer
 	manifest Manifest
 	members  members
-	sum      hash.Hash
-	buf      []byte
+	hasher   *hasher
 	err      error
 }
 
@@ -76,7 +73,7 @@ func NewWriter(dst io.Writer, h Header) (*Writer, error) {
 	w := &Writer{
 		dst: dst, zip: zip, tar: tar.NewWriter(zip),
 		manifest: Manifest{FormatVersion: FormatVersion, Entries: []Entry{}},
-		members:  members{}, sum: sha256.New(), buf: make([]byte, copySize),
+		members:  members{}, hasher: newHasher(),
 	}
 	h.FormatVersion = FormatVersion
 	text, err := json.Marshal(h)
@@ -158,6 +155,12 @@ func (w *Writer) begin(e Entry, h *tar.Header) error {
 	if err := w.members.add(e); err != nil {
 		return w.keep(err)
 	}
+	if len(w.members) > defaultMembers {
+		return w.keep(fmt.Errorf("there are more than %d members", defaultMembers))
+	}
+	if e.Size > mostBytes-w.manifest.Total {
+		return w.keep(fmt.Errorf("with %s there are more than %d bytes", e.Path, int64(mostBytes)))
+	}
 	w.manifest.Entries = append(w.manifest.Entries, e)
 	h.Format = tar.FormatPAX
 	return w.keep(w.tar.WriteHeader(h))
@@ -171,10 +174,7 @@ func (w *Writer) content(path string, h *tar.Header, r io.Reader) error {
 	if err := w.begin(Entry{Path: path, Type: typeFile, Size: h.Size, Mode: uint32(h.Mode)}, h); err != nil {
 		return err
 	}
-	w.sum.Reset()
-	// Without the wrappers, io.CopyBuffer would have the ends bring buffers of their own.
-	to := struct{ io.Writer }{io.MultiWriter(w.tar, w.sum)}
-	n, err := io.CopyBuffer(to, struct{ io.Reader }{io.LimitReader(r, h.Size)}, w.buf)
+	n, sum, err := w.hasher.copy(w.tar, r, h.Size)
 	switch {
 	case err != nil:
 		return w.keep(fmt.Errorf("copying %s: %w", path, err))
@@ -188,7 +188,7 @@ func (w *Writer) content(path string, h *tar.Header, r io.Reader) error {
 	case !errors.Is(err, io.EOF):
 		return w.keep(fmt.Errorf("reading %s to its end: %w", path, err))
 	}
-	w.manifest.Entries[len(w.manifest.Entries)-1].SHA256 = hex.EncodeToString(w.sum.Sum(nil))
+	w.manifest.Entries[len(w.manifest.Entries)-1].SHA256 = sum
 	w.manifest.Total += h.Size
 	return nil
 }
@@ -213,6 +213,13 @@ func (w *Writer) finish() error {
 		return w.keep(err)
 	}
 	w.manifest.Count = len(w.manifest.Entries)
+	notes, err := json.Marshal(w.manifest.Notes)
+	if err != nil {
+		return w.keep(err)
+	}
+	if len(notes) > pieceSize-1024 { // a reader leaves a piece for what is no entry
+		return w.keep(fmt.Errorf("the notes have %d bytes, too many", len(notes)))
+	}
 	text, err := json.Marshal(w.manifest)
 	if err != nil {
 		return w.keep(err)

@@ -1,0 +1,5 @@
+//go:build unix && !long
+
+package archive_test
+
+const kills = 15

@@ -1,0 +1,5 @@
+//go:build !long
+
+package archive_test
+
+var large = []int64{10 << 20, 256 << 20}
