@@ -98,8 +98,10 @@ func broken(err error) error {
 	switch status.Code(err) {
 	case codes.PermissionDenied, codes.Unauthenticated:
 		return envelope.Fail(envelope.Denied, errors.New(message(err)))
-	case codes.Canceled, codes.DeadlineExceeded:
-		return err
+	case codes.Canceled:
+		return fmt.Errorf("the snapshot broke off: %w", context.Canceled)
+	case codes.DeadlineExceeded:
+		return fmt.Errorf("the snapshot broke off: %w", context.DeadlineExceeded)
 	}
 	return envelope.Fail(envelope.Truncated, fmt.Errorf("the snapshot broke off: %s", message(err)))
 }
@@ -117,21 +119,32 @@ func message(err error) string {
 	return strings.ReplaceAll(strings.TrimPrefix(text, "transport: "), `\"`, `"`)
 }
 
-// words are parts of messages, of gRPC, of Go's TLS and of etcd, and what helps.
-func words() []struct{ part, hint string } {
-	return []struct{ part, hint string }{
-		{"unknown authority", "the member's certificate is signed by another CA than that of the file: etcd names it trusted-ca-file"},
-		{"certificate is valid for", "the member's certificate is for other names: use one of them in the endpoint"},
-		{"certificate has expired", "the member's certificate, or the clock of this machine, is out of its time"},
-		{"first record does not look like a TLS handshake", "the member speaks plain HTTP: write http:// before the endpoint"},
-		{"certificate required", "the member asks for a client certificate: give cert and key"},
-		{"bad certificate", "the member does not take the client certificate: it wants one signed by its trusted-ca-file"},
-		{"error reading server preface", "the member may speak TLS: write https:// before the endpoint and give the CA's certificate"},
-		{"connection refused", "nothing listens there: etcd may be stopped, or the port another"},
-		{"no such host", "the name is not known here"},
-		{"authentication failed", "user or password are not right"},
-		{"user name is empty", "authentication is on: give a user with the role root"},
-		{"permission denied", "snapshots are for users with the role root"},
+// word is a part of a message of gRPC, of Go's TLS or of etcd, and what helps. Denied: the
+// member knows the caller and refuses. etcd before 3.5 says so without a code of gRPC.
+type word struct {
+	part, hint string
+	denied     bool
+}
+
+func words() []word {
+	const closed = "the member closed the connection: it may want a client certificate, signed by its trusted-ca-file"
+	return []word{
+		{"unknown authority", "the member's certificate is signed by another CA than that of the file: etcd names it trusted-ca-file", false},
+		{"certificate is valid for", "the member's certificate is for other names: use one of them in the endpoint", false},
+		{"certificate has expired", "the member's certificate, or the clock of this machine, is out of its time", false},
+		{"first record does not look like a TLS handshake", "the member speaks plain HTTP: write http:// before the endpoint", false},
+		{"certificate required", "the member asks for a client certificate: give cert and key", false},
+		{"bad certificate", "the member does not take the client certificate: it wants one signed by its trusted-ca-file", false},
+		{"error reading server preface", "the member may speak TLS: write https:// before the endpoint and give the CA's certificate", false},
+		// With TLS 1.3 a client is done before the member has looked at its certificate, and
+		// may learn of the refusal only by a closed connection (RFC 8446, section 4.4.2.4).
+		{"broken pipe", closed, false},
+		{"connection reset by peer", closed, false},
+		{"connection refused", "nothing listens there: etcd may be stopped, or the port another", false},
+		{"no such host", "the name is not known here", false},
+		{"authentication failed", "user or password are not right", true},
+		{"user name is empty", "authentication is on: give a user with the role root", true},
+		{"permission denied", "snapshots are for users with the role root", true},
 	}
 }
 
@@ -141,13 +154,19 @@ func plain(err error) (error, string) {
 	if errors.As(err, &r) {
 		return err, r.hint
 	}
+	if envelope.ClassOf(err) != "" {
+		return err, ""
+	}
 	var hint string
 	text := message(err)
 	for _, w := range words() {
-		if strings.Contains(text, w.part) {
-			hint = w.hint
-			break
+		if !strings.Contains(text, w.part) {
+			continue
 		}
+		if hint = w.hint; w.denied {
+			return envelope.Fail(envelope.Denied, errors.New(text)), hint
+		}
+		break
 	}
 	s, ok := status.FromError(err)
 	if !ok {
@@ -161,10 +180,6 @@ func plain(err error) (error, string) {
 		return envelope.Fail(envelope.Denied, errors.New(text)), hint
 	case codes.DeadlineExceeded:
 		return errors.New("no answer in time"), hint
-	}
-	// etcd says with InvalidArgument that name or password are not right.
-	if s.Code() == codes.InvalidArgument && (strings.Contains(text, "authentication failed") || strings.Contains(text, "user name is empty")) {
-		return envelope.Fail(envelope.Denied, errors.New(text)), hint
 	}
 	return errors.New(text), hint
 }

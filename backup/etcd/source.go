@@ -72,19 +72,12 @@ func (m *member) fingerprint() string {
 // Fingerprint is the same as long as nothing was written to the cluster's store. It is
 // made of the cluster's id, the revision, and from etcd 3.5 on the revision of users.
 func (s Source) Fingerprint(ctx context.Context) (string, error) {
-	var passed []Attempt
-	for _, try := range []bool{true, false} {
-		for _, e := range s.Endpoints {
-			m, err := s.reach(ctx, e, try)
-			if err != nil {
-				passed = note(passed, e, err)
-				continue
-			}
-			defer m.close()
-			return m.fingerprint(), nil
-		}
-	}
-	return "", s.unreachable(ctx, passed)
+	var print string
+	_, err := s.first(ctx, func(m *member) (bool, error) {
+		print = m.fingerprint()
+		return true, nil
+	})
+	return print, err
 }
 
 // Save takes a snapshot of the first endpoint that gives one and writes it as Member. An
@@ -93,25 +86,47 @@ func (s Source) Fingerprint(ctx context.Context) (string, error) {
 // off or is not what its hash says, Save fails: what was written has no end, and no part
 // of another member's is put behind it. Failures have a class, or are *Unreachable.
 func (s Source) Save(ctx context.Context, w Writer) (Taken, error) {
+	var t Taken
+	passed, err := s.first(ctx, func(m *member) (begun bool, err error) {
+		t, begun, err = s.save(ctx, w, m)
+		return begun, err
+	})
+	t.PassedOver = passed
+	return t, err
+}
+
+// first tries the endpoints until one is used, and returns those that were not. Those
+// that see no leader come last.
+func (s Source) first(ctx context.Context, use func(*member) (begun bool, err error)) ([]Attempt, error) {
 	var passed []Attempt
-	for _, leader := range []bool{true, false} {
-		for _, e := range s.Endpoints {
-			m, err := s.reach(ctx, e, leader)
-			if err != nil {
-				passed = note(passed, e, err)
-				continue
-			}
-			t, begun, err := s.save(ctx, w, m)
-			m.close()
-			if err != nil && !begun {
-				passed = note(passed, e, err)
-				continue
-			}
-			t.PassedOver = passed
-			return t, err
+	try := func(endpoint string, leader bool) (done bool, err error) {
+		m, err := s.reach(ctx, endpoint, leader)
+		if err == nil {
+			defer m.close()
+			done, err = use(m)
+		}
+		if done || err == nil {
+			return true, err
+		}
+		passed = note(passed, endpoint, err)
+		return false, err
+	}
+	var later []string
+	for _, e := range s.Endpoints {
+		done, err := try(e, true)
+		if done {
+			return passed, err
+		}
+		if errors.Is(err, errLeaderless) {
+			later = append(later, e)
 		}
 	}
-	return Taken{}, s.unreachable(ctx, passed)
+	for _, e := range later {
+		if done, err := try(e, false); done {
+			return passed, err
+		}
+	}
+	return passed, s.unreachable(ctx, passed)
 }
 
 func (s Source) wait() time.Duration {
@@ -193,8 +208,10 @@ func (m *member) fit(leader bool) error {
 	if m.status.IsLearner {
 		return errors.New("a learner, which may lack what the cluster has")
 	}
+	// The status has the alarms of all members, in words.
+	own := fmt.Sprintf("memberID:%d ", m.status.Header.MemberId)
 	for _, e := range m.status.Errors {
-		if strings.Contains(e, pb.AlarmType_CORRUPT.String()) {
+		if strings.Contains(e, pb.AlarmType_CORRUPT.String()) && (strings.Contains(e, own) || !strings.Contains(e, "memberID:")) {
 			return envelope.Fail(envelope.Corrupt, fmt.Errorf("the member raised an alarm: %s", e))
 		}
 	}

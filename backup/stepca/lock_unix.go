@@ -26,7 +26,8 @@ func hold(path string) (release func(), busy bool, err error) {
 	}
 	if err != nil {
 		f.Close()
-		return nil, false, fmt.Errorf("locking the database: %w", err)
+		// Some file systems of networks have no such locks.
+		return nil, false, fmt.Errorf("locking the database: %w: %w", errors.ErrUnsupported, err)
 	}
 	return func() { f.Close() }, false, nil
 }

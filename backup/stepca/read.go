@@ -21,8 +21,8 @@ type Place struct {
 	// Home is the directory that the paths in ca.json are of, when it is another, as for a
 	// container's volume. When empty, it is what config/defaults.json says, or Dir.
 	Home string
-	// PasswordFile holds the password of the keys. When empty, it is secrets/password or
-	// what begins so, or the password in ca.json.
+	// PasswordFile holds the password of the keys. When empty, it is the password in
+	// ca.json, secrets/password or password.txt, or what else begins so.
 	PasswordFile string
 	// PasswordElsewhere takes it that the password is kept in another place on purpose.
 	PasswordElsewhere bool
@@ -97,6 +97,20 @@ func (m *MissingError) Error() string {
 		lines[i] = fmt.Sprintf("%s (%s)", f.Named, f.Role)
 	}
 	return fmt.Sprintf("reading the CA of %s: these of its files are not there: %s", m.Config, strings.Join(lines, ", "))
+}
+
+// Hint is what may help; empty when nothing is known.
+func (m *MissingError) Hint() string {
+	dir := filepath.Dir(m.Config)
+	if filepath.Base(dir) == "config" {
+		dir = filepath.Dir(dir)
+	}
+	for _, f := range m.Files {
+		if _, ok := below(dir, f.Named); ok || !filepath.IsAbs(f.Named) {
+			return ""
+		}
+	}
+	return "its paths are of another directory than " + dir + ", as in a container: give that as the CA's home"
 }
 
 // Read reads ca.json and finds every file that it names. When some are not there, it
@@ -294,8 +308,13 @@ func (r *reading) password() {
 	if r.ca.config.Password != "" {
 		return
 	}
-	found, err := filepath.Glob(filepath.Join(escape(p.Dir), "secrets", "password*"))
-	if err == nil && len(found) > 0 {
+	// secrets/password is where the container has it, password.txt where the unit of
+	// systemd in step-ca's documentation has it.
+	for _, pattern := range []string{filepath.Join("secrets", "password*"), "password*"} {
+		found, err := filepath.Glob(filepath.Join(escape(p.Dir), pattern))
+		if err != nil || len(found) == 0 {
+			continue
+		}
 		slices.Sort(found)
 		p.PasswordFile = found[0]
 		r.given()
@@ -389,43 +408,50 @@ func member(i int, path string) string {
 func (r *reading) at(name string) string {
 	p := r.ca.Place
 	name = filepath.FromSlash(name)
-	if !filepath.IsAbs(name) {
-		return r.first(filepath.Join(p.Dir, name), filepath.Join(filepath.Dir(r.ca.Config), name))
+	if filepath.IsAbs(name) {
+		return r.where(filepath.Clean(name))
 	}
-	name = filepath.Clean(name)
-	if rel, ok := below(p.Home, name); ok {
-		return r.first(filepath.Join(p.Dir, rel))
+	if path := r.where(filepath.Join(p.Home, name)); path != "" {
+		return path
 	}
-	if !p.Restored {
-		for _, base := range []string{p.Dir, r.real} {
-			if rel, ok := below(base, name); ok {
-				return r.first(filepath.Join(p.Dir, rel))
-			}
-		}
-		return r.first(name)
+	beside, err := filepath.Rel(p.Dir, filepath.Dir(r.ca.Config))
+	if err != nil {
+		return ""
 	}
-	for origin, now := range p.Outside {
-		if rel, ok := below(origin, name); ok {
-			return r.first(filepath.Join(now, rel))
-		}
-	}
-	return ""
+	return r.where(filepath.Join(p.Home, beside, name))
 }
 
-// first is the first path at which something is. Of a restored CA, that is below its
-// directory.
-func (r *reading) first(paths ...string) string {
-	for _, path := range paths {
-		if _, ok := below(r.ca.Place.Dir, path); r.ca.Place.Restored && !ok {
-			continue
+// where maps a path that the CA sees to where it lies now. Of a restored CA, that is
+// always below its directory.
+func (r *reading) where(name string) string {
+	p := r.ca.Place
+	if rel, ok := below(p.Home, name); ok {
+		return r.there(filepath.Join(p.Dir, rel))
+	}
+	if p.Restored {
+		for origin, now := range p.Outside {
+			if rel, ok := below(origin, name); ok {
+				return r.there(filepath.Join(now, rel))
+			}
 		}
-		_, err := os.Stat(path)
-		if err == nil {
-			return path
+		return ""
+	}
+	for _, base := range []string{p.Dir, r.real} {
+		if rel, ok := below(base, name); ok {
+			return r.there(filepath.Join(p.Dir, rel))
 		}
-		if !errors.Is(err, fs.ErrNotExist) && r.failed == nil {
-			r.failed = unread(path, err)
-		}
+	}
+	return r.there(name)
+}
+
+// there is the path when something is there.
+func (r *reading) there(path string) string {
+	_, err := os.Stat(path)
+	if err == nil {
+		return path
+	}
+	if !errors.Is(err, fs.ErrNotExist) && r.failed == nil {
+		r.failed = unread(path, err)
 	}
 	return ""
 }

@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/keyreach/keyreach/backup/archive"
 	"github.com/keyreach/keyreach/backup/envelope"
 )
 
@@ -79,6 +80,8 @@ type saving struct {
 	w   Writer
 	ca  *CA
 	out Saved
+	// roots are the directories that are being read, each within the one before.
+	roots []string
 }
 
 // still holds the locks of the database and learns from them whether it is in use.
@@ -181,6 +184,8 @@ func (s *saving) tree(root, name string) error {
 	if err != nil {
 		return unread(root, err)
 	}
+	s.roots = append(s.roots, real)
+	defer func() { s.roots = s.roots[:len(s.roots)-1] }()
 	return filepath.WalkDir(real, func(p string, d fs.DirEntry, err error) error {
 		if err == nil {
 			err = s.ctx.Err()
@@ -201,6 +206,9 @@ func (s *saving) tree(root, name string) error {
 
 func (s *saving) entry(root, p, name string) error {
 	info, err := os.Lstat(p)
+	if errors.Is(err, fs.ErrNotExist) && s.ca.ofDatabase(name) {
+		return nil // Badger deletes files while it runs; the comparison tells
+	}
 	if err != nil {
 		return unread(p, err)
 	}
@@ -232,11 +240,23 @@ func (s *saving) link(root, p, name string, info fs.FileInfo) error {
 	if err != nil {
 		return unread(p, err)
 	}
-	if !to.Mode().IsRegular() {
-		return fmt.Errorf("reading %s: it is a symlink to %s, which is no file and not in the directory", p, target)
-	}
 	s.out.Warnings = append(s.out.Warnings, fmt.Sprintf("%s is a symlink to %s; what that holds is saved in its place", p, target))
-	return s.file(p, name)
+	switch {
+	case to.Mode().IsRegular():
+		return s.file(p, name)
+	case !to.IsDir():
+		return fmt.Errorf("reading %s: it is a symlink to %s, which is no file", p, target)
+	}
+	real, err := filepath.EvalSymlinks(p)
+	if err != nil {
+		return unread(p, err)
+	}
+	for _, r := range s.roots {
+		if _, ok := below(real, r); ok {
+			return fmt.Errorf("reading %s: it is a symlink to %s, in which it lies itself", p, target)
+		}
+	}
+	return s.tree(p, name)
 }
 
 func (s *saving) file(p, name string) error {
@@ -249,7 +269,38 @@ func (s *saving) file(p, name string) error {
 	if err != nil {
 		return unread(p, err)
 	}
-	return s.w.File(name, info, f)
+	if s.ca.ofDatabase(name) {
+		// What grows meanwhile is told by the comparison at the end.
+		return s.w.File(name, info, io.LimitReader(f, info.Size()))
+	}
+	if err := s.w.File(name, info, f); err != nil {
+		return err
+	}
+	after, err := os.Stat(p)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &archive.ChangedError{Path: name, What: "vanished"}
+	case err != nil:
+		return unread(p, err)
+	case !os.SameFile(info, after):
+		return &archive.ChangedError{Path: name, What: "was replaced"}
+	case after.Size() != info.Size() || !after.ModTime().Equal(info.ModTime()):
+		return &archive.ChangedError{Path: name, What: "was written to"}
+	}
+	return nil
+}
+
+// ofDatabase tells whether a member is of the database.
+func (c *CA) ofDatabase(name string) bool {
+	for _, f := range c.Files {
+		if !strings.HasPrefix(f.Role, "db.") {
+			continue
+		}
+		if _, ok := below(filepath.FromSlash(f.Member), filepath.FromSlash(name)); ok {
+			return true
+		}
+	}
+	return false
 }
 
 // state is how a file looks from outside.
@@ -260,7 +311,11 @@ type state struct {
 func (c *CA) databaseState() (map[string]state, error) {
 	found := map[string]state{}
 	for _, root := range c.Database.Paths {
-		err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+		root, err := filepath.EvalSymlinks(root)
+		if err != nil {
+			return nil, unread("the database", err)
+		}
+		err = filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
 			if errors.Is(err, fs.ErrNotExist) {
 				return nil // it went meanwhile, which the comparison tells
 			}
@@ -349,7 +404,7 @@ func (f *fingerprint) Symlink(name, target string, _ fs.FileInfo) error {
 }
 
 func (f *fingerprint) File(name string, info fs.FileInfo, r io.Reader) error {
-	if f.ofDatabase(name) {
+	if f.ca.ofDatabase(name) {
 		return nil
 	}
 	f.add("file", name, int64(info.Mode().Perm()), info.Size())
@@ -357,16 +412,4 @@ func (f *fingerprint) File(name string, info fs.FileInfo, r io.Reader) error {
 		return unread(name, err)
 	}
 	return nil
-}
-
-func (f *fingerprint) ofDatabase(name string) bool {
-	for _, b := range f.ca.Files {
-		if !strings.HasPrefix(b.Role, "db.") {
-			continue
-		}
-		if _, ok := below(filepath.FromSlash(b.Member), filepath.FromSlash(name)); ok {
-			return true
-		}
-	}
-	return false
 }
