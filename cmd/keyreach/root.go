@@ -74,7 +74,7 @@ stale · 130 interrupted.`,
 	root.SetFlagErrorFunc(badFlag)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newInit(s), newCollect(s), newCheck(s), newCan(s), newDiagnose(s), newWhy(s), newLint(s), newExplain(s), newPlan(s), newApply(s),
-		newUndo(s), newRevoke(s), newRun(s), newRuns(s), newRehearse(s), newRoutes(s), newIAMPolicy(s), newSandbox(s), newVersion(s))
+		newUndo(s), newRevoke(s), newRun(s), newRuns(s), newRehearse(s), newRoutes(s), newIAMPolicy(s), newBackup(s), newSandbox(s), newVersion(s))
 	root.SetHelpCommand(newHelp())
 	return root
 }
