@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -34,7 +36,7 @@ func (m *maker) wantLifecycle(r *route.Route, b bucket) {
 		for i := range m.routes {
 			for _, other := range m.bucketsOf(&m.routes[i]) {
 				if other.name == b.name && other.own != nil {
-					text = withRules(text, rulesOf(&other))
+					text = withRules(text, rulesOf(&other), idOf(&other, expireRule))
 				}
 			}
 		}
@@ -55,11 +57,7 @@ func rulesOf(b *bucket) []map[string]any {
 		prefix = b.prefix + "/"
 	}
 	rule := func(name string) map[string]any {
-		id := "keyreach-" + name
-		if b.prefix != "" {
-			id += " " + b.prefix
-		}
-		return map[string]any{"ID": id, "Status": "Enabled", "Filter": map[string]any{"Prefix": prefix}}
+		return map[string]any{"ID": idOf(b, name), "Status": "Enabled", "Filter": map[string]any{"Prefix": prefix}}
 	}
 	uploads, versions := rule("uploads"), rule("versions")
 	uploads["AbortIncompleteMultipartUpload"] = map[string]any{"DaysAfterInitiation": uploadDays}
@@ -67,24 +65,45 @@ func rulesOf(b *bucket) []map[string]any {
 	versions["NoncurrentVersionExpiration"] = map[string]any{"NoncurrentDays": hiddenDays}
 	list := []map[string]any{uploads, versions}
 	if b.own.Retention.Expire {
-		expire := rule("expire")
+		expire := rule(expireRule)
 		expire["Expiration"] = map[string]any{"Days": b.own.Retention.Days}
 		list = append(list, expire)
 	}
 	return list
 }
 
+// expireRule is the name of the rule that hides what is old: a store has it only when
+// somebody asks for it.
+const expireRule = "expire"
+
+// idOf is the id of a store's rule, of which S3 takes 255 characters. See
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_LifecycleRule.html.
+func idOf(b *bucket, name string) string {
+	id := "keyreach-" + name
+	if b.prefix == "" {
+		return id
+	}
+	if len(b.prefix) > 200 {
+		sum := sha256.Sum256([]byte(b.prefix))
+		return id + " " + hex.EncodeToString(sum[:])
+	}
+	return id + " " + b.prefix
+}
+
 type lifecycleText struct{ Rules []map[string]any }
 
-// withRules puts rules into a lifecycle. One that cannot be read is left as it is: writing
+// withRules puts rules into a lifecycle, in the place of the one with the id that is old. One that cannot be read is left as it is: writing
 // it would take away what nobody knows.
-func withRules(text string, rules []map[string]any) string {
+func withRules(text string, rules []map[string]any, old string) string {
 	var l lifecycleText
 	if text != "" && json.Unmarshal([]byte(text), &l) != nil {
 		return text
 	}
+	l.Rules = slices.DeleteFunc(l.Rules, func(rule map[string]any) bool {
+		return rule["ID"] == old && !slices.ContainsFunc(rules, func(r map[string]any) bool { return r["ID"] == old })
+	})
 	for _, rule := range rules {
-		at := slices.IndexFunc(l.Rules, func(old map[string]any) bool { return old["ID"] == rule["ID"] })
+		at := slices.IndexFunc(l.Rules, func(have map[string]any) bool { return have["ID"] == rule["ID"] })
 		if at < 0 {
 			l.Rules = append(l.Rules, rule)
 		} else {
@@ -121,7 +140,7 @@ func hides(rule map[string]any, b *bucket) (days int, tooSoon bool) {
 	id, _ := rule["ID"].(string)
 	expiration, _ := rule["Expiration"].(map[string]any)
 	after, _ := expiration["Days"].(float64)
-	if rule["Status"] != "Enabled" || after == 0 || strings.HasPrefix(id, "keyreach-expire") {
+	if rule["Status"] != "Enabled" || after == 0 || id == idOf(b, expireRule) {
 		return 0, false
 	}
 	prefix, _ := rule["Prefix"].(string) // the form before filters

@@ -272,3 +272,32 @@ func provenWith(t testing.TB, from, to string) *route.Proof {
 	}
 	return mustProve(t, r, changed)
 }
+
+// Whoever hangs on one key or one account is told so.
+func TestBackupsThatHangOnOneThingAreTold(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		change func(*route.Route)
+		want   string
+	}{
+		{"keys in two accounts", func(*route.Route) {}, ""},
+		{"one key", func(r *route.Route) { delete(r.Parties, "keys") }, "ONLY ONE KEY CAN OPEN THE BACKUPS OF etcd"},
+		{"two keys of one account", func(r *route.Route) {
+			r.Parties["keys"] = []route.Party{{Account: "111122223333", Key: "arn:aws:kms:us-west-2:111122223333:key/x"}}
+		}, "ARE IN ACCOUNT 111122223333"},
+		{"one key and a recipient", func(r *route.Route) { delete(r.Parties, "keys"); r.Backup.Recipients = []string{"age1x"} }, ""},
+		{"a passphrase", func(r *route.Route) { delete(r.Parties, "keys"); r.Backup.PassphraseFile = "p" }, ""},
+		{"no backup part", func(r *route.Route) { delete(r.Parties, "keys"); r.Backup = nil }, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r, _ := backupExample(t)
+			tt.change(r)
+			if got := strings.Join(r.Warnings(), "\n"); (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
+				t.Errorf("told %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
