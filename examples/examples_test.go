@@ -47,6 +47,11 @@ func TestExamples(t *testing.T) {
 			`KEY026 "KMSAccess"`, "KEY020 \"Allow etcd nodes to encrypt and decrypt\": arn:aws:iam::444455556666:role/etcd-nodes-role is not in the estate", "KEY020 \"Allow etcd nodes to encrypt and decrypt\": arn:aws:iam::444455556666:user/etcd-admin is not in the estate",
 		}},
 		{"etcd-backup-corrected", route.Proven, nil},
+		{"backup-etcd", route.Blocked, []string{
+			"KEY032 arn:aws:iam::444455556666:role/etcd-nodes lacks kms:GenerateDataKey", "KEY032 arn:aws:iam::111122223333:role/RestoreOperator lacks kms:Decrypt",
+			"KEY007 arn:aws:iam::111122223333:role/RestoreOperator lacks kms:Decrypt", "KEY047 every key that opens the backups of etcd is in account 444455556666",
+		}},
+		{"backup-etcd-corrected", route.Proven, nil},
 		{"vault", route.Blocked, []string{"KEY048 arn:aws:iam::111122223333:role/aws-service-role/backup.amazonaws.com/AWSServiceRoleForBackup lacks kms:CreateGrant", "KEY048 step copy needs that the vault's access policy"}},
 		{"vault-corrected", route.Proven, nil},
 		{"aurora", route.Blocked, []string{"KEY007 arn:aws:iam::111122223333:role/RestoreOperator lacks kms:CreateGrant on arn:aws:kms:us-east-1:444455556666", "lacks kms:CreateGrant on arn:aws:kms:us-east-1:111122223333", "KEY011 "}},

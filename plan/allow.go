@@ -22,6 +22,7 @@ type allowance struct {
 	resource  string
 	via       string // value of kms:ViaService
 	part      part
+	app       string   // value of kms:EncryptionContext:app
 	grantee   string   // of issuePart
 	grantOps  []string // of issuePart
 	// byGrant is set for what a grant opens: a grant cannot be bound to a service, and one
@@ -53,12 +54,10 @@ func allowances(routes []route.Route, e *estate.Estate, o Options) ([]allowance,
 		}
 	}
 	m := newMaker(routes, e, o)
-	for _, bucket := range o.Buckets {
-		for i := range routes {
-			for _, vault := range routes[i].Parties["vault"] {
-				for _, r := range m.bucketRules(&routes[i], &vault, bucket) {
-					list = append(list, allowance{principal: r.principal, actions: r.actions, resource: r.resource, part: r.part})
-				}
+	for i := range routes {
+		for _, bucket := range m.bucketsOf(&routes[i]) {
+			for _, r := range slices.Concat(m.bucketRules(&routes[i], bucket), m.ownRules(&routes[i], bucket)) {
+				list = append(list, allowance{principal: r.principal, actions: r.actions, resource: r.resource, part: r.part})
 			}
 		}
 	}
@@ -70,7 +69,7 @@ func allowancesOf(r *route.RequestProof, o Options) []allowance {
 	if caller.Account == "" || !key.IsKMSKey() || o.Tight && r.Use.Need == usage.Asked {
 		return nil
 	}
-	a := allowance{principal: r.Caller, actions: []string{r.Use.Action}, resource: r.Key, part: usePart}
+	a := allowance{principal: r.Caller, actions: []string{r.Use.Action}, resource: r.Key, part: usePart, app: appOf(r)}
 	if r.Use.Via != "" {
 		a.via = usage.ViaService(r.Use.Via, key.Region)
 		if r.Use.Action == "kms:CreateGrant" {
@@ -168,6 +167,9 @@ func (a *allowance) covers(s *statement, principal, action, resource string) boo
 		return false
 	}
 	if a.via != "" && !only(s, "StringEquals", "kms:ViaService", []string{a.via}) {
+		return false
+	}
+	if a.app != "" && !only(s, "StringEquals", contextApp, []string{a.app}) {
 		return false
 	}
 	switch a.part {

@@ -209,6 +209,9 @@ func (c *checker) opens(a *allowance, g *access.Gain, action string) bool {
 	if a.via != "" && !is(g, "kms:ViaService", a.via) {
 		return false
 	}
+	if a.app != "" && !is(g, contextApp, a.app) {
+		return false
+	}
 	switch a.part {
 	case grantPart:
 		return is(g, "kms:GrantIsForAWSResource", "true")
@@ -228,7 +231,7 @@ func vaultARN(account, region, vault string) string {
 
 func sameResource(a *allowance, resource string) bool {
 	switch a.part {
-	case writePart, readPart:
+	case writePart, readPart, prunePart:
 		return strings.HasPrefix(resource, strings.TrimSuffix(a.resource, "*"))
 	}
 	return resource == a.resource

@@ -42,8 +42,12 @@ func (c *checker) founds(op estate.Op) bool {
 	if err != nil {
 		return false
 	}
-	for i := range c.routes {
-		m := newMaker(c.routes[i:i+1], c.base, c.o)
+	for i := range len(c.routes) + 1 {
+		some := c.routes // together, since they share the settings of a bucket
+		if i > 0 {
+			some = c.routes[i-1 : i]
+		}
+		m := newMaker(some, c.base, c.o)
 		m.foundations()
 		for _, w := range slices.Concat(m.first, m.last) {
 			if have, err := estate.MarshalOp(w.op); err == nil && bytes.Equal(have, want) {

@@ -123,6 +123,7 @@ func (m *maker) wantUse(name string, r *route.RequestProof) {
 // ruleFor is the statement that carries the use.
 func ruleFor(name string, r *route.RequestProof, caller arn.Principal, key arn.ARN) rule {
 	u := rule{part: usePart, actions: []string{r.Use.Action}, routes: []string{name}, resource: "*", principal: caller.Text, account: caller.Account}
+	u.app = appOf(r)
 	if r.Use.Via != "" {
 		u.via = usage.ViaService(r.Use.Via, key.Region)
 		if strings.EqualFold(r.Use.Action, "kms:CreateGrant") {
@@ -131,6 +132,9 @@ func ruleFor(name string, r *route.RequestProof, caller arn.Principal, key arn.A
 	}
 	return u
 }
+
+// appOf is the app of the encryption context that a use carries; nothing for none.
+func appOf(r *route.RequestProof) string { return r.Use.Context["app"] }
 
 // wantStatement has the key's policy let the caller in. A role of another account that
 // takes no policy of ours gets a grant instead.

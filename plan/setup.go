@@ -2,9 +2,7 @@ package plan
 
 import (
 	"slices"
-	"strings"
 
-	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/route"
 )
@@ -80,80 +78,4 @@ func (m *maker) wantDefaults() {
 			m.once(&m.last, wanted{op: op, why: "make the key the default key of EBS, as asked", routes: []string{r.Name}})
 		})
 	}
-}
-
-// lifecycle keeps what is replaced or deleted for a month, and takes away parts of
-// uploads that were never completed. See
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html.
-const lifecycle = `{"Rules":[{"AbortIncompleteMultipartUpload":{"DaysAfterInitiation":7},"Filter":{"Prefix":""},"ID":"keyreach-uploads","Status":"Enabled"},` +
-	`{"Expiration":{"ExpiredObjectDeleteMarker":true},"Filter":{"Prefix":""},"ID":"keyreach-versions","NoncurrentVersionExpiration":{"NoncurrentDays":30},"Status":"Enabled"}]}`
-
-// The parts of a bucket's policy.
-const (
-	writePart part = "Write"
-	readPart  part = "Read"
-	listPart  part = "List"
-)
-
-// wantBuckets sets up the buckets that were named for the routes of kind backup.
-func (m *maker) wantBuckets() {
-	for _, bucket := range m.o.Buckets {
-		for i := range m.routes {
-			if r := &m.routes[i]; r.Kind.Name == "backup" {
-				for _, p := range r.Parties["vault"] {
-					m.wantBucket(r, &p, bucket)
-				}
-			}
-		}
-	}
-}
-
-// wantBucket is a bucket as backups need it: versions, so that nothing is overwritten for
-// good; the key for everything in it; no public access; and, for the principals of other
-// accounts only, the right to write or read, which their own policies need not give twice.
-func (m *maker) wantBucket(r *route.Route, vault *route.Party, bucket string) {
-	want := func(op estate.Op, why string) { m.once(&m.last, wanted{op: op, why: why, routes: []string{r.Name}}) }
-	set := func(setting, text, why string) {
-		want(&estate.BucketSetting{Bucket: bucket, Account: vault.Account, Region: vault.Region, Setting: setting, Text: text}, why)
-	}
-	want(&estate.NewBucket{Bucket: bucket, Account: vault.Account, Region: vault.Region}, "make the bucket")
-	set(estate.BucketPublicAccess, "true", "keep the public out, whatever else is written")
-	set(estate.BucketVersioning, "Enabled", "keep what is overwritten or deleted")
-	set(estate.BucketEncryption, vault.Key, "encrypt everything under the key")
-	set(estate.BucketKeyOn, "true", "ask KMS less often")
-	set(estate.BucketLifecycle, lifecycle, "take away old versions and uploads that were never completed")
-	if out, err := edit(m.bucketPolicy(bucket), m.bucketRules(r, vault, bucket), isGone(m.base)); err == nil {
-		set(estate.BucketPolicy, out.text, "let the hosts write and the restorers read")
-	}
-}
-
-func (m *maker) bucketPolicy(bucket string) string {
-	for i := range m.base.Resources {
-		if r := &m.base.Resources[i]; r.Type == "s3:Bucket" && r.ID == bucket {
-			return r.Attributes[estate.BucketPolicy]
-		}
-	}
-	return ""
-}
-
-func (m *maker) bucketRules(r *route.Route, vault *route.Party, bucket string) []rule {
-	at := "arn:" + awsfacts.PartitionName(vault.Region) + ":s3:::" + bucket
-	var rules []rule
-	for _, party := range []struct {
-		name    string
-		part    part
-		actions []string
-	}{
-		{"hosts", writePart, []string{"s3:AbortMultipartUpload", "s3:PutObject"}},
-		{"restorers", readPart, []string{"s3:GetObject", "s3:GetObjectVersion"}},
-	} {
-		for _, p := range r.Parties[party.name] {
-			if p.Account == vault.Account || strings.Contains(p.Actor.Principal, ":assumed-role/") {
-				continue
-			}
-			rules = merge(rules, rule{part: party.part, principal: p.Actor.Principal, resource: at + "/*", actions: party.actions, routes: []string{r.Name}})
-			rules = merge(rules, rule{part: listPart, principal: p.Actor.Principal, resource: at, actions: []string{"s3:ListBucket"}, routes: []string{r.Name}})
-		}
-	}
-	return rules
 }

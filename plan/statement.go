@@ -34,6 +34,7 @@ type rule struct {
 	resource  string   // the key's ARN in an identity policy, * in a resource policy
 	via       string   // value of kms:ViaService; empty for a direct call
 	account   string   // value of kms:CallerAccount, in a key policy
+	app       string   // value of kms:EncryptionContext:app; empty for any
 	grantee   string   // of issuePart
 	grantOps  []string // of issuePart
 	actions   []string
@@ -42,7 +43,7 @@ type rule struct {
 
 // same reports whether two rules are one statement with more actions.
 func (r *rule) same(o *rule) bool {
-	return r.part == o.part && r.principal == o.principal && r.org == o.org && r.resource == o.resource && r.via == o.via && r.grantee == o.grantee
+	return r.part == o.part && r.principal == o.principal && r.org == o.org && r.resource == o.resource && r.via == o.via && r.grantee == o.grantee && r.app == o.app
 }
 
 // merge adds the rule to the list, into the rule that it is one statement with.
@@ -68,7 +69,11 @@ func union(a, b []string) []string {
 // is from. It has letters and digits only, as IAM asks. See
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_sid.html.
 func (r *rule) sid() string {
-	h := sha256.Sum256([]byte(strings.Join([]string{string(r.part), r.principal, r.org, r.resource, r.via, r.grantee}, "\n")))
+	parts := []string{string(r.part), r.principal, r.org, r.resource, r.via, r.grantee}
+	if r.app != "" {
+		parts = append(parts, r.app)
+	}
+	h := sha256.Sum256([]byte(strings.Join(parts, "\n")))
 	name := ""
 	if len(r.routes) > 0 {
 		name = camel(r.routes[0])
@@ -82,7 +87,7 @@ const sidPrefix = "Keyreach"
 
 // sameSid reports whether a Sid is that of the rule, whatever route it was written for.
 func (r *rule) sameSid(sid string) bool {
-	plain := rule{part: r.part, principal: r.principal, org: r.org, resource: r.resource, via: r.via, grantee: r.grantee}
+	plain := rule{part: r.part, principal: r.principal, org: r.org, resource: r.resource, via: r.via, grantee: r.grantee, app: r.app}
 	return strings.HasPrefix(sid, plain.sid())
 }
 
@@ -137,6 +142,9 @@ func (r *rule) conditions() map[string]map[string]any {
 	if r.via != "" {
 		set("StringEquals", "kms:ViaService", r.via)
 	}
+	if r.app != "" {
+		set("StringEquals", contextApp, r.app)
+	}
 	if r.account != "" && r.org == "" {
 		set("StringEquals", "kms:CallerAccount", r.account)
 	}
@@ -161,6 +169,11 @@ func (r *rule) conditions() map[string]map[string]any {
 	}
 	return c
 }
+
+// contextApp is the condition key of the value that the encryption context of an envelope
+// has for app. See
+// https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-encryption-context.
+const contextApp = "kms:EncryptionContext:app"
 
 func oneOrMany(list []string) any {
 	if len(list) == 1 {

@@ -31,6 +31,7 @@ func (m *maker) stuck(proofs []route.Proof) []Stuck {
 			}
 		}
 	}
+	list = append(list, m.quiet()...)
 	for i := range list {
 		list[i].Proof = m.proofOf(&list[i])
 		list[i].Message = letter(&list[i])

@@ -73,6 +73,7 @@ func (r *Route) values(e *estate.Estate) values {
 			}
 		}
 	}
+	r.backupValues(v)
 	return v
 }
 
@@ -105,12 +106,14 @@ func (b *boundStep) prove() (StepProof, error) {
 	}
 	actor := b.route.actorOf(s.Actor)
 	for _, u := range b.keyUses() {
-		q, err := b.use(u, actor)
-		if err != nil {
-			return s, err
+		for _, v := range b.perKey() {
+			q, err := b.use(b.inContext(u), actor, v)
+			if err != nil {
+				return s, err
+			}
+			s.Requests = append(s.Requests, q)
+			s.Verdict = max(s.Verdict, q.Verdict)
 		}
-		s.Requests = append(s.Requests, q)
-		s.Verdict = max(s.Verdict, q.Verdict)
 	}
 	return s, nil
 }
@@ -128,10 +131,10 @@ func (r *Route) actorOf(principal string) Actor {
 	return Actor{Principal: principal}
 }
 
-func (b *boundStep) use(u usage.Use, actor Actor) (RequestProof, error) {
+func (b *boundStep) use(u usage.Use, actor Actor, v values) (RequestProof, error) {
 	q := RequestProof{Use: u, Caller: actor.Principal}
 	var err error
-	if q.Key, err = b.values.fill(b.Keys[u.Key]); err != nil {
+	if q.Key, err = v.fill(b.Keys[u.Key]); err != nil {
 		var missing *MissingError
 		if !errors.As(err, &missing) {
 			return q, err

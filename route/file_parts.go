@@ -69,6 +69,7 @@ type writtenActor struct {
 type writtenRoute struct {
 	Name, Kind string
 	parties    map[string]*writtenParties
+	backup     *writtenBackup
 	node       *source.Node
 }
 
@@ -85,6 +86,9 @@ func (w *writtenRoute) UnmarshalNode(n *source.Node) error {
 			into = &w.Name
 		case "kind":
 			into = &w.Kind
+		case backupPart:
+			w.backup = &writtenBackup{pos: f.Pos}
+			into = w.backup
 		default:
 			w.parties[f.Name] = &writtenParties{at: f.Pos}
 			into = w.parties[f.Name]
@@ -272,17 +276,27 @@ func (r *fileReader) route(w *writtenRoute) *Route {
 		return nil
 	}
 	route := &Route{Name: w.Name, Kind: kind, Parties: map[string][]Party{}, Position: r.Position(w.at())}
-	names := make([]string, len(kind.Parties))
-	for i := range kind.Parties {
-		names[i] = kind.Parties[i].Name
+	var names []string
+	for _, p := range kind.Declared() {
+		names = append(names, p.Name)
+	}
+	if kind.HasBackup() {
+		names = append(names, backupPart)
 	}
 	for name, p := range w.parties {
 		pk, ok := kind.Party(name)
-		if !ok {
+		if !ok || pk.In != "" {
 			r.Add(p.at, fmt.Sprintf("%q is no member of a route of kind %s", name, kind.Name), near(name, append([]string{"name", "kind"}, names...)))
 			continue
 		}
 		route.Parties[name] = r.parties(p, &pk)
+	}
+	switch {
+	case w.backup == nil:
+	case !kind.HasBackup():
+		r.Add(w.backup.pos, fmt.Sprintf("%q is no member of a route of kind %s", backupPart, kind.Name), "there is "+strings.Join(names, ", "))
+	default:
+		r.backup(w.backup, route)
 	}
 	r.onePartition(w, route)
 	for _, pk := range kind.Parties {

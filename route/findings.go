@@ -22,6 +22,7 @@ func (p *Proof) Find(r *Route, e *estate.Estate) {
 	for i := range p.Steps {
 		fs = append(fs, stepFindings(&p.Steps[i])...)
 	}
+	fs = append(fs, on.hanging()...)
 	for _, f := range rules.Check(on.material(e), unproven()) {
 		if on.concerns(f.Subject, e) {
 			fs = append(fs, f.Finding)
@@ -155,6 +156,11 @@ func (r *Route) keys() []arn.ARN {
 			if a, err := arn.Parse(p.Key); err == nil && !slices.Contains(keys, a) {
 				keys = append(keys, a)
 			}
+		}
+	}
+	if r.Backup != nil {
+		if a, err := arn.Parse(r.sse()); err == nil && !slices.Contains(keys, a) {
+			keys = append(keys, a)
 		}
 	}
 	return keys

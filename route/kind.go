@@ -35,6 +35,8 @@ type PartyKind struct {
 	// Source is set when the data lies with the party: {source@REGION} is then the
 	// key under which it lies in a Region.
 	Source bool `json:"source,omitempty"`
+	// In is the part of a route in which the party stands; empty for the route itself.
+	In string `json:"in,omitempty"`
 	// Key and Actor are required, optional, or empty when the party has none. An
 	// actor may also be consumer: a way of consuming stands for the principal.
 	Key   string `json:"key,omitempty"`
@@ -62,6 +64,9 @@ type StepKind struct {
 	// Operation and Scenario choose the rows of package usage.
 	Operation string `json:"operation"`
 	Scenario  string `json:"scenario,omitempty"`
+	// Each is wrap when the uses are made once for each key that opens a backup by itself,
+	// which is {wrap.key} then.
+	Each string `json:"each,omitempty"`
 	// Keys says which key plays which part in the operation.
 	Keys          map[string]string `json:"keys,omitempty"`
 	Preconditions []PreconditionRow `json:"preconditions,omitempty"`
@@ -89,6 +94,12 @@ type Artifact struct {
 	Region  string `json:"region"`
 	Key     string `json:"key"`
 	Opens   string `json:"opens,omitempty"` // the name of the step
+	// Keys are those of which each opens what Key lets be read, and Offline what opens it
+	// without AWS; neither is there for a thing that Key alone opens.
+	Keys    []string `json:"keys,omitempty"`
+	Offline []string `json:"offline,omitempty"`
+	// Store is where it lies, when that is said.
+	Store string `json:"store,omitempty"`
 }
 
 // PreconditionRow is a fact that a step needs and that is no permission.
@@ -165,6 +176,16 @@ func (k *Kind) Party(name string) (PartyKind, bool) {
 		}
 	}
 	return PartyKind{}, false
+}
+
+// Declared returns the parties that stand in a route itself, and not in a part of it.
+func (k *Kind) Declared() []PartyKind {
+	return slices.DeleteFunc(slices.Clone(k.Parties), func(p PartyKind) bool { return p.In != "" })
+}
+
+// HasBackup reports whether routes of the kind can have a backup part.
+func (k *Kind) HasBackup() bool {
+	return slices.ContainsFunc(k.Parties, func(p PartyKind) bool { return p.In == backupPart })
 }
 
 // values are what the braces of a kind's texts stand for in one route.

@@ -19,6 +19,8 @@ type Route struct {
 	Kind Kind
 	// Parties are who takes part, by the kind's names. Of most there is one.
 	Parties map[string][]Party
+	// Backup is the route's backup part, or nil.
+	Backup *Backup
 	// Position is where it was declared.
 	Position finding.Position
 }

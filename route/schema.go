@@ -44,6 +44,10 @@ func routeSchema() map[string]any {
 		properties := map[string]any{"name": true, "kind": map[string]any{"const": k.Name}}
 		required := []any{}
 		for _, p := range k.Parties {
+			if p.In != "" {
+				properties[p.In] = map[string]any{"$ref": "#/$defs/" + p.In}
+				continue
+			}
 			form := "#/$defs/party"
 			if p.Many {
 				form = "#/$defs/parties"

@@ -21,6 +21,7 @@ func (b *boundStep) artifact() *Artifact {
 		}
 		*text = filled
 	}
+	b.ofBackup(&a)
 	return &a
 }
 
@@ -43,6 +44,9 @@ func ParseLoss(s string) (Loss, error) {
 // Takes returns why the artifact is gone or closed with the loss, or nothing
 // when it survives.
 func (l Loss) Takes(a *Artifact) string {
+	if a.Store != "" {
+		return l.takesBackup(a)
+	}
 	key, err := arn.Parse(a.Key)
 	switch {
 	case l.Kind == "account" && a.Account == l.Name:
@@ -72,6 +76,8 @@ type Survivor struct {
 	// Opens is how the step that opens it comes out, and By who takes it.
 	Verdict Verdict `json:"verdict"`
 	By      string  `json:"by,omitempty"`
+	// With is by what it opens, when there are several ways.
+	With string `json:"with,omitempty"`
 }
 
 // Survivors lists the artifacts of a proven route with what becomes of each
@@ -85,7 +91,11 @@ func (p *Proof) Survivors(l Loss) []Survivor {
 			continue
 		}
 		v := Survivor{Artifact: *s.Leaves, Route: p.Route, Step: s.Name, For: s.For, Gone: l.Takes(s.Leaves), Verdict: OpenIf}
-		if v.Gone == "" {
+		switch {
+		case v.Gone != "":
+		case v.Store != "":
+			p.backupOpener(&v, l)
+		default:
 			p.opener(&v, l)
 		}
 		found = append(found, v)

@@ -77,7 +77,7 @@ func onTerminal(s *streams) bool { return isTerminal(s.in) && isTerminal(s.err) 
 func partyNames() []string {
 	var names []string
 	for _, k := range route.Kinds() {
-		for _, p := range k.Parties {
+		for _, p := range k.Declared() {
 			names = append(names, p.Name)
 		}
 	}
@@ -107,7 +107,9 @@ func (o *initOptions) run(ctx context.Context, s *streams, args []string) error 
 	if _, err := os.Lstat(path); err == nil && !o.force {
 		return misuse(fmt.Errorf("%s is there already", path)).hinting("add the route to it by hand, write elsewhere with --dir, or over it with --force")
 	}
-	d, err := o.draft(&kinds[0])
+	kind := kinds[0]
+	kind.Parties = kind.Declared()
+	d, err := o.draft(&kind)
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,26 @@ func (d *draft) text() string {
 	for i := range d.kind.Parties {
 		d.partyText(y, &d.kind.Parties[i])
 	}
+	if d.kind.Name == "backup" {
+		backupText(y)
+	}
 	return y.String()
+}
+
+// backupText offers the part that says what is backed up.
+func backupText(y *yamlFile) {
+	y.comment(4, "backup: what is backed up, where to, and what opens it; keyreach backup reads it (optional)")
+	for _, l := range []string{
+		"backup:",
+		"  store: s3://BUCKET/PREFIX           # or a directory",
+		"  source: {kind: step-ca, path: /etc/step-ca}   # or etcd with endpoints:, or files",
+		"  keys: [{account: NAME, key: alias/NAME}]   # each opens a backup by itself; have one in another account",
+		"  recipients: [age1…]                 # whose identity lies outside AWS",
+		"  retention: {keep: {last: 7, daily: 14, monthly: 12}}",
+		"  max_age: 36h",
+	} {
+		y.line(4, "# %s", l)
+	}
 }
 
 func (d *draft) partyText(y *yamlFile, kind *route.PartyKind) {

@@ -109,27 +109,41 @@ func (o *planOptions) run(ctx context.Context, s *streams, path string) error {
 	if err != nil {
 		return err
 	}
-	if err := o.choose(in); err != nil {
-		return err
-	}
-	made, err := plan.Make(in.routes, in.estate, o.make)
+	shown, err := o.report(in)
 	if err != nil {
-		return refused(err)
-	}
-	shown := &planReport{plan: made, names: namesOf(in.file), estateAt: in.estateAt, partial: o.make.Partial, out: o.out}
-	if shown.only, err = accountsOf(o.accounts, made, in.file); err != nil {
 		return err
-	}
-	if o.out != "" {
-		if err := savePlan(o.out, shown.part()); err != nil {
-			return failure(err)
-		}
 	}
 	if err := shown.print(s.out, o.format); err != nil {
 		return failure(err)
 	}
+	return o.outcome(shown)
+}
+
+// report makes the plan, and saves it when that was asked.
+func (o *planOptions) report(in *planInput) (*planReport, error) {
+	if err := o.choose(in); err != nil {
+		return nil, err
+	}
+	made, err := plan.Make(in.routes, in.estate, o.make)
+	if err != nil {
+		return nil, refused(err)
+	}
+	shown := &planReport{plan: made, names: namesOf(in.file), estateAt: in.estateAt, partial: o.make.Partial, out: o.out}
+	if shown.only, err = accountsOf(o.accounts, made, in.file); err != nil {
+		return nil, err
+	}
+	if o.out != "" {
+		if err := savePlan(o.out, shown.part()); err != nil {
+			return nil, failure(err)
+		}
+	}
+	return shown, nil
+}
+
+// outcome is the exit code of a plan that was shown.
+func (o *planOptions) outcome(shown *planReport) error {
 	switch {
-	case len(made.Stuck) > 0:
+	case len(shown.plan.Stuck) > 0:
 		return blocked()
 	case o.detailedExitcode && !shown.part().Empty():
 		return &exitError{code: exitChanges}

@@ -152,8 +152,11 @@ func kindText(p *printer, k *route.Kind) {
 // terms says what a route has to give of a party.
 func terms(p *route.PartyKind) string {
 	words := []string{"optional"}
+	if p.In != "" {
+		words = []string{"in " + p.In + ":", "optional"}
+	}
 	if p.Required {
-		words[0] = "required"
+		words[len(words)-1] = "required"
 	}
 	if p.Many {
 		words = append(words, "any number")
@@ -198,10 +201,10 @@ func routeMarkdown(w io.Writer, k *route.Kind) error {
 	for i, s := range k.Steps {
 		fmt.Fprintf(&b, "\n## %d. %s\n\n%s: `%s`, by %s.\n", i+1, s.Name, cell(s.About), s.Operation, s.Party)
 		if s.When != "" {
-			fmt.Fprintf(&b, "Part of the route when it names %s.\n", s.When)
+			fmt.Fprintf(&b, "Part of the route when %s.\n", partOf(s.When))
 		}
 		if s.Unless != "" {
-			fmt.Fprintf(&b, "Part of the route unless it names %s.\n", s.Unless)
+			fmt.Fprintf(&b, "Part of the route unless %s.\n", partOf(s.Unless))
 		}
 		for _, c := range s.Preconditions {
 			fmt.Fprintf(&b, "\n- needs: %s%s ([%s](%s))", cell(c.Text), tag(c.Rule), c.Sure(), c.Source)
@@ -219,6 +222,17 @@ func routeMarkdown(w io.Writer, k *route.Kind) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// partOf is the condition of a step in words.
+func partOf(name string) string {
+	switch name {
+	case "backup.wraps":
+		return "it has a backup part, with keys"
+	case "backup.plain":
+		return "its backup part has a store that no KMS key guards"
+	}
+	return "it names " + name
 }
 
 func usesMarkdown(b *strings.Builder, s *route.StepKind) {

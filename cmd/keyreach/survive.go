@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/finding"
@@ -15,6 +16,8 @@ type surviveView struct {
 	FormatVersion int              `json:"format_version"`
 	Gone          string           `json:"gone"`
 	Survivors     []route.Survivor `json:"survivors"`
+	// Warnings tell of backups that hang on one thing, whatever is gone now.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // runSurvive lists what could still be opened when something is gone. A route
@@ -38,6 +41,9 @@ func runSurvive(s *streams, f format, loss, dir, estateAt string, args []string)
 		found := r.proofs[i].Survivors(l)
 		view.Survivors = append(view.Survivors, found...)
 		lost = lost || len(found) > 0 && !anyOpens(found)
+	}
+	for i := range r.file.Routes {
+		view.Warnings = append(view.Warnings, r.file.Routes[i].Warnings()...)
 	}
 	if f == textFormat || f == markdownFormat {
 		err = surviveText(s.out, &view)
@@ -75,17 +81,49 @@ func surviveText(w io.Writer, view *surviveView) error {
 		if v.For != "" {
 			what += ", " + v.For
 		}
-		p.line(2, 2, "%s, in %s %s under %s", what, v.Account, v.Region, v.Key)
+		p.line(2, 2, "%s, %s", what, lies(v))
 		switch {
 		case v.Gone != "":
 			p.line(4, 0, "lost: %s", v.Gone)
 		case opens(v):
-			p.line(4, 0, "opens: %s", principalName(v.By))
+			p.line(4, 0, "opens: %s%s", openerName(v), with(v))
 		case v.By != "":
 			p.line(4, 0, "survives, but whether it opens is %s: %s; see keyreach check", v.Verdict, principalName(v.By))
 		default:
 			p.line(4, 0, "survives; who opens it is not part of the route")
 		}
 	}
+	for _, text := range view.Warnings {
+		p.blank()
+		p.line(0, 2, "%s", text)
+	}
 	return p.err
+}
+
+// lies says where an artifact is and what guards it there.
+func lies(v *route.Survivor) string {
+	switch {
+	case v.Store == "":
+		return fmt.Sprintf("in %s %s under %s", v.Account, v.Region, v.Key)
+	case v.Account == "":
+		return "in " + v.Store
+	case v.Key == "":
+		return fmt.Sprintf("in %s of %s %s", v.Store, v.Account, v.Region)
+	}
+	return fmt.Sprintf("in %s of %s %s under %s", v.Store, v.Account, v.Region, v.Key)
+}
+
+func openerName(v *route.Survivor) string {
+	if strings.HasPrefix(v.By, "arn:") {
+		return principalName(v.By)
+	}
+	return v.By
+}
+
+// with is by what it opens, when there are several ways.
+func with(v *route.Survivor) string {
+	if v.With == "" {
+		return ""
+	}
+	return ", with " + v.With
 }

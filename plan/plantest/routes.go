@@ -46,7 +46,7 @@ func (w *world) route(n int, kind *route.Kind) {
 	var first *key
 	for i := range kind.Parties {
 		p := &kind.Parties[i]
-		if !p.Required && w.chance(35) {
+		if p.In != "" || !p.Required && w.chance(35) {
 			continue
 		}
 		count := 1
