@@ -18,6 +18,7 @@ import (
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/keyreach/keyreach/backup/envelope"
+	"github.com/keyreach/keyreach/backup/store"
 	"github.com/keyreach/keyreach/cloud"
 	"github.com/keyreach/keyreach/live"
 )
@@ -192,6 +193,29 @@ func TestAnotherBeginningInS3(t *testing.T) {
 				t.Errorf("%d uploads are left", w.uploads())
 			}
 		})
+	}
+}
+
+// What another tool put has the checksum that the tool chose.
+func TestABackupWithAnotherChecksumIsComparedToo(t *testing.T) {
+	t.Parallel()
+	for _, algorithm := range []s3types.ChecksumAlgorithm{s3types.ChecksumAlgorithmCrc32, s3types.ChecksumAlgorithmCrc32c, s3types.ChecksumAlgorithmSha256, s3types.ChecksumAlgorithmCrc64nvme} {
+		w, data := newVaultWorld(t, false), backupBytes(100_000, 3)
+		opNeed(w.s3().PutObject(t.Context(), &s3.PutObjectInput{Bucket: new(backupBucket), Key: new("etcd/prod/x.age"), Body: bytes.NewReader(data), ChecksumAlgorithm: algorithm}))(t)
+		s := w.store(live.S3Options{})
+		if got, _, err := load(t.Context(), s, "x", "", 0); err != nil || !bytes.Equal(got, data) {
+			t.Errorf("%s: %d bytes, %v", algorithm, len(got), err)
+		}
+		if now, err := s.Replace(t.Context(), store.Object{ID: "x", Size: int64(len(data))}, []byte("head"), 10); err != nil || now.Size != int64(len(data))-6 {
+			t.Errorf("%s: %+v, %v", algorithm, now, err)
+		}
+		opNeed(w.s3().PutObject(t.Context(), &s3.PutObjectInput{Bucket: new(backupBucket), Key: new("etcd/prod/x.age"), Body: bytes.NewReader(data), ChecksumAlgorithm: algorithm}))(t)
+		w.spoiling(func(operation string, rw http.ResponseWriter, r *http.Request) bool {
+			return operation == "GetObject" && flipping(w, operation, rw, r)
+		})
+		if _, _, err := load(t.Context(), s, "x", "", 0); envelope.ClassOf(err) != envelope.Corrupt {
+			t.Errorf("%s with a bit flipped: %v", algorithm, err)
+		}
 	}
 }
 
