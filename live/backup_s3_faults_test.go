@@ -133,6 +133,14 @@ func halves(do func(w *vaultWorld)) func() spoiler {
 	}
 }
 
+// resumedWrong breaks the first read off and flips a bit in what comes after.
+func resumedWrong(w *vaultWorld, operation string, rw http.ResponseWriter, r *http.Request) bool {
+	if r.Header.Get("Range") == "" {
+		return breaking(w, operation, rw, r)
+	}
+	return flipping(w, operation, rw, r)
+}
+
 // What is done with a store under a fault.
 const (
 	toWrite  = "write"
@@ -174,6 +182,7 @@ func s3Faults() map[string]struct {
 		"a short GET once":                {once(breaking, "GetObject"), whole, false},
 		"a short GET for ever":            {always(short, "GetObject"), [3]string{"whole", string(envelope.Truncated), string(envelope.Truncated)}, false},
 		"a corrupt GET":                   {always(flipping, "GetObject"), [3]string{"whole", string(envelope.Corrupt), string(envelope.Corrupt)}, false},
+		"a reset and a corrupt rest":      {always(resumedWrong, "GetObject"), [3]string{"whole", string(envelope.Corrupt), string(envelope.Corrupt)}, false},
 		"a 404 in the middle":             {halves(func(w *vaultWorld) { w.gone(faultKey) }), [3]string{"whole", string(cloud.NotFound), string(cloud.NotFound)}, false},
 		"an overwrite":                    {halves(func(w *vaultWorld) { w.put(faultKey, []byte("another")) }), [3]string{string(cloud.Exists), string(envelope.Corrupt), string(envelope.Corrupt)}, false},
 		"an overwrite where versions are": {halves(func(w *vaultWorld) { w.put(faultKey, []byte("another")) }), [3]string{string(cloud.Exists), "whole", "whole"}, true},
