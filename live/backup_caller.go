@@ -2,9 +2,12 @@ package live
 
 import (
 	"context"
+	"errors"
+	"io"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/keyreach/keyreach/arn"
 )
@@ -28,10 +31,22 @@ func (c *Cloud) backupCaller(ctx context.Context, as, region string) (aws.Config
 		}
 		// The adaptive mode would slow all parts of an upload for one that was told to
 		// slow down.
-		cfg.Retryer = func() aws.Retryer { return retry.NewStandard(c.patience) }
+		cfg.Retryer = func() aws.Retryer { return retry.NewStandard(c.patience, cutShort) }
+		cfg.Logger = logging.Nop{} // what broke off is told in errors, and read on
 		c.configs[name] = cfg
 	}
 	return in(cfg, region), nil
+}
+
+// cutShort makes a call again whose answer broke off, which the SDK takes for one that
+// cannot be read.
+func cutShort(o *retry.StandardOptions) {
+	o.Retryables = append(o.Retryables, retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			return aws.TrueTernary
+		}
+		return aws.UnknownTernary
+	}))
 }
 
 func (c *Cloud) backupWay(ctx context.Context, as string) (aws.Config, error) {

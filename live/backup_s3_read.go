@@ -324,8 +324,16 @@ func (r *s3Reader) resume() error {
 	return nil
 }
 
-// end is how a backup ends that was read to its last byte.
+// end is how a backup ends that was read to its last byte. The SDK compares checksums of
+// other kinds, at the end of the body.
 func (r *s3Reader) end() error {
+	if r.body != nil {
+		if n, err := io.ReadFull(r.body, make([]byte, 1)); n > 0 {
+			return envelope.Fail(envelope.Corrupt, fmt.Errorf("reading %s: more came than its %d bytes", r.o.Location, r.o.Size))
+		} else if err != io.EOF {
+			return envelope.Fail(envelope.Corrupt, fmt.Errorf("reading %s: its end is not as it should be: %w", r.o.Location, err))
+		}
+	}
 	want, ok := crcTold(r.o.Checksum)
 	if ok && r.from == 0 && want != r.crc {
 		return envelope.Fail(envelope.Corrupt, fmt.Errorf("reading %s: what came has the checksum %s, and what S3 keeps %s", r.o.Location, crcText(r.crc), crcText(want)))

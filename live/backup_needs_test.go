@@ -1,0 +1,153 @@
+package live_test
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/keyreach/keyreach/backup/envelope"
+	"github.com/keyreach/keyreach/backup/store"
+	"github.com/keyreach/keyreach/live"
+)
+
+// backupPolicy is a policy of rights.
+func backupPolicy(needs []live.Need) string {
+	var b strings.Builder
+	b.WriteString(`{"Version":"2012-10-17","Statement":[`)
+	for i, n := range needs {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(`{"Effect":"Allow","Action":"` + n.Action + `","Resource":"` + n.Resource + `"}`)
+	}
+	return b.String() + `]}`
+}
+
+// backupWork does with the rights of a role what the role does, and tells what failed.
+func backupWork(w *vaultWorld, role live.BackupRole, needs []live.Need, at live.BackupPlace) error {
+	w.Helper()
+	c := w.as(w.user(opOwner, "u", backupPolicy(needs)))
+	ctx, keys := w.Context(), c.BackupKMS("")
+	s, err := c.S3Store(ctx, at.URL, live.S3Options{SSEKey: at.SSEKey})
+	if err != nil {
+		return err
+	}
+	was, head := opNeed(w.store(live.S3Options{Details: true}).List(ctx))(w)[0], []byte("head")
+	bound := envelope.NewContext("etcd", "prod", "x")
+	blob, _, err := w.as(live.Keys{}).BackupKMS("").Encrypt(ctx, at.Keys[0], head, bound)
+	if err != nil {
+		w.Fatal(err)
+	}
+	var errs []error
+	wraps, opens := role == live.BackupWriter || role == live.BackupRewrapper, role == live.BackupRestorer || role == live.BackupRewrapper
+	if wraps {
+		_, _, err := keys.Encrypt(ctx, at.Keys[0], head, bound)
+		errs = append(errs, err)
+	}
+	if opens {
+		_, err := keys.Decrypt(ctx, at.Keys[0], blob, bound)
+		_, _, read := load(ctx, s, was.ID, was.VersionID, 0)
+		errs = append(errs, err, read)
+	}
+	_, err = s.List(ctx)
+	errs = append(errs, err)
+	switch role {
+	case live.BackupWriter:
+		_, err = save(ctx, s, "new", bytes.Repeat([]byte("x"), 17<<20))
+		_, swept := s.Sweep(ctx, time.Hour)
+		errs = append(errs, err, swept)
+	case live.BackupPruner:
+		_, swept := s.Sweep(ctx, time.Hour)
+		errs = append(errs, s.Remove(ctx, was), swept)
+	case live.BackupRewrapper:
+		_, err := s.Replace(ctx, was, head, 4)
+		errs = append(errs, err)
+	}
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func newBackupPlace(w *vaultWorld) live.BackupPlace {
+	w.Helper()
+	at := live.BackupPlace{URL: backupURL, Region: opHome, Keys: []string{w.kmsKey(opOwner, opHome)}, SSEKey: w.kmsKey(opOwner, opHome)}
+	s := w.store(live.S3Options{SSEKey: at.SSEKey})
+	opNeed(save(w.Context(), s, "x", backupBytes(17<<20, 1)))(w)
+	return at
+}
+
+// Each role does its work with its rights, and a right that its work takes is missed when
+// it is not there.
+func TestEachRoleHasTheRightsThatBackupsTake(t *testing.T) {
+	t.Parallel()
+	missed := map[live.BackupRole][]string{
+		live.BackupWriter:    {"kms:Encrypt", "kms:GenerateDataKey", "kms:Decrypt", "s3:PutObject", "s3:ListBucketMultipartUploads", "s3:ListBucket"},
+		live.BackupRestorer:  {"kms:Decrypt", "s3:GetObjectVersion", "s3:ListBucket"},
+		live.BackupPruner:    {"s3:DeleteObject", "s3:ListBucketMultipartUploads", "s3:ListBucket"},
+		live.BackupRewrapper: {"kms:Encrypt", "kms:GenerateDataKey", "kms:Decrypt", "s3:PutObject", "s3:GetObject", "s3:ListBucket"},
+	}
+	for _, role := range live.BackupRoles() {
+		for _, without := range append([]string{""}, missed[role]...) {
+			t.Run(string(role)+" without "+without, func(t *testing.T) {
+				t.Parallel()
+				w := newVaultWorld(t, true)
+				at := newBackupPlace(w)
+				needs, err := live.BackupNeeds(role, at)
+				if err != nil {
+					t.Fatal(err)
+				}
+				had := len(needs)
+				needs = slices.DeleteFunc(needs, func(n live.Need) bool { return n.Action == without })
+				if without != "" && len(needs) == had {
+					t.Fatalf("the role has no %s", without)
+				}
+				err = backupWork(w, role, needs, at)
+				if without == "" && err != nil {
+					t.Error(err)
+				}
+				if without != "" && envelope.ClassOf(err) != envelope.Denied {
+					t.Errorf("it ends with %v", err)
+				}
+			})
+		}
+	}
+	if _, err := live.BackupNeeds("owner", live.BackupPlace{}); err == nil {
+		t.Error("there is no such role")
+	}
+	if _, err := live.BackupNeeds(live.BackupWriter, live.BackupPlace{URL: "x"}); err == nil {
+		t.Error("there is no such place")
+	}
+}
+
+func TestWhoWritesBackupsOpensNone(t *testing.T) {
+	t.Parallel()
+	w := newVaultWorld(t, true)
+	at := newBackupPlace(w)
+	for _, role := range []live.BackupRole{live.BackupWriter, live.BackupPruner} {
+		needs, err := live.BackupNeeds(role, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range needs {
+			if n.Action == "kms:Decrypt" && slices.Contains(at.Keys, n.Resource) {
+				t.Errorf("a %s may open file keys", role)
+			}
+		}
+	}
+	needs, err := live.BackupNeeds(live.BackupWriter, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := opNeed(w.as(w.user(opOwner, "w", backupPolicy(needs))).S3Store(t.Context(), at.URL, live.S3Options{}))(t)
+	if _, _, err := s.Open(t.Context(), "x", "", 0); envelope.ClassOf(err) != envelope.Denied {
+		t.Errorf("reading: %v", err)
+	}
+	if err := s.Remove(t.Context(), store.Object{ID: "x"}); envelope.ClassOf(err) != envelope.Denied {
+		t.Errorf("removing: %v", err)
+	}
+}
