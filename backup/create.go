@@ -68,7 +68,7 @@ type Made struct {
 // Run makes it. What is written is read back, decrypted and compared while it is written;
 // nothing is in the store before all of that is well.
 func (c *Creation) Run(ctx context.Context) (Made, error) {
-	print, err := c.Source.Fingerprint(ctx)
+	print, err := c.fingerprint(ctx)
 	if err != nil {
 		return Made{}, fmt.Errorf("reading what is to be backed up: %w", err)
 	}
@@ -103,6 +103,14 @@ func abort(ctx context.Context, w store.Writer) error {
 		return fmt.Errorf("removing what was written of it: %w", err)
 	}
 	return nil
+}
+
+// fingerprint reads the source beforehand, where an unchanged one may be passed over.
+func (c *Creation) fingerprint(ctx context.Context) (string, error) {
+	if c.Retention <= 0 {
+		return "", nil
+	}
+	return c.Source.Fingerprint(ctx)
 }
 
 // unchanged finds the last backup when it does as well as a new one.
