@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"filippo.io/age"
 
@@ -82,7 +81,7 @@ func (o *Opener) tryKeys(ctx context.Context, v *Verified) error {
 		}
 		v.Keys = envelope.OpenEach(ctx, o.KMS, allow, v.ID.Context(), h)
 	}
-	v.Warnings = v.warnings()
+	v.Warnings = append(statesOf(v.Keys), waysInto(h)...)
 	return nil
 }
 
@@ -163,35 +162,6 @@ func (r *ranged) ReadAt(p []byte, from int64) (int, error) {
 		err = io.EOF
 	}
 	return n, err
-}
-
-// warnings are what may keep a backup from opening another day.
-func (v *Verified) warnings() []string {
-	var list []string
-	accounts := map[string]bool{}
-	for i := range v.Keys {
-		k := &v.Keys[i]
-		accounts[accountOf(k.ARN)] = true
-		switch {
-		case !k.Key.Deletion.IsZero():
-			list = append(list, fmt.Sprintf("key %s is deleted on %s: cancel that, or rewrap the backup under another key", k.ARN, k.Key.Deletion.Format(time.DateOnly)))
-		case k.Key.State != "" && k.Key.State != "Enabled":
-			list = append(list, fmt.Sprintf("key %s is %s", k.ARN, k.Key.State))
-		}
-	}
-	switch {
-	case len(v.Others) > 0 || len(v.Keys) == 0:
-	case len(v.Keys) == 1:
-		list = append(list, OneKey(v.Keys[0].ARN))
-	case len(accounts) == 1:
-		list = append(list, fmt.Sprintf("all its keys are of account %s: when that is gone, nothing opens it", accountOf(v.Keys[0].ARN)))
-	}
-	return list
-}
-
-// OneKey warns of what only one key opens.
-func OneKey(key string) string {
-	return fmt.Sprintf("ONLY ONE KEY IN ONE ACCOUNT OPENS IT: %s. When the key is deleted, disabled or refused, or account %s is gone, it is lost. Give a second --kms-key in another account, or an age --recipient whose identity is kept offline", key, accountOf(key))
 }
 
 // Newest returns the newest good backup of what was verified, nil when none is.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -108,6 +109,7 @@ func (f *createFlags) run(ctx context.Context, s *streams, kind, path string) er
 		creation := backup.Creation{
 			Source: source, Store: at, Name: name, Recipients: recipients, Tool: "keyreach " + programVersion(),
 			Now: time.Now, Seen: last.seen, Retention: keep, Progress: show.at,
+			Under: slices.Concat(f.keys, f.recipients),
 		}
 		made, err = creation.Run(ctx)
 		return err
