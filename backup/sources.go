@@ -26,13 +26,22 @@ func (f *Files) Kind() string { return kindFiles }
 
 // Fingerprint is over names, modes and contents.
 func (f *Files) Fingerprint(ctx context.Context) (string, error) {
-	return archive.Fingerprint(ctx, f.Root, f.Exclude)
+	print, err := archive.Fingerprint(ctx, f.Root, f.Exclude)
+	return print, f.in(err)
 }
 
 // Write puts the tree into the archive.
 func (f *Files) Write(ctx context.Context, w *archive.Writer) ([]string, error) {
 	w.Note(noteQuiesced, string(quiesced(f.Quiesced)))
-	return nil, archive.AddTree(ctx, w, f.Root, f.Exclude)
+	return nil, f.in(archive.AddTree(ctx, w, f.Root, f.Exclude))
+}
+
+// in says of which directory the paths in a failure are.
+func (f *Files) in(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("in %s: %w", f.Root, err)
 }
 
 // Etcd is a running etcd.

@@ -126,7 +126,7 @@ func (o *Opener) readEnd(ctx context.Context, v *Verified) error {
 			return err // AWS did not answer
 		}
 		// What fails here has the right key, and not its end.
-		return envelope.Fail(envelope.Truncated, fmt.Errorf("its end does not open: %w", err))
+		return envelope.Fail(envelope.Truncated, errors.New("its end is missing, or was changed"))
 	}
 	end := make([]byte, len(archive.End()))
 	if size < int64(len(end)) {

@@ -158,14 +158,20 @@ func unopened(stanzas []*age.Stanza, failures []error) error {
 func typesOf(stanzas []*age.Stanza) []string {
 	var types []string
 	for _, s := range stanzas {
-		types = append(types, s.Type)
+		what := s.Type
+		if what == StanzaType {
+			what = "a KMS key"
+		}
+		if !slices.Contains(types, what) {
+			types = append(types, what)
+		}
 	}
 	return types
 }
 
 // UnopenedError is a file that no identity opened.
 type UnopenedError struct {
-	// Types are those of the file's stanzas.
+	// Types are the different ones of the file's stanzas, in age's words, and "a KMS key".
 	Types []string
 	// Failures are what the identities said of it that found a stanza of theirs.
 	Failures []error

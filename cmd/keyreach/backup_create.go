@@ -116,7 +116,7 @@ func (f *createFlags) run(ctx context.Context, s *streams, kind, path string) er
 	})
 	show.end()
 	if err != nil {
-		return backupFailure(err)
+		return creating(err)
 	}
 	if err := last.remember(made.Seen); err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -201,6 +202,9 @@ func printVerified(p *printer, v *backup.Verified, now time.Time) {
 		}
 	}
 	switch {
+	case v.Err != nil && len(v.Keys) > 0:
+		text, _, _ := strings.Cut(v.Err.Error(), "\n") // the keys are told above
+		p.line(2, 0, "%s", text)
 	case v.Err != nil:
 		p.line(2, 0, "%s", oneLine(v.Err))
 	case v.Full:
