@@ -71,7 +71,8 @@ func (o *Opener) tryKeys(ctx context.Context, v *Verified) error {
 		}
 	}
 	if len(v.Others) > 0 && len(o.Native) > 0 {
-		_, err := age.DecryptHeader(h.Raw, o.Native...)
+		key, err := age.DecryptHeader(h.Raw, o.Native...)
+		clear(key)
 		v.OthersOpen = err == nil
 	}
 	if kms {
@@ -113,17 +114,15 @@ func (o *Opener) readEnd(ctx context.Context, v *Verified) error {
 	if err != nil {
 		return err
 	}
-	at := &ranged{ctx, o, &v.Backup}
-	plain, size, err := age.DecryptReaderAt(at, v.Size, identities...)
+	at := &ranged{ctx: ctx, o: o, b: &v.Backup}
+	plain, size, err := envelope.DecryptReaderAt(at, v.Size, identities...)
 	if err != nil {
-		var none *age.NoIdentityMatchError
+		var unopened *envelope.UnopenedError
 		switch {
-		case envelope.ClassOf(err) != "":
-			return err
-		case errors.As(err, &none):
-			return envelope.Fail(envelope.NoKey, err)
-		case cloud.KindOf(err) != cloud.Other:
-			return err // AWS did not answer
+		case at.err != nil:
+			return at.err
+		case envelope.ClassOf(err) != "" || errors.As(err, &unopened) || cloud.KindOf(err) != cloud.Other:
+			return err // AWS did not answer, or no key opens it
 		}
 		// What fails here has the right key, and not its end.
 		return envelope.Fail(envelope.Truncated, errors.New("its end is missing, or was changed"))
@@ -141,11 +140,12 @@ func (o *Opener) readEnd(ctx context.Context, v *Verified) error {
 	return nil
 }
 
-// ranged reads parts of an object.
+// ranged reads parts of an object. It remembers how that failed.
 type ranged struct {
 	ctx context.Context
 	o   *Opener
 	b   *Backup
+	err error
 }
 
 func (r *ranged) ReadAt(p []byte, from int64) (int, error) {
@@ -154,12 +154,16 @@ func (r *ranged) ReadAt(p []byte, from int64) (int, error) {
 	}
 	in, _, err := r.o.Store.Open(r.ctx, r.b.Object.ID, r.b.VersionID, from)
 	if err != nil {
+		r.err = err
 		return 0, err
 	}
 	defer in.Close()
 	n, err := io.ReadFull(in, p)
-	if err == io.ErrUnexpectedEOF {
+	switch {
+	case err == io.ErrUnexpectedEOF:
 		err = io.EOF
+	case err != nil && err != io.EOF:
+		r.err = err
 	}
 	return n, err
 }

@@ -65,7 +65,7 @@ func unclassed(err error) error {
 func creating(err error) error {
 	err = backupFailure(err)
 	var exit *exitError
-	if errors.As(err, &exit) && (exit.code == exitCorrupt || exit.code == exitTruncated) {
+	if errors.As(err, &exit) && calledOf(err) == "" && (exit.code == exitCorrupt || exit.code == exitTruncated || exit.code == exitNotFound) {
 		exit.hint = "nothing was stored; look at what is to be backed up"
 	}
 	return err
