@@ -109,7 +109,10 @@ func (s *StepCA) Write(ctx context.Context, w *archive.Writer) ([]string, error)
 		return nil, err
 	}
 	saved, err := ca.Save(ctx, w, quiesced(s.Quiesced))
-	warnings := append(ca.Warnings, saved.Warnings...)
+	warnings := saved.Warnings // with those of the CA
+	if s.Place.PasswordElsewhere {
+		warnings = append(warnings, "the password of the CA's keys is not in the backup: without it the CA is lost all the same")
+	}
 	if len(ca.External) > 0 {
 		warnings = append(warnings, "this belongs to the CA and is in no file, so not in the backup: "+strings.Join(ca.External, "; "))
 	}

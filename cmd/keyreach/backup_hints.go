@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"github.com/keyreach/keyreach/backup/archive"
+	"github.com/keyreach/keyreach/backup/envelope"
 	"github.com/keyreach/keyreach/cloud"
 )
 
@@ -58,6 +59,17 @@ func unclassed(err error) error {
 		exit.hint = "wait for it, or restore to another --to"
 	}
 	return exit
+}
+
+// drilling is the failure of a drill: what does not open may be the CA's key.
+func drilling(err error, kind string) error {
+	err = backupFailure(err)
+	var exit *exitError
+	var unopened *envelope.UnopenedError
+	if kind == "step-ca" && errors.As(err, &exit) && exit.code == exitNoKey && !errors.As(err, &unopened) {
+		exit.hint = "name the file with the password of the CA's keys with --ca-password-file"
+	}
+	return err
 }
 
 // creating is the failure of making a backup: the store has nothing of it, and other
