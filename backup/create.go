@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,9 @@ type Creation struct {
 	// has half of that time before it. Zero never passes over.
 	Seen      Seen
 	Retention time.Duration
+	// Under are the keys and recipients by the names that they are given by: under others,
+	// an unchanged source is backed up again.
+	Under []string
 	// Progress, when set, is told how many bytes were written so far.
 	Progress func(written int64)
 }
@@ -51,6 +55,7 @@ type Seen struct {
 	Fingerprint string    `json:"fingerprint"`
 	VersionID   string    `json:"version_id,omitempty"`
 	Created     time.Time `json:"created"`
+	Under       []string  `json:"under,omitempty"`
 }
 
 // Made is a backup that was made, or the last one when nothing had changed since.
@@ -92,7 +97,7 @@ func (c *Creation) Run(ctx context.Context) (Made, error) {
 	if err != nil {
 		return Made{}, errors.Join(fmt.Errorf("completing %s in %s: %w", id, c.Store, err), abort(ctx, w))
 	}
-	return Made{Object: o, Kind: id.Kind, Name: id.Name, Created: id.Created, Manifest: m, Warnings: warnings, Seen: Seen{id.String(), print, o.VersionID, id.Created}}, nil
+	return Made{Object: o, Kind: id.Kind, Name: id.Name, Created: id.Created, Manifest: m, Warnings: warnings, Seen: Seen{id.String(), print, o.VersionID, id.Created, c.Under}}, nil
 }
 
 // abort gives up a backup although the work may have been interrupted.
@@ -115,7 +120,11 @@ func (c *Creation) fingerprint(ctx context.Context) (string, error) {
 
 // unchanged finds the last backup when it does as well as a new one.
 func (c *Creation) unchanged(ctx context.Context, print string) (Made, bool) {
-	if c.Retention <= 0 || print == "" || print != c.Seen.Fingerprint || c.Now().Sub(c.Seen.Created) >= c.Retention/2 {
+	age := c.Now().Sub(c.Seen.Created)
+	if c.Retention <= 0 || print == "" || print != c.Seen.Fingerprint || age >= c.Retention/2 || age < 0 { // below 0 a clock was wrong, then or now
+		return Made{}, false
+	}
+	if !slices.Equal(c.Under, c.Seen.Under) {
 		return Made{}, false
 	}
 	list, err := c.Store.List(ctx)
@@ -123,7 +132,7 @@ func (c *Creation) unchanged(ctx context.Context, print string) (Made, bool) {
 		return Made{}, false // a new one finds out why
 	}
 	for _, o := range list {
-		if o.ID == c.Seen.ID && o.VersionID == c.Seen.VersionID {
+		if o.ID == c.Seen.ID && (o.VersionID == "" || o.VersionID == c.Seen.VersionID) { // a bucket lists without versions
 			return Made{Object: o, Unchanged: true, Kind: c.Source.Kind(), Name: CleanName(c.Name), Created: c.Seen.Created, Seen: c.Seen}, true
 		}
 	}
@@ -138,7 +147,12 @@ func (c *Creation) write(ctx context.Context, w io.Writer, id ID, recipients []a
 	recipients = append([]age.Recipient{mirror}, recipients[1:]...)
 	back := readBack(ctx, mirror)
 	defer back.stop()
-	enc, err := envelope.Encrypt(&counter{to: io.MultiWriter(w, back), told: c.Progress}, recipients...)
+	out := &counter{to: io.MultiWriter(w, back), told: c.Progress, head: &bytes.Buffer{}}
+	enc, err := envelope.Encrypt(out, recipients...)
+	if err != nil {
+		return m, nil, err
+	}
+	few, err := out.ways()
 	if err != nil {
 		return m, nil, err
 	}
@@ -162,20 +176,35 @@ func (c *Creation) write(ctx context.Context, w io.Writer, id ID, recipients []a
 	if !slices.Equal(read.Entries, m.Entries) {
 		return m, nil, errors.New("reading back what was written: another thing came back than was written; nothing was stored: try again, and suspect the memory of this machine")
 	}
-	return m, warnings, ctx.Err()
+	return m, append(warnings, few...), ctx.Err()
 }
 
-// counter counts what passes.
+// counter counts what passes, and keeps the header.
 type counter struct {
 	to   io.Writer
 	n    int64
 	told func(int64)
+	head *bytes.Buffer // nil when the header has passed
 }
 
 func (c *counter) Write(b []byte) (int, error) {
 	n, err := c.to.Write(b)
+	if c.head != nil {
+		c.head.Write(b[:n])
+	}
 	if c.n += int64(n); c.told != nil {
 		c.told(c.n)
 	}
 	return n, err
+}
+
+// ways warns of too few ways into what was written, of which no more than the header may
+// have passed.
+func (c *counter) ways() ([]string, error) {
+	h, err := envelope.ReadHeader(c.head)
+	if err != nil {
+		return nil, fmt.Errorf("reading back what was written: %w", err)
+	}
+	c.head = nil
+	return waysInto(h), nil
 }

@@ -38,6 +38,10 @@ func (i ID) String() string {
 // Context is the encryption context under which its file key is wrapped.
 func (i ID) Context() envelope.Context { return envelope.NewContext(i.Kind, i.Name, i.String()) }
 
+// Ahead reports whether its time is yet to come, by more than clocks differ: then the
+// clock was wrong of whoever made it, or is here.
+func (i ID) Ahead(now time.Time) bool { return i.Created.Sub(now) > time.Hour }
+
 // Series is the kind and name: backups of one series replace one another.
 func (i ID) Series() string { return i.Kind + "." + i.Name }
 

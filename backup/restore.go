@@ -27,7 +27,7 @@ type Restored struct {
 func (o *Opener) Restore(ctx context.Context, b *Backup, target string) (Restored, error) {
 	staging, err := archive.Stage(target)
 	if err != nil {
-		return Restored{}, fmt.Errorf("making room beside %s: %w", target, err)
+		return Restored{}, err // it names the target
 	}
 	defer staging.Discard()
 	h, m, err := o.unpack(ctx, b, staging.Dir)

@@ -9,7 +9,9 @@ import (
 
 // Retention says which backups of a series stay: the newest of each of the last hours,
 // days, weeks, months and years that have one, the last ones whatever their age, and all
-// that are younger than a time. The newest always stays.
+// that are younger than a time. The newest always stays. A backup whose time is yet to
+// come stays too, and counts for none: otherwise one made by a wrong clock would be the
+// newest for years, and take the place of all that are made.
 type Retention struct {
 	Last, Daily, Weekly, Monthly, Yearly int
 	Within                               time.Duration
@@ -63,16 +65,20 @@ func (r Retention) periods() []period {
 
 func (r Retention) series(of []Backup, now time.Time) []Pruned {
 	plan := make([]Pruned, len(of))
+	ahead := 0
 	for i, b := range of {
 		plan[i] = Pruned{Backup: b, Why: "no rule keeps it"}
 		switch {
-		case i == 0:
+		case b.ID.Ahead(now):
+			plan[i].Keep, plan[i].Why = true, "its time is yet to come: the clock was wrong that made it"
+			ahead++
+		case i == ahead:
 			plan[i].Keep, plan[i].Why = true, "it is the newest"
 		case r.None():
 			plan[i].Keep, plan[i].Why = true, "nothing says how long to keep backups"
 		case b.LockedUntil.After(now):
 			plan[i].Keep, plan[i].Why = true, "S3 keeps it locked until "+b.LockedUntil.Format(time.DateOnly)
-		case i < r.Last:
+		case i-ahead < r.Last:
 			plan[i].Keep, plan[i].Why = true, fmt.Sprintf("it is one of the last %d", r.Last)
 		case r.Within > 0 && now.Sub(b.ID.Created) < r.Within:
 			plan[i].Keep, plan[i].Why = true, "it is younger than "+Age(r.Within)
@@ -80,7 +86,7 @@ func (r Retention) series(of []Backup, now time.Time) []Pruned {
 	}
 	for _, p := range r.periods() {
 		seen := map[string]bool{}
-		for i := range plan {
+		for i := ahead; i < len(plan); i++ {
 			if name := p.of(plan[i].ID.Created); !seen[name] && len(seen) < p.keep {
 				seen[name] = true
 				if !plan[i].Keep {

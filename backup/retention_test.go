@@ -76,6 +76,10 @@ func TestWhatNoRetentionTakesAway(t *testing.T) {
 	if got := kept(backup.Retention{Last: 1}.Plan(locked, now)); got != "0 50" {
 		t.Errorf("what is locked goes: %s", got)
 	}
+	ahead := made("files.a", -9000*time.Hour, 0, 50*time.Hour, 60*time.Hour)
+	if got := kept(backup.Retention{Last: 2, Yearly: 1}.Plan(ahead, now)); got != "-9000 0 50" {
+		t.Errorf("beside one that a wrong clock made, %s stay", got)
+	}
 	foreign := append(made("files.a", 0), backup.Backup{Object: store.Object{ID: "holiday"}})
 	for _, p := range (backup.Retention{Last: 1}).Plan(foreign, now) {
 		if !p.Keep {

@@ -26,13 +26,22 @@ func (f *Files) Kind() string { return kindFiles }
 
 // Fingerprint is over names, modes and contents.
 func (f *Files) Fingerprint(ctx context.Context) (string, error) {
-	return archive.Fingerprint(ctx, f.Root, f.Exclude)
+	print, err := archive.Fingerprint(ctx, f.Root, f.Exclude)
+	return print, f.in(err)
 }
 
 // Write puts the tree into the archive.
 func (f *Files) Write(ctx context.Context, w *archive.Writer) ([]string, error) {
 	w.Note(noteQuiesced, string(quiesced(f.Quiesced)))
-	return nil, archive.AddTree(ctx, w, f.Root, f.Exclude)
+	return nil, f.in(archive.AddTree(ctx, w, f.Root, f.Exclude))
+}
+
+// in says of which directory the paths in a failure are.
+func (f *Files) in(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("in %s: %w", f.Root, err)
 }
 
 // Etcd is a running etcd.
@@ -100,7 +109,10 @@ func (s *StepCA) Write(ctx context.Context, w *archive.Writer) ([]string, error)
 		return nil, err
 	}
 	saved, err := ca.Save(ctx, w, quiesced(s.Quiesced))
-	warnings := append(ca.Warnings, saved.Warnings...)
+	warnings := saved.Warnings // with those of the CA
+	if s.Place.PasswordElsewhere {
+		warnings = append(warnings, "the password of the CA's keys is not in the backup: without it the CA is lost all the same")
+	}
 	if len(ca.External) > 0 {
 		warnings = append(warnings, "this belongs to the CA and is in no file, so not in the backup: "+strings.Join(ca.External, "; "))
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"filippo.io/age"
 
@@ -72,7 +71,8 @@ func (o *Opener) tryKeys(ctx context.Context, v *Verified) error {
 		}
 	}
 	if len(v.Others) > 0 && len(o.Native) > 0 {
-		_, err := age.DecryptHeader(h.Raw, o.Native...)
+		key, err := age.DecryptHeader(h.Raw, o.Native...)
+		clear(key)
 		v.OthersOpen = err == nil
 	}
 	if kms {
@@ -82,7 +82,7 @@ func (o *Opener) tryKeys(ctx context.Context, v *Verified) error {
 		}
 		v.Keys = envelope.OpenEach(ctx, o.KMS, allow, v.ID.Context(), h)
 	}
-	v.Warnings = v.warnings()
+	v.Warnings = append(statesOf(v.Keys), waysInto(h)...)
 	return nil
 }
 
@@ -114,20 +114,18 @@ func (o *Opener) readEnd(ctx context.Context, v *Verified) error {
 	if err != nil {
 		return err
 	}
-	at := &ranged{ctx, o, &v.Backup}
-	plain, size, err := age.DecryptReaderAt(at, v.Size, identities...)
+	at := &ranged{ctx: ctx, o: o, b: &v.Backup}
+	plain, size, err := envelope.DecryptReaderAt(at, v.Size, identities...)
 	if err != nil {
-		var none *age.NoIdentityMatchError
+		var unopened *envelope.UnopenedError
 		switch {
-		case envelope.ClassOf(err) != "":
-			return err
-		case errors.As(err, &none):
-			return envelope.Fail(envelope.NoKey, err)
-		case cloud.KindOf(err) != cloud.Other:
-			return err // AWS did not answer
+		case at.err != nil:
+			return at.err
+		case envelope.ClassOf(err) != "" || errors.As(err, &unopened) || cloud.KindOf(err) != cloud.Other:
+			return err // AWS did not answer, or no key opens it
 		}
 		// What fails here has the right key, and not its end.
-		return envelope.Fail(envelope.Truncated, fmt.Errorf("its end does not open: %w", err))
+		return envelope.Fail(envelope.Truncated, errors.New("its end is missing, or was changed"))
 	}
 	end := make([]byte, len(archive.End()))
 	if size < int64(len(end)) {
@@ -142,11 +140,12 @@ func (o *Opener) readEnd(ctx context.Context, v *Verified) error {
 	return nil
 }
 
-// ranged reads parts of an object.
+// ranged reads parts of an object. It remembers how that failed.
 type ranged struct {
 	ctx context.Context
 	o   *Opener
 	b   *Backup
+	err error
 }
 
 func (r *ranged) ReadAt(p []byte, from int64) (int, error) {
@@ -155,43 +154,18 @@ func (r *ranged) ReadAt(p []byte, from int64) (int, error) {
 	}
 	in, _, err := r.o.Store.Open(r.ctx, r.b.Object.ID, r.b.VersionID, from)
 	if err != nil {
+		r.err = err
 		return 0, err
 	}
 	defer in.Close()
 	n, err := io.ReadFull(in, p)
-	if err == io.ErrUnexpectedEOF {
+	switch {
+	case err == io.ErrUnexpectedEOF:
 		err = io.EOF
+	case err != nil && err != io.EOF:
+		r.err = err
 	}
 	return n, err
-}
-
-// warnings are what may keep a backup from opening another day.
-func (v *Verified) warnings() []string {
-	var list []string
-	accounts := map[string]bool{}
-	for i := range v.Keys {
-		k := &v.Keys[i]
-		accounts[accountOf(k.ARN)] = true
-		switch {
-		case !k.Key.Deletion.IsZero():
-			list = append(list, fmt.Sprintf("key %s is deleted on %s: cancel that, or rewrap the backup under another key", k.ARN, k.Key.Deletion.Format(time.DateOnly)))
-		case k.Key.State != "" && k.Key.State != "Enabled":
-			list = append(list, fmt.Sprintf("key %s is %s", k.ARN, k.Key.State))
-		}
-	}
-	switch {
-	case len(v.Others) > 0 || len(v.Keys) == 0:
-	case len(v.Keys) == 1:
-		list = append(list, OneKey(v.Keys[0].ARN))
-	case len(accounts) == 1:
-		list = append(list, fmt.Sprintf("all its keys are of account %s: when that is gone, nothing opens it", accountOf(v.Keys[0].ARN)))
-	}
-	return list
-}
-
-// OneKey warns of what only one key opens.
-func OneKey(key string) string {
-	return fmt.Sprintf("ONLY ONE KEY IN ONE ACCOUNT OPENS IT: %s. When the key is deleted, disabled or refused, or account %s is gone, it is lost. Give a second --kms-key in another account, or an age --recipient whose identity is kept offline", key, accountOf(key))
 }
 
 // Newest returns the newest good backup of what was verified, nil when none is.

@@ -59,7 +59,10 @@ type said struct {
 	err        error
 }
 
-func (s *said) Error() string { return s.code + ": " + s.text }
+func (s *said) Error() string {
+	return strings.TrimSuffix(s.code+": "+s.text, ": ") // an answer to HEAD has no text
+}
+
 func (s *said) Unwrap() error { return s.err }
 
 // kindOf sorts AWS's codes. See

@@ -43,6 +43,18 @@ func Decrypt(src io.Reader, o Options, identities ...age.Identity) (io.Reader, e
 	return newPayload(in, fileKey, o)
 }
 
+// DecryptReaderAt opens an age file of which parts are read, and returns its plaintext with
+// the size of it. The errors are those of Decrypt when no identity opens it, and otherwise
+// age's: then a chunk, which age looks at for the size, is not the end of the file.
+func DecryptReaderAt(src io.ReaderAt, size int64, identities ...age.Identity) (io.ReaderAt, int64, error) {
+	all := &everyIdentity{identities: identities}
+	plain, n, err := age.DecryptReaderAt(src, size, all)
+	if err != nil && all.failed != nil {
+		err = all.failed // without age's words around it
+	}
+	return plain, n, err
+}
+
 // openHeader returns the file key, with which the whole header has been verified.
 func openHeader(raw []byte, identities []age.Identity) ([]byte, error) {
 	if _, err := parseHeader(raw); err != nil {
@@ -158,14 +170,20 @@ func unopened(stanzas []*age.Stanza, failures []error) error {
 func typesOf(stanzas []*age.Stanza) []string {
 	var types []string
 	for _, s := range stanzas {
-		types = append(types, s.Type)
+		what := s.Type
+		if what == StanzaType {
+			what = "a KMS key"
+		}
+		if !slices.Contains(types, what) {
+			types = append(types, what)
+		}
 	}
 	return types
 }
 
 // UnopenedError is a file that no identity opened.
 type UnopenedError struct {
-	// Types are those of the file's stanzas.
+	// Types are the different ones of the file's stanzas, in age's words, and "a KMS key".
 	Types []string
 	// Failures are what the identities said of it that found a stanza of theirs.
 	Failures []error

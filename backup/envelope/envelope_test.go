@@ -13,6 +13,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/keyreach/keyreach/backup/envelope"
+	"github.com/keyreach/keyreach/cloud"
 )
 
 var sizes = []int{0, 1, 15, 16, 17, 4096, 65535, 65536, 65537, 65552, 131071, 131072, 131073, 200_000}
@@ -219,5 +220,47 @@ func TestReadingAllocatesNothingForEachChunk(t *testing.T) {
 	}
 	if more := count(file) - count(small); more > 8 {
 		t.Errorf("%v allocations more for 63 chunks more", more)
+	}
+}
+
+// KMS is called once for each key, with the file key and no other, also when what is
+// encrypted is read back.
+func TestAMirroredKeyIsCalledOnce(t *testing.T) {
+	t.Parallel()
+	native, err := age.GenerateHybridIdentity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := newFakeKMS()
+	all, err := envelope.Recipients([]age.Recipient{native.Recipient()}, envelope.NewKMSRecipient(t.Context(), k, []string{keyOne}, backupContext, 0, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mirror := envelope.NewMirror(all[0])
+	all[0] = mirror
+	var b bytes.Buffer
+	w, err := envelope.Encrypt(&b, all...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(k.called("Encrypt")); n != 1 {
+		t.Errorf("kms:Encrypt was called %d times", n)
+	}
+	if _, err := envelope.Decrypt(&b, envelope.Options{}, mirror); err != nil {
+		t.Error(err)
+	}
+}
+
+// What a recipient fails with is told without age's numbers.
+func TestARecipientThatFailsIsNamed(t *testing.T) {
+	t.Parallel()
+	k := newFakeKMS()
+	k.fail["Encrypt "+keyOne] = failure(cloud.Denied, "AccessDeniedException", "")
+	_, err := envelope.Encrypt(io.Discard, envelope.NewKMSRecipient(t.Context(), k, []string{keyOne}, backupContext, 0, nil))
+	if err == nil || strings.Contains(err.Error(), "recipient #") || !strings.Contains(err.Error(), keyOne) {
+		t.Error(err)
 	}
 }

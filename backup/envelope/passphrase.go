@@ -74,6 +74,13 @@ func NewPassphraseIdentity(passphrase string) (*PassphraseIdentity, error) {
 	return i, nil
 }
 
+// wrongPassphrase is to age an identity that is not the file's.
+type wrongPassphrase struct{}
+
+func (wrongPassphrase) Error() string { return "the passphrase does not open it" }
+
+func (wrongPassphrase) Is(target error) bool { return target == age.ErrIncorrectIdentity }
+
 // Unwrap implements age.Identity. A wrong passphrase has the class NoKey, as has a file
 // that would take too much memory to open; that is refused before any is taken.
 func (i *PassphraseIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
@@ -94,7 +101,7 @@ func (i *PassphraseIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 		last = err
 	}
 	if len(stanzas) == 1 && stanzas[0].Type == scryptType {
-		return nil, Fail(NoKey, fmt.Errorf("the passphrase does not open it: %w", last))
+		return nil, Fail(NoKey, wrongPassphrase{})
 	}
 	return nil, last
 }

@@ -310,5 +310,5 @@ func (p *payload) corrupt(what string) error {
 }
 
 func (p *payload) truncated() error {
-	return Fail(Truncated, fmt.Errorf("reading the payload: the file ends after %d whole chunks of 64 KiB, before its end", p.counter))
+	return Fail(Truncated, fmt.Errorf("reading the payload: the file ends after %d KiB, before its end", p.counter*64))
 }

@@ -24,11 +24,38 @@ func Encrypt(dst io.Writer, recipients ...age.Recipient) (io.WriteCloser, error)
 	if err != nil {
 		return nil, err
 	}
-	w, err := age.Encrypt(dst, recipients...)
+	named := make([]age.Recipient, len(recipients))
+	for i, r := range recipients {
+		named[i] = &telling{Recipient: r}
+	}
+	w, err := age.Encrypt(dst, named...)
+	for _, r := range named {
+		if failed := r.(*telling).failed; failed != nil {
+			err = failed // without the number that age gives the recipient
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("encrypting: %w", err)
 	}
 	return w, nil
+}
+
+// telling keeps what a recipient failed with: age names recipients by numbers that
+// nobody gave them.
+type telling struct {
+	age.Recipient
+	failed error
+}
+
+// WrapWithLabels implements age.RecipientWithLabels.
+func (t *telling) WrapWithLabels(fileKey []byte) (stanzas []*age.Stanza, labels []string, err error) {
+	if r, ok := t.Recipient.(age.RecipientWithLabels); ok {
+		stanzas, labels, err = r.WrapWithLabels(fileKey)
+	} else {
+		stanzas, err = t.Wrap(fileKey)
+	}
+	t.failed = err
+	return stanzas, labels, err
 }
 
 // KMSRecipient wraps a file key under KMS keys. It implements age.RecipientWithLabels.
@@ -81,8 +108,7 @@ func (r *KMSRecipient) WrapWithLabels(fileKey []byte) ([]*age.Stanza, []string, 
 	for _, key := range r.keys {
 		s, arn, err := r.wrap(key, fileKey)
 		if err != nil {
-			err = fmt.Errorf("wrapping the file key under %s: %w", key, err)
-			failures = append(failures, err)
+			failures = append(failures, fmt.Errorf("wrapping the file key under %s: %w", key, err))
 			r.failed(key, err)
 			continue
 		}
@@ -154,7 +180,10 @@ func agree(all []age.Recipient) ([]age.Recipient, error) {
 	}
 	agreed := slices.Clone(all)
 	for i, r := range agreed {
-		if k, ok := r.(*KMSRecipient); ok {
+		k, ok := bare(r).(*KMSRecipient)
+		if m, mirrored := r.(*Mirror); ok && mirrored {
+			m.Recipient = k.Labeled(labels) // whoever has it opens by it
+		} else if ok {
 			agreed[i] = k.Labeled(labels)
 		}
 	}
@@ -167,8 +196,8 @@ func labelsOf(all []age.Recipient) ([]string, error) {
 	var labels []string
 	first := true
 	for _, r := range all {
-		if _, ok := r.(*KMSRecipient); ok {
-			continue
+		if _, ok := bare(r).(*KMSRecipient); ok {
+			continue // nor is KMS called for a file key that is used for nothing
 		}
 		var own []string
 		if l, ok := r.(age.RecipientWithLabels); ok {
@@ -187,8 +216,16 @@ func labelsOf(all []age.Recipient) ([]string, error) {
 	return labels, nil
 }
 
+// bare is what a mirror is of.
+func bare(r age.Recipient) age.Recipient {
+	if m, ok := r.(*Mirror); ok {
+		return m.Recipient
+	}
+	return r
+}
+
 func isPassphrase(r age.Recipient) bool {
-	switch r.(type) {
+	switch bare(r).(type) {
 	case *age.ScryptRecipient, *PassphraseRecipient:
 		return true
 	}

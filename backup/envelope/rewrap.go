@@ -27,7 +27,7 @@ func Rewrap(header []byte, identities []age.Identity, recipients []age.Recipient
 	}
 	stanzas, err := wrapAll(fileKey, recipients)
 	if err != nil {
-		return nil, fmt.Errorf("wrapping the file key: %w", err)
+		return nil, err
 	}
 	made, err := marshal(fileKey, stanzas)
 	if err != nil {
@@ -58,7 +58,7 @@ func wrapAll(fileKey []byte, recipients []age.Recipient) ([]*age.Stanza, error) 
 		l = slices.Clone(l)
 		slices.Sort(l)
 		if i > 0 && !slices.Equal(labels, l) {
-			return nil, fmt.Errorf("the recipients cannot be mixed: one is labelled %q and another %q", labels, l)
+			return nil, fmt.Errorf("wrapping the file key: the recipients cannot be mixed: one is labelled %q and another %q", labels, l)
 		}
 		labels = l
 		all = append(all, own...)

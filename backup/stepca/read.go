@@ -40,6 +40,8 @@ func Restored(dir string, notes map[string]string) Place {
 	if f := notes[NotePassword]; f != "" && filepath.IsLocal(filepath.FromSlash(f)) {
 		p.PasswordFile = filepath.Join(dir, filepath.FromSlash(f))
 	}
+	// A CA whose password is not in the archive was saved so on purpose.
+	p.PasswordElsewhere = notes[NotePassword] == ""
 	for k, origin := range notes {
 		if n, ok := strings.CutPrefix(k, NoteOutside+"-"); ok {
 			if _, err := strconv.Atoi(n); err == nil {

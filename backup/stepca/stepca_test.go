@@ -559,7 +559,9 @@ func TestAPasswordThatIsKeptElsewhereIsNotAskedFor(t *testing.T) {
 	if notes[stepca.NotePassword] != "" {
 		t.Errorf("notes %v", notes)
 	}
-	place.PasswordElsewhere = true
+	if _, err := stepca.Read(place); err != nil {
+		t.Errorf("what was restored is refused: %v", err)
+	}
 	if _, err := stepca.Prove(t.Context(), place, time.Now()); envelope.ClassOf(err) != envelope.NoKey {
 		t.Errorf("without it: %v", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -108,13 +109,14 @@ func (f *createFlags) run(ctx context.Context, s *streams, kind, path string) er
 		creation := backup.Creation{
 			Source: source, Store: at, Name: name, Recipients: recipients, Tool: "keyreach " + programVersion(),
 			Now: time.Now, Seen: last.seen, Retention: keep, Progress: show.at,
+			Under: slices.Concat(f.keys, f.recipients),
 		}
 		made, err = creation.Run(ctx)
 		return err
 	})
 	show.end()
 	if err != nil {
-		return backupFailure(err)
+		return creating(err)
 	}
 	if err := last.remember(made.Seen); err != nil {
 		return err
@@ -174,6 +176,9 @@ func (r *recipientFlags) prepare(ctx context.Context, f *backupFlags, secret str
 	}
 	kms := f.reach().BackupKMS("")
 	failed := func(key string, err error) {
+		if r.minWraps == 0 {
+			return // the command fails, and says so
+		}
 		fmt.Fprintf(s.err, "warning: key %s takes no part: %v\n", key, err)
 	}
 	return func(id backup.ID) ([]age.Recipient, error) {

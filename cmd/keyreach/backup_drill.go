@@ -57,7 +57,7 @@ func (f *drillFlags) run(ctx context.Context, s *streams, id string) error {
 	proof, err := o.Drill(ctx, &b, dir, f.caPasswordAt)
 	show.end()
 	if err != nil {
-		return backupFailure(err)
+		return drilling(err, b.ID.Kind)
 	}
 	if f.format.format != textFormat {
 		return f.format.writeData(s.out, struct {

@@ -216,11 +216,11 @@ func backupFailure(err error) error {
 		envelope.NoKey:     {exitNoKey, "name a key that opens it with --kms-key, --identity or --passphrase-file; keyreach backup verify --quick shows which it has"},
 		envelope.Corrupt:   {exitCorrupt, "take another backup, or another version of this one; keyreach backup verify --full finds those that are whole"},
 		envelope.Truncated: {exitTruncated, "take another backup, or another version of this one; keyreach backup verify --full finds those that are whole"},
-		envelope.Denied:    {exitDenied, "keyreach diagnose reads the error of AWS, and says what mends it"},
-		envelope.NotFound:  {exitNotFound, "keyreach backup list shows what is there"},
+		envelope.Denied:    {exitDenied, hintDenied(err)},
+		envelope.NotFound:  {exitNotFound, hintNotFound(err)},
 	}
 	if c, ok := codes[envelope.ClassOf(err)]; ok {
 		return (&exitError{code: c.code, err: err}).hinting(c.hint)
 	}
-	return cloudFailure(err)
+	return unclassed(err)
 }

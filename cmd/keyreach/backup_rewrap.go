@@ -77,9 +77,20 @@ func (f *rewrapFlags) run(ctx context.Context, s *streams, id string) error {
 		if err != nil {
 			return partly(backupFailure(err), i, len(list))
 		}
-		v := storedView(&backup.Backup{Object: at, ID: b.ID})
+		made := backup.Backup{Object: at, ID: b.ID}
+		v := storedView(&made)
+		if v.Warnings, err = o.Warnings(ctx, &made); err != nil {
+			return partly(backupFailure(err), i, len(list))
+		}
 		if f.format.format == textFormat {
-			fmt.Fprintf(s.out, "%s: under %s and %s now\n", b.Object.ID, count(len(f.newKeys), "KMS key"), count(len(f.recipients), "recipient"))
+			p := &printer{w: s.out}
+			p.line(0, 0, "%s: under %s and %s now", b.Object.ID, count(len(f.newKeys), "KMS key"), count(len(f.recipients), "recipient"))
+			for _, w := range v.Warnings {
+				p.line(2, len("WARNING: "), "WARNING: %s", w)
+			}
+			if p.err != nil {
+				return p.err
+			}
 		}
 		views = append(views, v)
 	}

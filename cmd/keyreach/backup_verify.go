@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -90,8 +92,12 @@ func (f *verifyFlags) verify(ctx context.Context, o *backup.Opener, list []backu
 	var done []backup.Verified
 	for i := range list {
 		v := o.Verify(ctx, &list[i], !f.quick)
+		ahead := v.ID.Ahead(time.Now())
+		if ahead {
+			v.Warnings = append(v.Warnings, "its time is yet to come: the clock was wrong that made it, or this one is; it does not count for --max-age")
+		}
 		done = append(done, v)
-		if ctx.Err() != nil || !f.all && (v.Good() || !wantGood) {
+		if ctx.Err() != nil || !f.all && (v.Good() && !ahead || !wantGood) {
 			break
 		}
 	}
@@ -103,11 +109,15 @@ func staleness(done []backup.Verified, oldest time.Duration) string {
 	if oldest == 0 {
 		return ""
 	}
-	newest := backup.Newest(done)
-	if newest == nil {
+	now := time.Now()
+	newest := backup.Newest(slices.DeleteFunc(slices.Clone(done), func(v backup.Verified) bool { return v.ID.Ahead(now) }))
+	switch {
+	case newest == nil && backup.Newest(done) != nil:
+		return "the only good backups have a time that is yet to come"
+	case newest == nil:
 		return "no backup is good"
 	}
-	if age := time.Since(newest.ID.Created); age > oldest {
+	if age := now.Sub(newest.ID.Created); age > oldest {
 		return fmt.Sprintf("the newest good backup is %s old, which is more than %s", backup.Age(age), backup.Age(oldest))
 	}
 	return ""
@@ -192,6 +202,9 @@ func printVerified(p *printer, v *backup.Verified, now time.Time) {
 		}
 	}
 	switch {
+	case v.Err != nil && len(v.Keys) > 0:
+		text, _, _ := strings.Cut(v.Err.Error(), "\n") // the keys are told above
+		p.line(2, 0, "%s", text)
 	case v.Err != nil:
 		p.line(2, 0, "%s", oneLine(v.Err))
 	case v.Full:

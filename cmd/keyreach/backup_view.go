@@ -56,9 +56,6 @@ func (f *createFlags) print(s *streams, m *backup.Made) error {
 		Size: m.Size, VersionID: m.VersionID, Checksum: m.Checksum, LockedUntil: m.LockedUntil, Unchanged: m.Unchanged}
 	v.contents(&m.Manifest)
 	v.Warnings = m.Warnings
-	if len(f.keys) == 1 && len(f.recipients) == 0 {
-		v.Warnings = append(v.Warnings, backup.OneKey(f.keys[0]))
-	}
 	if f.format.format != textFormat {
 		return f.format.writeData(s.out, v)
 	}

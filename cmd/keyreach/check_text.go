@@ -360,5 +360,8 @@ func plural(n int, word string) string {
 	if n == 1 {
 		return word
 	}
+	if stem, ok := strings.CutSuffix(word, "try"); ok {
+		return stem + "tries"
+	}
 	return word + "s"
 }

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+	"syscall"
+
+	"github.com/keyreach/keyreach/backup/archive"
+	"github.com/keyreach/keyreach/backup/envelope"
+	"github.com/keyreach/keyreach/cloud"
+)
+
+// calledOf is the service that failed, s3 or kms; empty when it was none of AWS.
+func calledOf(err error) string {
+	var call *cloud.Error
+	if !errors.As(err, &call) {
+		return ""
+	}
+	service, _, _ := strings.Cut(call.Operation, ":")
+	return service
+}
+
+func hintDenied(err error) string {
+	if calledOf(err) == "" && errors.Is(err, fs.ErrPermission) {
+		return "run it as a user who may"
+	}
+	return "keyreach diagnose reads the error of AWS, and says what mends it"
+}
+
+func hintNotFound(err error) string {
+	var call *cloud.Error
+	switch {
+	case calledOf(err) == "kms":
+		return "give a key by its ARN, or as alias/NAME when it is in the caller's account and Region"
+	case errors.As(err, &call) && (call.Operation == "s3:HeadBucket" || call.Code == "NoSuchBucket"):
+		return "look at the name of the bucket; keyreach backup setup plans one"
+	case errors.Is(err, fs.ErrNotExist):
+		return "look at the path"
+	}
+	return "keyreach backup list shows what is there"
+}
+
+// unclassed gives a failure that is none of a backup its exit code.
+func unclassed(err error) error {
+	var busy *archive.BusyError
+	var exit *exitError
+	if err = cloudFailure(err); !errors.As(err, &exit) {
+		return err
+	}
+	switch {
+	case exit.code == exitCredentials && cloud.KindOf(err) == cloud.Credentials:
+		exit.hint = "name a --profile, or set what the AWS SDK reads; aws sts get-caller-identity shows who you are"
+	case cloud.KindOf(err) == cloud.State && calledOf(err) == "kms":
+		exit.hint = "enable the key, or cancel its deletion, or leave it out and name another"
+	case errors.Is(err, syscall.ENOSPC):
+		exit.hint = "nothing was changed: free some space, or name another place"
+	case errors.As(err, &busy):
+		exit.hint = "wait for it, or restore to another --to"
+	}
+	return exit
+}
+
+// drilling is the failure of a drill: what does not open may be the CA's key.
+func drilling(err error, kind string) error {
+	err = backupFailure(err)
+	var exit *exitError
+	var unopened *envelope.UnopenedError
+	if kind == "step-ca" && errors.As(err, &exit) && exit.code == exitNoKey && !errors.As(err, &unopened) {
+		exit.hint = "name the file with the password of the CA's keys with --ca-password-file"
+	}
+	return err
+}
+
+// creating is the failure of making a backup: the store has nothing of it, and other
+// backups are no remedy.
+func creating(err error) error {
+	err = backupFailure(err)
+	var exit *exitError
+	if errors.As(err, &exit) && calledOf(err) == "" && (exit.code == exitCorrupt || exit.code == exitTruncated || exit.code == exitNotFound) {
+		exit.hint = "nothing was stored; look at what is to be backed up"
+	}
+	return err
+}

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/keyreach/keyreach/backup"
+	"github.com/keyreach/keyreach/backup/store"
+)
+
+func TestHowOldTheNewestGoodBackupIs(t *testing.T) {
+	t.Parallel()
+	of := func(age time.Duration, err error) backup.Verified {
+		id := backup.NewID("files", "a", time.Now().Add(-age))
+		return backup.Verified{Backup: backup.Backup{Object: store.Object{ID: id.String()}, ID: id}, Err: err}
+	}
+	bad := errors.New("damaged")
+	const hour = time.Hour
+	for _, c := range []struct {
+		what string
+		done []backup.Verified
+		want string // empty: young enough
+	}{
+		{"a young one is good", []backup.Verified{of(hour, nil)}, ""},
+		{"the newest is damaged, and the one before is young enough", []backup.Verified{of(hour, bad), of(20*hour, nil)}, ""},
+		{"the newest is damaged, and the one before is old", []backup.Verified{of(hour, bad), of(90*hour, nil)}, "3 days old"},
+		{"all are damaged", []backup.Verified{of(hour, bad), of(2*hour, bad)}, "no backup is good"},
+		{"one of a clock that was ahead hides no old one", []backup.Verified{of(-9000*hour, nil), of(90*hour, nil)}, "3 days old"},
+		{"the only one is of a clock that was ahead", []backup.Verified{of(-9000*hour, nil)}, "yet to come"},
+	} {
+		if got := staleness(c.done, 26*hour); (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
+			t.Errorf("%s: %q, want %q", c.what, got, c.want)
+		}
+	}
+}
