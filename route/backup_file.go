@@ -212,7 +212,7 @@ func (r *fileReader) sseKey(w *writtenBackup, route *Route) {
 		if w.SSEKey != "" && !inS3 {
 			r.Add(w.at("sse_key"), "sse_key is for a store in S3", "remove it")
 		}
-		if key, err := arn.Parse(route.sse()); inS3 && err == nil && len(vault) > 0 && key.Region != vault[0].Region {
+		if key, err := arn.Parse(route.ObjectKey()); inS3 && err == nil && len(vault) > 0 && key.Region != vault[0].Region {
 			r.Add(w.at("store"), fmt.Sprintf("S3 encrypts under keys of the bucket's Region, and the key of the vault is in %s", key.Region), "add sse_key: with a key of "+vault[0].Region+", or AES256")
 		}
 		return

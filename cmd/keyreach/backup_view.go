@@ -56,9 +56,7 @@ func (f *createFlags) print(s *streams, m *backup.Made) error {
 		Size: m.Size, VersionID: m.VersionID, Checksum: m.Checksum, LockedUntil: m.LockedUntil, Unchanged: m.Unchanged}
 	v.contents(&m.Manifest)
 	v.Warnings = m.Warnings
-	if len(f.keys) == 1 && len(f.recipients) == 0 {
-		v.Warnings = append(v.Warnings, backup.OneKey(f.keys[0]))
-	}
+	v.Warnings = append(v.Warnings, f.hanging()...)
 	if f.format.format != textFormat {
 		return f.format.writeData(s.out, v)
 	}
@@ -78,6 +76,24 @@ func (f *createFlags) print(s *streams, m *backup.Made) error {
 		p.line(2, len("WARNING: "), "WARNING: %s", w)
 	}
 	return p.err
+}
+
+// hanging warns of what the backup hangs on: one key, or, of a route whose keys are all
+// meant, one account.
+func (f *createFlags) hanging() []string {
+	switch {
+	case len(f.recipients) > 0:
+		return nil
+	case f.ownKeys:
+		var list []string
+		for _, text := range f.route.Warnings() {
+			list = append(list, strings.TrimPrefix(text, "WARNING: "))
+		}
+		return list
+	case len(f.keys) == 1:
+		return []string{backup.OneKey(f.keys[0])}
+	}
+	return nil
 }
 
 // refusal is why one key did not open a backup, in one line.
