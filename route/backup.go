@@ -85,8 +85,9 @@ func (b *Backup) Bucket() (bucket, prefix string, ok bool) {
 	return bucket, strings.Trim(prefix, "/"), true
 }
 
-// sse is the ARN of the key under which S3 encrypts the objects; empty when it is none of KMS.
-func (r *Route) sse() string {
+// ObjectKey is the ARN of the key under which S3 encrypts the objects of the backup part;
+// empty when it is none of KMS, or one that the file names by alias.
+func (r *Route) ObjectKey() string {
 	_, _, inS3 := r.Backup.Bucket()
 	vault := r.Parties["vault"]
 	switch {
@@ -178,7 +179,7 @@ func (r *Route) backupValues(v values) {
 		return
 	}
 	v["backup.store"] = b.Store
-	v["backup.sse"] = r.sse()
+	v["backup.sse"] = r.ObjectKey()
 	if v["backup.sse"] == "" {
 		v["backup.plain"] = b.Store
 	}

@@ -46,8 +46,9 @@ func (b *writtenBackup) at(path ...string) source.Pos { return placeOf(b.node, p
 const backupPart = "backup"
 
 var (
-	bucketName   = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
-	backupName   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+	bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+	// backupName: as it stands in ids and in the encryption context, with nothing replaced.
+	backupName   = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_-]{0,62}[A-Za-z0-9_])?$`)
 	ageRecipient = regexp.MustCompile(`^age1[0-9a-z]{20,}$`)
 )
 
@@ -63,7 +64,7 @@ func (r *fileReader) backup(w *writtenBackup, route *Route) {
 	}
 	route.Backup = b
 	if !backupName.MatchString(b.Name) {
-		r.Add(w.at("name"), fmt.Sprintf("%q cannot be the name of a backup", b.Name), "it has letters, digits, . _ and -, at most 64 of them")
+		r.Add(w.at("name"), fmt.Sprintf("%q cannot be the name of a backup", b.Name), "it has letters, digits, _ and -, at most 64 of them, and no - at its ends; add name: with one that does")
 	}
 	if kind, _ := route.Kind.Party("admins"); len(w.Admins.list) > 0 {
 		route.Parties["admins"] = r.parties(&w.Admins, &kind)
@@ -212,7 +213,7 @@ func (r *fileReader) sseKey(w *writtenBackup, route *Route) {
 		if w.SSEKey != "" && !inS3 {
 			r.Add(w.at("sse_key"), "sse_key is for a store in S3", "remove it")
 		}
-		if key, err := arn.Parse(route.sse()); inS3 && err == nil && len(vault) > 0 && key.Region != vault[0].Region {
+		if key, err := arn.Parse(route.ObjectKey()); inS3 && err == nil && len(vault) > 0 && key.Region != vault[0].Region {
 			r.Add(w.at("store"), fmt.Sprintf("S3 encrypts under keys of the bucket's Region, and the key of the vault is in %s", key.Region), "add sse_key: with a key of "+vault[0].Region+", or AES256")
 		}
 		return

@@ -90,6 +90,8 @@ func TestBackupPartsThatAreWrong(t *testing.T) {
 		schemaTakesIt    bool
 	}{
 		{"a good one", backupFile, "", true},
+		{"a name that an id has otherwise", change("name: main", "name: main.eu"), `"main.eu" cannot be the name of a backup`, false},
+		{"a name that an id cuts", change("name: main", "name: main-"), `"main-" cannot be the name of a backup`, false},
 		{"a directory", change("s3://example-org-ca/step-ca/", "/srv/backups"), "sse_key is for a store in S3", true},
 		{"another scheme", change("s3://", "gs://"), `"gs://example-org-ca/step-ca/" is no store`, true},
 		{"a bucket that is none", change("example-org-ca", "Example_Org"), "is no name of a bucket", true},

@@ -24,6 +24,27 @@ type File struct {
 	Estate   string // path of the estate file as written; empty when not said
 	Accounts map[string]Account
 	Routes   []Route
+
+	data []byte       // the text, and
+	root *source.Node // its tree
+}
+
+// Wrong tells what of a route does not do for what is asked of it, at the place of a member
+// of it, or where that is not said of the nearest around it. It is an *estate.FileError.
+func (f *File) Wrong(route, text, hint string, path ...string) error {
+	p := estate.Problems{File: f.Path, Data: f.data}
+	var at source.Pos
+	if f.root != nil {
+		if list := f.root.Field("routes"); list != nil {
+			for i := range list.Items {
+				if name := list.Items[i].Field("name"); name != nil && name.Text == route {
+					at = placeOf(&list.Items[i], path...)
+				}
+			}
+		}
+	}
+	p.Add(at, text, hint)
+	return p.Err()
 }
 
 // Account is one account of the file.
@@ -75,6 +96,7 @@ func Load(path string, data []byte) (*File, error) {
 	if err := r.Err(); err != nil {
 		return nil, err
 	}
+	r.file.data, r.file.root = data, root
 	return r.file, nil
 }
 

@@ -159,7 +159,7 @@ func (r *Route) keys() []arn.ARN {
 		}
 	}
 	if r.Backup != nil {
-		if a, err := arn.Parse(r.sse()); err == nil && !slices.Contains(keys, a) {
+		if a, err := arn.Parse(r.ObjectKey()); err == nil && !slices.Contains(keys, a) {
 			keys = append(keys, a)
 		}
 	}

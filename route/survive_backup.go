@@ -8,7 +8,7 @@ func (b *boundStep) ofBackup(a *Artifact) {
 	if part == nil {
 		return
 	}
-	a.Store, a.Offline, a.Key = part.Store, part.offline(), b.route.sse()
+	a.Store, a.Offline, a.Key = part.Store, part.offline(), b.route.ObjectKey()
 	for _, p := range b.route.WrapKeys() {
 		if !slices.Contains(a.Keys, p.Key) {
 			a.Keys = append(a.Keys, p.Key)

@@ -202,9 +202,10 @@ func (r *cbcReader) begin(inner string) error {
 	switch {
 	case plain:
 		return nil
-	case r.err != nil && ClassOf(r.err) != NoKey && !errors.Is(r.err, io.EOF):
+	case r.err != nil && !errors.Is(r.err, io.EOF) && ClassOf(r.err) != NoKey && ClassOf(r.err) != Corrupt:
 		return r.err
 	}
+	// A wrong end besides is what another passphrase makes of a short file.
 	return Fail(NoKey, errors.New("opening the file: the passphrase does not open it"))
 }
 

@@ -144,6 +144,10 @@ func TestOldPassphraseFilesAreRead(t *testing.T) {
 		if err := iotest.TestReader(slow, c.plain); err != nil {
 			t.Error(err)
 		}
+		if len(c.plain) == 32 { // its only piece has a wrong end as well
+			_, _, err = openLegacy(nil, c.name, file, envelope.AllowList{}, "another")
+			wantClass(t, err, envelope.NoKey)
+		}
 		if len(c.plain) > 1000 && !strings.HasPrefix(c.name, "c") && !strings.HasPrefix(c.name, "d") {
 			_, _, err = openLegacy(nil, c.name, file, envelope.AllowList{}, "another")
 			wantClass(t, err, envelope.NoKey)

@@ -23,6 +23,6 @@ denied · 14 not found.`,
 		},
 		Args: unknownCommand,
 	}
-	c.AddCommand(newBackupCreate(s), newBackupList(s), newBackupVerify(s), newBackupRestore(s), newBackupPrune(s), newBackupRewrap(s), newBackupDrill(s), newBackupSetup(s))
+	c.AddCommand(newBackupCreate(s), newBackupList(s), newBackupVerify(s), newBackupRestore(s), newBackupPrune(s), newBackupRewrap(s), newBackupDrill(s), newBackupSetup(s), newBackupOpenLegacy(s))
 	return c
 }

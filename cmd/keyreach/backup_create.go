@@ -42,22 +42,27 @@ func (r *recipientFlags) add(fs *pflag.FlagSet) {
 func newBackupCreate(s *streams) *cobra.Command {
 	var f createFlags
 	c := &cobra.Command{
-		Use:   "create files|etcd|step-ca [PATH]",
+		Use:   "create [files|etcd|step-ca [PATH]]",
 		Short: "Make a backup",
 		Long: `Make a backup of a directory, of a running etcd or the file of its snapshot, or of
 the directory of a step-ca. What is written is read back, decrypted and compared
-while it is written. Nothing is in the store before all of that is well.`,
+while it is written. Nothing is in the store before all of that is well.
+
+Without a source it makes the backup that a route of keyreach.yaml declares in its backup
+part, with the route's keys, recipients and hooks. A source or a flag that is given goes
+before what the file says.`,
 		Example: `  keyreach backup create files /etc/app --store /backups --recipient age1…
   keyreach backup create etcd --endpoints https://127.0.0.1:2379 --cert c.pem --key k.pem --cacert ca.pem \
     --store s3://backups/etcd --kms-key arn:aws:kms:…:key/… --kms-key arn:aws:kms:…:key/…
-  keyreach backup create step-ca /etc/step-ca --store s3://backups/ca --kms-key alias/ca --retention 90d`,
-		Args: cobra.RangeArgs(1, 2),
+  keyreach backup create step-ca /etc/step-ca --store s3://backups/ca --kms-key alias/ca --retention 90d
+  keyreach backup create --route etcd --dir /etc/keyreach.yaml`,
+		Args: cobra.MaximumNArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			path := ""
-			if len(args) == 2 {
-				path = args[1]
+			args = append(args, "", "")
+			if err := f.declare(c.Context(), c.Flags(), args[0], args[1]); err != nil {
+				return err
 			}
-			return f.run(c.Context(), s, args[0], path)
+			return f.run(c.Context(), s)
 		},
 	}
 	fs := c.Flags()
@@ -76,8 +81,8 @@ while it is written. Nothing is in the store before all of that is well.`,
 	return c
 }
 
-func (f *createFlags) run(ctx context.Context, s *streams, kind, path string) error {
-	source, name, err := f.source(kind, path)
+func (f *createFlags) run(ctx context.Context, s *streams) error {
+	source, name, err := f.source()
 	if err != nil {
 		return err
 	}
@@ -99,7 +104,7 @@ func (f *createFlags) run(ctx context.Context, s *streams, kind, path string) er
 	if err != nil {
 		return err
 	}
-	last, err := openSeen(f.state, at.String(), kind+"."+backup.CleanName(name))
+	last, err := openSeen(f.state, at.String(), source.Kind()+"."+backup.CleanName(name))
 	if err != nil {
 		return err
 	}
@@ -174,7 +179,7 @@ func (r *recipientFlags) prepare(ctx context.Context, f *backupFlags, secret str
 	if len(f.keys) == 0 {
 		return func(backup.ID) ([]age.Recipient, error) { return native, nil }, nil
 	}
-	kms := f.reach().BackupKMS("")
+	kms := f.reach().BackupKMS(f.caller)
 	failed := func(key string, err error) {
 		if r.minWraps == 0 {
 			return // the command fails, and says so

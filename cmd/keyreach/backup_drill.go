@@ -30,6 +30,9 @@ a certificate that chains to the root. The scratch directory is removed afterwar
 			if len(args) == 1 {
 				id = args[0]
 			}
+			if err := f.declare(c.Context(), c.Flags(), id); err != nil {
+				return err
+			}
 			return f.run(c.Context(), s, id)
 		},
 	}

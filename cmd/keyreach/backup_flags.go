@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
+	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/backup"
 	"github.com/keyreach/keyreach/backup/envelope"
 	"github.com/keyreach/keyreach/backup/store"
@@ -22,13 +24,14 @@ import (
 // opens them.
 type backupFlags struct {
 	liveFlags
+	declaredFlags
 	cloud *live.Cloud
 	at    string
 	// Of a bucket: where it is, how what is written is encrypted and locked, and how much
 	// listing tells.
-	bucketRegion, sseKey, lockMode string
-	lockFor                        time.Duration
-	versions, details              bool
+	bucketRegion, owner, sseKey, lockMode string
+	lockFor                               time.Duration
+	versions, details                     bool
 
 	keys       []string
 	accounts   []string
@@ -46,6 +49,7 @@ func (f *backupFlags) addStore(fs *pflag.FlagSet) {
 	fs.VarP(&f.format, "output", "o", "how to print")
 	fs.StringVar(&f.at, "store", "", "where the backups lie: a `DIR`, or s3://BUCKET/PREFIX")
 	fs.StringVar(&f.bucketRegion, "bucket-region", "", "the `REGION` of the bucket (default: S3 is asked)")
+	f.declaredFlags.add(fs)
 }
 
 // addSeries adds the flags that name a series of backups.
@@ -70,7 +74,7 @@ func (f *backupFlags) addPassphrase(fs *pflag.FlagSet) {
 // reach opens the way to AWS; it calls nobody yet.
 func (f *backupFlags) reach() *live.Cloud {
 	if f.cloud == nil {
-		f.cloud = f.open(nil, nil)
+		f.cloud = f.open(f.file, nil)
 	}
 	return f.cloud
 }
@@ -79,9 +83,9 @@ func (f *backupFlags) reach() *live.Cloud {
 func (f *backupFlags) openStore(ctx context.Context, create bool) (store.Store, error) {
 	switch {
 	case f.at == "":
-		return nil, misuse(errors.New("nothing says where the backups lie")).hinting("give --store DIR or --store s3://BUCKET/PREFIX")
+		return nil, misuse(errors.New("nothing says where the backups lie")).hinting("give --store DIR, --store s3://BUCKET/PREFIX, or --route NAME of a keyreach.yaml that says it")
 	case strings.HasPrefix(f.at, "s3://"):
-		o := live.S3Options{Region: f.bucketRegion, SSEKey: f.sseKey, LockMode: f.lockMode, Versions: f.versions, Details: f.details}
+		o := live.S3Options{Region: f.bucketRegion, Owner: f.owner, As: f.caller, SSEKey: f.sseKey, LockMode: f.lockMode, Versions: f.versions, Details: f.details}
 		if f.lockFor > 0 {
 			o.LockUntil = time.Now().Add(f.lockFor).UTC().Truncate(time.Second)
 		}
@@ -183,24 +187,60 @@ func (f *backupFlags) opener(ctx context.Context, s *streams, at store.Store) (*
 		}
 		native = append(native, id)
 	}
-	allow := f.allow()
-	return &backup.Opener{Store: at, Allow: allow, KMS: f.reach().BackupKMS(""), Native: native}, nil
+	return &backup.Opener{Store: at, Allow: f.allow(s.err), KMS: f.reach().BackupKMS(f.caller), Native: native}, nil
 }
 
 // allow is which KMS keys may be called. A backup says under which keys it lies, and a
 // forged one could name any.
-func (f *backupFlags) allow() func(ctx context.Context) (envelope.AllowList, error) {
-	list := envelope.AllowList{Keys: f.keys, Accounts: f.accounts}
+func (f *backupFlags) allow(talk io.Writer) func(ctx context.Context) (envelope.AllowList, error) {
+	var known *envelope.AllowList // it is asked for each backup
 	return func(ctx context.Context) (envelope.AllowList, error) {
-		if len(list.Keys)+len(list.Accounts) > 0 {
-			return list, nil
+		if known != nil {
+			return *known, nil
 		}
-		own, err := f.reach().Own(ctx)
-		if err != nil {
-			return list, err
+		list, err := f.allowed(ctx, talk)
+		if err == nil {
+			known = &list
 		}
-		return envelope.AllowList{Accounts: []string{own}}, nil
+		return list, err
 	}
+}
+
+func (f *backupFlags) allowed(ctx context.Context, talk io.Writer) (envelope.AllowList, error) {
+	switch {
+	case len(f.keys)+len(f.accounts) > 0:
+		keys, err := f.keyARNs(ctx, talk)
+		return envelope.AllowList{Keys: keys, Accounts: f.accounts}, err
+	case f.caller != "":
+		return envelope.AllowList{Accounts: []string{f.caller}}, nil
+	}
+	own, err := f.reach().Own(ctx)
+	if err != nil {
+		return envelope.AllowList{}, err
+	}
+	return envelope.AllowList{Accounts: []string{own}}, nil
+}
+
+// keyARNs are the ARNs of the keys: backups name them by nothing else. A key that is given
+// by its alias and cannot be asked for keeps none of the others from being used.
+func (f *backupFlags) keyARNs(ctx context.Context, talk io.Writer) (keys []string, err error) {
+	for _, key := range f.keys {
+		if a, err := arn.Parse(key); err == nil && a.IsKMSKey() {
+			keys = append(keys, key)
+			continue
+		}
+		k, e := f.reach().BackupKMS(f.caller).DescribeKey(ctx, key)
+		if e != nil {
+			err = errors.Join(err, fmt.Errorf("finding the key %s: %w", key, e))
+			continue
+		}
+		keys = append(keys, k.ARN)
+	}
+	if err != nil && len(keys) > 0 {
+		fmt.Fprintf(talk, "warning: %s\n", oneLine(err))
+		err = nil
+	}
+	return keys, err
 }
 
 // backupFailure gives a failure its exit code.

@@ -16,6 +16,9 @@ func newBackupList(s *streams) *cobra.Command {
 		Short: "List the backups of a store, the newest first",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := f.declare(c.Context(), c.Flags(), ""); err != nil {
+				return err
+			}
 			at, err := f.openStore(c.Context(), false)
 			if err != nil {
 				return err

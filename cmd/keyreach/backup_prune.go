@@ -27,10 +27,18 @@ func newBackupPrune(s *streams) *cobra.Command {
 		Long: `Take away the backups of each series that none of the rules keeps. The newest of a
 series always stays, and so does what S3 keeps locked. In a bucket with versions what
 is taken away is hidden; the bucket's lifecycle deletes it. It opens none of them:
-verify before that the newest is good.`,
+verify before that the newest is good.
+
+With a route, its retention says what stays, of the route's own series only. Any flag
+--keep-… stands in the place of all that the file says.`,
 		Example: "  keyreach backup prune --store s3://backups/etcd --keep-daily 7 --keep-weekly 5 --keep-monthly 12 --dry-run",
 		Args:    cobra.NoArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return f.run(c.Context(), s) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := f.declare(c.Context(), c.Flags()); err != nil {
+				return err
+			}
+			return f.run(c.Context(), s)
+		},
 	}
 	fs := c.Flags()
 	f.addStore(fs)

@@ -30,6 +30,9 @@ is wrong, the directory is as it was.`,
 			if len(args) == 1 {
 				id = args[0]
 			}
+			if err := f.declare(c.Context(), c.Flags(), id); err != nil {
+				return err
+			}
 			return f.run(c.Context(), s, id)
 		},
 	}

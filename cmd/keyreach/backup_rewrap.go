@@ -26,12 +26,19 @@ func newBackupRewrap(s *streams) *cobra.Command {
 		Long: `Open the file key of a backup (without an id: of the newest; --all: of all) and put
 it under the keys named, and no others. The payload stays as it is: in a directory the
 header is exchanged, S3 copies the rest itself. In a bucket with versions the object as
-it was, with its old keys, stays until the lifecycle deletes it.`,
+it was, with its old keys, stays until the lifecycle deletes it.
+
+With a route, the keys and recipients that keyreach.yaml has now are those to put it
+under. What it lies under until then is named by --kms-key, --kms-account or --identity
+when the file has it no longer.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			id := ""
 			if len(args) == 1 {
 				id = args[0]
+			}
+			if err := f.declare(c.Context(), c.Flags(), id); err != nil {
+				return err
 			}
 			return f.run(c.Context(), s, id)
 		},

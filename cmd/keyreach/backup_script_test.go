@@ -2,12 +2,20 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/pbkdf2"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 
 	"filippo.io/age"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -57,4 +65,43 @@ func scriptSpoil(ts *testscript.TestScript, neg bool, args []string) {
 		b[at] ^= 1
 	}
 	ts.Check(os.WriteFile(path, b, 0o600))
+}
+
+// scriptOldKMS encrypts a file as the scripts of etcd-ansible do under a KMS key: a wrapped
+// data key with its length before it, a nonce, and AES-256-GCM.
+func scriptOldKMS(ts *testscript.TestScript, _ bool, args []string) {
+	need(ts, args, 3, "oldkms FILE OUT KEY-ARN")
+	plain, err := os.ReadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	place := strings.Split(args[2], ":")
+	key, nonce := make([]byte, 32), make([]byte, 12)
+	rand.Read(key)
+	rand.Read(nonce)
+	c := kms.NewFromConfig(worldOf(ts).server.Root(place[4], place[3]))
+	wrapped, err := c.Encrypt(context.Background(), &kms.EncryptInput{KeyId: &args[2], Plaintext: key})
+	ts.Check(err)
+	block, err := aes.NewCipher(key)
+	ts.Check(err)
+	gcm, err := cipher.NewGCM(block)
+	ts.Check(err)
+	out := binary.BigEndian.AppendUint32(nil, uint32(len(wrapped.CiphertextBlob)))
+	out = append(append(out, wrapped.CiphertextBlob...), nonce...)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), gcm.Seal(out, nonce, plain, nil), 0o600))
+}
+
+// scriptOldEnc encrypts a file as openssl enc -aes-256-cbc -pbkdf2 -iter 100000 does.
+func scriptOldEnc(ts *testscript.TestScript, _ bool, args []string) {
+	need(ts, args, 3, "oldenc FILE OUT PASSPHRASE")
+	plain, err := os.ReadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	salt := make([]byte, 8)
+	rand.Read(salt)
+	key, err := pbkdf2.Key(sha256.New, args[2], salt, 100000, 48)
+	ts.Check(err)
+	pad := aes.BlockSize - len(plain)%aes.BlockSize
+	plain = append(plain, bytes.Repeat([]byte{byte(pad)}, pad)...)
+	block, err := aes.NewCipher(key[:32])
+	ts.Check(err)
+	cipher.NewCBCEncrypter(block, key[32:]).CryptBlocks(plain, plain)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), append(append([]byte("Salted__"), salt...), plain...), 0o600))
 }

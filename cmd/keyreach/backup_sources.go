@@ -19,7 +19,9 @@ import (
 
 // sourceFlags say what is backed up.
 type sourceFlags struct {
+	of, path             string // its kind, and where it lies
 	exclude              []string
+	hooks                hooks
 	before, after        string
 	endpoints            []string
 	cert, key, cacert    string
@@ -44,9 +46,9 @@ func (f *sourceFlags) add(fs *pflag.FlagSet) {
 	fs.BoolVar(&f.caPasswordElsewhere, "ca-password-elsewhere", false, "the password of the CA's keys is kept in another place, and not backed up (step-ca)")
 }
 
-// source is what KIND and PATH on the command line mean, with the name that it has when
-// none is given.
-func (f *sourceFlags) source(kind, path string) (backup.Source, string, error) {
+// source is what the kind and the path mean, with the name that it has when none is given.
+func (f *sourceFlags) source() (backup.Source, string, error) {
+	kind, path := f.of, f.path
 	if kind != "etcd" && len(f.endpoints) > 0 {
 		return nil, "", misuse(errors.New("--endpoints is for etcd"))
 	}
@@ -56,19 +58,22 @@ func (f *sourceFlags) source(kind, path string) (backup.Source, string, error) {
 		if err != nil {
 			return nil, "", err
 		}
-		return &backup.Files{Root: at, Exclude: f.exclude, Quiesced: f.before != ""}, filepath.Base(at), nil
+		return &backup.Files{Root: at, Exclude: f.exclude, Quiesced: f.quiesced()}, filepath.Base(at), nil
 	case "step-ca":
 		at, err := directory(kind, path)
 		if err != nil {
 			return nil, "", err
 		}
 		place := stepca.Place{Dir: at, PasswordFile: f.caPassword, PasswordElsewhere: f.caPasswordElsewhere}
-		return &backup.StepCA{Place: place, Quiesced: f.before != ""}, "ca", nil
+		return &backup.StepCA{Place: place, Quiesced: f.quiesced()}, "ca", nil
 	case "etcd":
 		if (path == "") == (len(f.endpoints) == 0) {
 			return nil, "", misuse(errors.New("etcd is read from its members, or from the file of a snapshot")).hinting("give --endpoints https://HOST:2379, or the file")
 		}
 		return f.etcd(path)
+	}
+	if kind == "" {
+		return nil, "", misuse(errors.New("nothing says what is to be backed up")).hinting("give files DIR, etcd or step-ca DIR, or --route NAME of a keyreach.yaml that says it")
 	}
 	return nil, "", misuse(fmt.Errorf("there is no source %q", kind)).hinting("it is one of files, etcd, step-ca")
 }
@@ -112,36 +117,53 @@ func secretFile(path string) (string, error) {
 	return strings.TrimRight(string(b), "\r\n"), nil
 }
 
+// hooks are the commands around the reading that a route declares, each with its
+// arguments. They are run in the directory of the file.
+type hooks struct {
+	before, after [][]string
+	dir           string
+}
+
+// quiesced reports whether something was said to make the source stand still.
+func (f *sourceFlags) quiesced() bool { return f.before != "" || len(f.hooks.before) > 0 }
+
 // standingStill runs the commands around the work. What comes after is run however the
 // work went.
 func (f *sourceFlags) standingStill(ctx context.Context, talk io.Writer, do func() error) (err error) {
-	if f.after != "" {
-		defer func() {
-			if e := hook(context.WithoutCancel(ctx), talk, "--after", f.after); e != nil {
-				err = errors.Join(err, e)
-			}
-		}()
-	}
+	defer func() {
+		ctx := context.WithoutCancel(ctx)
+		if f.after != "" {
+			err = errors.Join(err, hook(ctx, talk, "--after", "", "/bin/sh", "-c", f.after))
+		}
+		for _, argv := range f.hooks.after {
+			err = errors.Join(err, hook(ctx, talk, "after", f.hooks.dir, argv...))
+		}
+	}()
 	if f.before != "" {
-		if err := hook(ctx, talk, "--before", f.before); err != nil {
+		if err := hook(ctx, talk, "--before", "", "/bin/sh", "-c", f.before); err != nil {
+			return err
+		}
+	}
+	for _, argv := range f.hooks.before {
+		if err := hook(ctx, talk, "before", f.hooks.dir, argv...); err != nil {
 			return err
 		}
 	}
 	return do()
 }
 
-// hook runs a command that was given on the command line. It gets nothing of the
-// environment that may be secret.
-func hook(ctx context.Context, talk io.Writer, flag, command string) error {
-	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", command)
+// hook runs a command that was given on the command line, or that the route has which was
+// asked for. It gets nothing of the environment that may be secret.
+func hook(ctx context.Context, talk io.Writer, of, dir string, argv ...string) error {
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	for _, name := range []string{"PATH", "HOME", "USER", "LANG", "TZ", "XDG_RUNTIME_DIR"} {
 		if value, ok := os.LookupEnv(name); ok {
 			cmd.Env = append(cmd.Env, name+"="+value)
 		}
 	}
-	cmd.Stdout, cmd.Stderr = talk, talk
+	cmd.Stdout, cmd.Stderr, cmd.Dir = talk, talk, dir
 	if err := cmd.Run(); err != nil {
-		return failure(fmt.Errorf("running the command of %s: %w", flag, err))
+		return failure(fmt.Errorf("running the command of %s: %w", of, err))
 	}
 	return nil
 }

@@ -35,6 +35,9 @@ of it: every file is compared with its hash. Nothing is written to disk.`,
 			if len(args) == 1 {
 				id = args[0]
 			}
+			if err := f.declare(c.Context(), c.Flags(), id); err != nil {
+				return err
+			}
 			return f.run(c.Context(), s, id)
 		},
 	}

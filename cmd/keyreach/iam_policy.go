@@ -16,7 +16,11 @@ func newIAMPolicy(s *streams) *cobra.Command {
 	for _, p := range live.Purposes() {
 		purposes = append(purposes, string(p))
 	}
+	for _, role := range live.BackupRoles() {
+		purposes = append(purposes, backupPurpose+string(role))
+	}
 	purpose := string(live.ForReading)
+	var backups backupPlaceFlags
 	c := &cobra.Command{
 		Use:   "iam-policy",
 		Short: "Print the IAM policy that Keyreach itself needs",
@@ -24,17 +28,38 @@ func newIAMPolicy(s *streams) *cobra.Command {
 a purpose, to give to the role or user that it calls AWS as, in each account. Reading
 needs no more than to look: it changes nothing and opens no data.
 
+Those who work with backups need rights on one store and its keys only: the writer makes
+backups and can open none, the restorer lists, verifies and opens them, the pruner takes
+old ones away, the rewrapper puts them under other keys. Say with --store and --kms-key
+which; keys of other accounts have to let them in by their own policies as well.
+
 An inline policy of a role takes it. For a user those to apply and to run are too long
 to be inline: make a managed policy of them.`,
-		Example: "  keyreach iam-policy --for read > policy.json",
-		Args:    cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		Example: `  keyreach iam-policy --for read > policy.json
+  keyreach iam-policy --for backup-writer --store s3://backups/etcd --kms-key arn:aws:kms:…:key/…`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
 			if !slices.Contains(purposes, purpose) {
 				return misuse(fmt.Errorf("--for %q: it is one of %s", purpose, strings.Join(purposes, ", ")))
 			}
-			return printNeeds(s, live.Purpose(purpose))
+			if role, ok := strings.CutPrefix(purpose, backupPurpose); ok {
+				needs, err := backups.needs(live.BackupRole(role))
+				if err != nil {
+					return err
+				}
+				return printNeeds(s, "Backup"+capital(role), needs)
+			}
+			if err := backups.none(c.Flags()); err != nil {
+				return err
+			}
+			needs, err := live.Needs(live.Purpose(purpose))
+			if err != nil {
+				return failure(err)
+			}
+			return printNeeds(s, capital(purpose), needs)
 		},
 	}
+	backups.add(c.Flags())
 	c.Flags().StringVar(&purpose, "for", purpose, "what the rights are for, a `PURPOSE`: "+strings.Join(purposes, ", "))
 	return c
 }
@@ -52,17 +77,16 @@ type identityStatement struct {
 	Resource string
 }
 
-// printNeeds prints the rights, a statement for each kind of resource.
-func printNeeds(s *streams, p live.Purpose) error {
-	needs, err := live.Needs(p)
-	if err != nil {
-		return failure(err)
-	}
+func capital(word string) string { return strings.ToUpper(word[:1]) + word[1:] }
+
+// printNeeds prints the rights, a statement for each resource. name stands in the ids of
+// the statements, which have letters and digits only.
+func printNeeds(s *streams, name string, needs []live.Need) error {
 	policy := identityPolicy{Version: "2012-10-17"}
 	for _, n := range needs { // sorted by resource
 		last := len(policy.Statement) - 1
 		if last < 0 || policy.Statement[last].Resource != n.Resource {
-			sid := fmt.Sprintf("Keyreach%s%s%d", strings.ToUpper(string(p[:1])), p[1:], last+2)
+			sid := fmt.Sprintf("Keyreach%s%d", name, last+2)
 			policy.Statement = append(policy.Statement, identityStatement{Sid: sid, Effect: "Allow", Resource: n.Resource})
 			last++
 		}
