@@ -52,6 +52,7 @@ type foreign struct {
 	members members
 	disk    *disk
 	seen    Foreign
+	heads   int // of members, also of those that tar writes again
 }
 
 func (x *foreign) all() error {
@@ -98,6 +99,9 @@ func (x *foreign) fault(err error) error {
 }
 
 func (x *foreign) member(h *tar.Header, from io.Reader) error {
+	if x.heads++; x.heads > x.limits.Members {
+		return x.fault(corrupt("the archive has more than %d members", x.limits.Members))
+	}
 	e, err := foreignEntry(h)
 	if err != nil {
 		return x.fault(err)

@@ -154,6 +154,7 @@ func TestHostileArchivesOfTarChangeNothingOutside(t *testing.T) {
 		"a device":                           {"no file, directory or symlink", []tar.Header{{Name: "x", Typeflag: tar.TypeChar}}},
 		"a pipe":                             {"no file, directory or symlink", []tar.Header{{Name: "x", Typeflag: tar.TypeFifo}}},
 		"more members than allowed":          {"more than 4 members", []tar.Header{{Name: "1"}, {Name: "2"}, {Name: "3/4/5"}}},
+		"one directory again and again":      {"more than 4 members", []tar.Header{dir, dir, dir, dir, dir}},
 		"more bytes than allowed":            {"more than 9000 bytes", []tar.Header{{Name: "1"}, {Name: "2"}, {Name: "3"}, {Name: "4", Linkname: strings.Repeat("x", 90)}}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -213,4 +214,32 @@ func TestDamagedArchivesOfTarAreRefused(t *testing.T) {
 	if _, err := unpackTarGz(bytes.NewReader(whole), full, archive.Limits{}); err == nil {
 		t.Error("a directory that is not empty is unpacked into")
 	}
+}
+
+// Whatever it is made of, an archive of tar changes nothing outside, and fails with a class.
+func FuzzExtractTarGz(f *testing.F) {
+	f.Add([]byte{}, "a", "b", byte(tar.TypeReg))
+	f.Add([]byte("x"), "../a", "../../b", byte(tar.TypeSymlink))
+	f.Add([]byte("x"), "d/", "d/e", byte(tar.TypeDir))
+	f.Fuzz(func(t *testing.T, tail []byte, name, to string, kind byte) {
+		var b bytes.Buffer
+		zip := gzip.NewWriter(&b)
+		w := tar.NewWriter(zip)
+		_ = w.WriteHeader(&tar.Header{Name: name, Linkname: to, Typeflag: kind, Mode: 0o700})
+		_ = w.WriteHeader(&tar.Header{Name: to, Linkname: name, Typeflag: kind, Mode: 0o700})
+		_ = w.Flush()
+		_, _ = zip.Write(tail)
+		_ = zip.Close()
+		around := t.TempDir()
+		into := filepath.Join(around, "into")
+		if err := os.Mkdir(into, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := unpackTarGz(bytes.NewReader(b.Bytes()), into, archive.Limits{Bytes: 1 << 20}); err != nil && envelope.ClassOf(err) == "" {
+			t.Errorf("%v has no class", err)
+		}
+		if left, err := os.ReadDir(around); err != nil || len(left) != 1 {
+			t.Errorf("outside is %v: %v", left, err)
+		}
+	})
 }
