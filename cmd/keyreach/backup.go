@@ -13,6 +13,10 @@ recipients or a passphrase, in a directory or a bucket, read back while they are
 written. They are age files with a tar in zstd inside: age and its plugin
 age-plugin-keyreach, which is this program under another name, open them too.
 
+What the backup part of a route of keyreach.yaml says, no flag has to say: beside a
+keyreach.yaml with one such route the commands need none, and --route names one of
+several.
+
 Exit codes of their own: 10 no key opens it · 11 corrupt · 12 truncated · 13 access
 denied · 14 not found.`,
 		RunE: func(c *cobra.Command, args []string) error {

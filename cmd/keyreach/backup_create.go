@@ -65,20 +65,23 @@ before what the file says.`,
 			return f.run(c.Context(), s)
 		},
 	}
-	fs := c.Flags()
+	f.add(c.Flags())
+	return c
+}
+
+func (f *createFlags) add(fs *pflag.FlagSet) {
 	f.addStore(fs)
 	f.sourceFlags.add(fs)
 	f.recipientFlags.add(fs)
 	f.addPassphrase(fs)
 	fs.StringSliceVar(&f.keys, "kms-key", nil, "a KMS `KEY` that opens it: an ARN, or alias/NAME; several times for several")
-	fs.StringVar(&f.name, "name", "", "what it is a backup of (default: the directory's name, ca, etcd)")
+	fs.StringVar(&f.name, "name", "", "the `NAME` of what it is a backup of (default: the directory's name, ca, etcd)")
 	fs.StringVar(&f.sseKey, "sse-key", "", "the KMS `KEY` that S3 is to encrypt the object under besides (default: what the bucket says)")
 	fs.StringVar(&f.lockMode, "lock-mode", "", "lock the object in this `MODE`: GOVERNANCE or COMPLIANCE")
-	fs.StringVar(&f.lock, "lock-for", "", "how long S3 is to let nobody delete it, such as 30d")
-	fs.StringVar(&f.retention, "retention", "", "how long backups are kept, such as 90d: then an unchanged source is passed over while its newest backup has half of that before it")
+	fs.StringVar(&f.lock, "lock-for", "", "how long S3 is to let nobody delete it, a `TIME` such as 30d")
+	fs.StringVar(&f.retention, "retention", "", "how long backups are kept, a `TIME` such as 90d: then an unchanged source is passed over while its newest backup has half of that before it")
 	fs.StringVar(&f.state, "state", "", "the `DIR` that remembers the last backups (default: keyreach in $XDG_STATE_HOME or ~/.local/state)")
 	fs.StringVar(&f.ping, "ping", "", "get this `URL` when it went well")
-	return c
 }
 
 func (f *createFlags) run(ctx context.Context, s *streams) error {

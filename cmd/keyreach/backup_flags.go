@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/backup"
 	"github.com/keyreach/keyreach/backup/envelope"
 	"github.com/keyreach/keyreach/backup/store"
@@ -210,15 +212,20 @@ func (f *backupFlags) allowed(ctx context.Context, talk io.Writer) (envelope.All
 	switch {
 	case len(f.keys)+len(f.accounts) > 0:
 		keys, err := f.keyARNs(ctx, talk)
-		return envelope.AllowList{Keys: keys, Accounts: f.accounts}, err
+		return envelope.AllowList{Keys: keys, Accounts: f.accounts, Partition: f.partition()}, err
 	case f.caller != "":
-		return envelope.AllowList{Accounts: []string{f.caller}}, nil
+		return envelope.AllowList{Accounts: []string{f.caller}, Partition: f.partition()}, nil
 	}
 	own, err := f.reach().Own(ctx)
 	if err != nil {
 		return envelope.AllowList{}, err
 	}
-	return envelope.AllowList{Accounts: []string{own}}, nil
+	return envelope.AllowList{Accounts: []string{own}, Partition: f.partition()}, nil
+}
+
+// partition is that of the accounts: of the Region that calls go to.
+func (f *backupFlags) partition() string {
+	return awsfacts.PartitionName(cmp.Or(f.bucketRegion, f.region, os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION")))
 }
 
 // keyARNs are the ARNs of the keys: backups name them by nothing else. A key that is given

@@ -48,7 +48,7 @@ With a route, its retention says what stays, of the route's own series only. Any
 	fs.IntVar(&f.keep.Weekly, "keep-weekly", 0, "likewise of `N` weeks")
 	fs.IntVar(&f.keep.Monthly, "keep-monthly", 0, "likewise of `N` months")
 	fs.IntVar(&f.keep.Yearly, "keep-yearly", 0, "likewise of `N` years")
-	fs.StringVar(&f.within, "keep-within", "", "keep all that are younger than this, such as 14d")
+	fs.StringVar(&f.within, "keep-within", "", "keep all that are younger than this `TIME`, such as 14d")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "show what would be taken away")
 	fs.BoolVar(&f.yes, "auto-approve", false, "do not ask for a yes")
 	return c

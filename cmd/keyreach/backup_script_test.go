@@ -1,7 +1,9 @@
 package main
 
 import (
+	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
@@ -65,6 +67,24 @@ func scriptSpoil(ts *testscript.TestScript, neg bool, args []string) {
 		b[at] ^= 1
 	}
 	ts.Check(os.WriteFile(path, b, 0o600))
+}
+
+// scriptTarGz makes a tar.gz with one member of this name: the file there, or any text.
+func scriptTarGz(ts *testscript.TestScript, _ bool, args []string) {
+	need(ts, args, 2, "targz NAME OUT")
+	text, err := os.ReadFile(ts.MkAbs(args[0]))
+	if err != nil {
+		text = []byte("any")
+	}
+	var b bytes.Buffer
+	zip := gzip.NewWriter(&b)
+	w := tar.NewWriter(zip)
+	ts.Check(w.WriteHeader(&tar.Header{Name: args[0], Typeflag: tar.TypeReg, Mode: 0o600, Size: int64(len(text))}))
+	_, err = w.Write(text)
+	ts.Check(err)
+	ts.Check(w.Close())
+	ts.Check(zip.Close())
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), b.Bytes(), 0o600))
 }
 
 // scriptOldKMS encrypts a file as the scripts of etcd-ansible do under a KMS key: a wrapped

@@ -136,6 +136,7 @@ func (f *sourceFlags) standingStill(ctx context.Context, talk io.Writer, do func
 			err = errors.Join(err, hook(ctx, talk, "--after", "", "/bin/sh", "-c", f.after))
 		}
 		for _, argv := range f.hooks.after {
+			fmt.Fprintf(talk, "running after: %s\n", visible(strings.Join(argv, " ")))
 			err = errors.Join(err, hook(ctx, talk, "after", f.hooks.dir, argv...))
 		}
 	}()
@@ -145,6 +146,7 @@ func (f *sourceFlags) standingStill(ctx context.Context, talk io.Writer, do func
 		}
 	}
 	for _, argv := range f.hooks.before {
+		fmt.Fprintf(talk, "running before: %s\n", visible(strings.Join(argv, " ")))
 		if err := hook(ctx, talk, "before", f.hooks.dir, argv...); err != nil {
 			return err
 		}

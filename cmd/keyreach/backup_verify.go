@@ -28,7 +28,9 @@ func newBackupVerify(s *streams) *cobra.Command {
 		Short: "Prove that a backup opens, by every key that it lies under",
 		Long: `Open every way into the newest backup, or those meant, that can be tried from here,
 and say which cannot. --quick reads the header and the end, --full (the default) all
-of it: every file is compared with its hash. Nothing is written to disk.`,
+of it: every file is compared with its hash. Nothing is written to disk.
+
+With a route, its max_age is how old the newest good backup may be.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			id := ""
@@ -48,7 +50,7 @@ of it: every file is compared with its hash. Nothing is written to disk.`,
 	fs.BoolVar(&f.quick, "quick", false, "read the header and the end only")
 	fs.BoolVar(&f.full, "full", false, "read all of it (the default)")
 	fs.BoolVar(&f.all, "all", false, "verify every backup of the store, or of the series")
-	fs.StringVar(&f.maxAge, "max-age", "", "fail when the newest good backup is older than this, such as 26h or 7d")
+	fs.StringVar(&f.maxAge, "max-age", "", "fail when the newest good backup is older than this `TIME`, such as 26h or 7d")
 	c.MarkFlagsMutuallyExclusive("quick", "full")
 	return c
 }

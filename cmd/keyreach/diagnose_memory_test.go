@@ -58,7 +58,11 @@ func TestDiagnoseMemory(t *testing.T) {
 		"events":      {left: 100 << 20, head: `{"Records":[`, piece: event},
 		"all events":  {left: diagnose.MaxText - 1<<10, head: `{"Records":[`, piece: event, tail: `{}]}`},
 	} {
-		for _, output := range []string{"text", "json", "yaml", "markdown"} {
+		outputs := []string{"text"}
+		if name == "events" {
+			outputs = []string{"text", "json", "yaml", "markdown"}
+		}
+		for _, output := range outputs {
 			t.Run(name+" as "+output, func(t *testing.T) {
 				in := text
 				c := exec.CommandContext(t.Context(), os.Args[0])

@@ -29,7 +29,7 @@ func TestScripts(t *testing.T) {
 	commands["exits"], commands["sandbox"], commands["accesskey"] = exits, scriptSandbox, accessKey
 	commands["provoke"] = scriptProvoke
 	commands["identity"], commands["backups"], commands["spoil"] = scriptIdentity, scriptBackups, scriptSpoil
-	commands["oldkms"], commands["oldenc"] = scriptOldKMS, scriptOldEnc
+	commands["oldkms"], commands["oldenc"], commands["targz"] = scriptOldKMS, scriptOldEnc, scriptTarGz
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		UpdateScripts:       *update,

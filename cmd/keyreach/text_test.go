@@ -44,3 +44,16 @@ func TestLinesFitThePage(t *testing.T) {
 		}
 	}
 }
+
+func TestPlural(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		n    int
+		word string
+		want string
+	}{{1, "entry", "1 entry"}, {0, "entry", "0 entries"}, {2, "key", "2 keys"}, {2, "backup", "2 backups"}} {
+		if got := count(c.n, c.word); got != c.want {
+			t.Errorf("%d of %q: %q, want %q", c.n, c.word, got, c.want)
+		}
+	}
+}
