@@ -113,8 +113,8 @@ func (f *createFlags) run(ctx context.Context, s *streams, kind, path string) er
 		return err
 	})
 	show.end()
-	if err != nil {
-		return backupFailure(err)
+	if made.ID == "" {
+		return creationFailure(err)
 	}
 	if err := last.remember(made.Seen); err != nil {
 		return err
@@ -122,7 +122,21 @@ func (f *createFlags) run(ctx context.Context, s *streams, kind, path string) er
 	if err := f.print(s, &made); err != nil {
 		return err
 	}
+	if err != nil {
+		return backupFailure(err) // of --after: the backup is made and told all the same
+	}
 	return ping(ctx, f.ping)
+}
+
+// creationFailure gives a failure its exit code. What was not found is the source, a key
+// or the bucket, and not a backup.
+func creationFailure(err error) error {
+	err = backupFailure(err)
+	var exit *exitError
+	if errors.As(err, &exit) && exit.code == exitNotFound {
+		return exit.hinting("see that what it names is there, and stays there while it is read")
+	}
+	return err
 }
 
 // locking reads how the object is to be locked.

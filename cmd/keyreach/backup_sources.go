@@ -117,8 +117,11 @@ func secretFile(path string) (string, error) {
 func (f *sourceFlags) standingStill(ctx context.Context, talk io.Writer, do func() error) (err error) {
 	if f.after != "" {
 		defer func() {
-			if e := hook(context.WithoutCancel(ctx), talk, "--after", f.after); e != nil {
-				err = errors.Join(err, e)
+			e := hook(context.WithoutCancel(ctx), talk, "--after", f.after)
+			if err == nil {
+				err = e
+			} else if e != nil { // what was stopped may still be: that is not to be lost behind the other
+				fmt.Fprintf(talk, "warning: %v\n", e)
 			}
 		}()
 	}
