@@ -143,8 +143,8 @@ func TestRestoreRefusesEveryDamageAndChangesNothing(t *testing.T) {
 				t.Parallel() // larger ones need the disk
 			}
 			h := newHost(t)
-			h.write("src/f", nil)
-			h.noise("src/f", size)
+			h.must(os.Mkdir(h.at("src"), 0o700))
+			h.noise(h.at("src/f"), size)
 			var of [2]*sealed
 			var ids [2]string
 			for i := range of {
@@ -166,10 +166,10 @@ func TestRestoreRefusesEveryDamageAndChangesNothing(t *testing.T) {
 	}
 }
 
-// noise writes noise into a file, little by little.
-func (h *host) noise(name string, size int64) {
+// noise writes noise into a new file, little by little.
+func (h *host) noise(path string, size int64) {
 	h.Helper()
-	f, err := os.Create(h.at(name))
+	f, err := os.Create(path)
 	h.must(err)
 	for left := size; left > 0; left -= 1 << 20 {
 		_, err := f.Write(noiseOf(int(min(left, 1<<20))))

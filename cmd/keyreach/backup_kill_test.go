@@ -151,14 +151,9 @@ func TestAKilledCreateInABucketLeavesAWholeBackupOrNone(t *testing.T) {
 	t.Cleanup(front.Close)
 	h.calls(front.URL)
 	h.tree("src", "first", 4, 34<<20) // three parts
-	uploads := func() int {
-		out, err := h.s3().ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: new(hostBucket)})
-		h.must(err)
-		return len(out.Uploads)
-	}
 	at := "s3://" + hostBucket + "/app"
 	k := &killings{
-		host: h.host, place: at, known: map[string]bool{}, outcome: map[string]int{}, abandoned: uploads,
+		host: h.host, place: at, known: map[string]bool{}, outcome: map[string]int{}, abandoned: h.uploads,
 		create: []string{"backup", "create", "files", "src", "--store", at, "--kms-key", h.key, "--retention", "90d"},
 	}
 	nothing, all := h.timed(k.create...)
@@ -174,6 +169,14 @@ func TestAKilledCreateInABucketLeavesAWholeBackupOrNone(t *testing.T) {
 	_, err := h.s3().CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: new(hostBucket), Key: new("app/" + h.list(at)[0] + store.Suffix)})
 	h.must(err)
 	k.prune()
+}
+
+// uploads is how many are unfinished in the bucket.
+func (h *cloudHost) uploads() int {
+	h.Helper()
+	out, err := h.s3().ListMultipartUploads(h.Context(), &s3.ListMultipartUploadsInput{Bucket: new(hostBucket)})
+	h.must(err)
+	return len(out.Uploads)
 }
 
 func TestAKilledRestoreLeavesTheOldOrTheNew(t *testing.T) {

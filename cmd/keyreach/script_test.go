@@ -16,7 +16,8 @@ var update = flag.Bool("update", false, "write the golden parts of the scripts a
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"keyreach": main,
+		"keyreach":          main,
+		"keyreach-measured": measured,
 	})
 }
 

@@ -1,0 +1,122 @@
+//go:build linux && !race
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// measuredTo names, in the environment of a run that measures itself, where to tell.
+const measuredTo = "KEYREACH_TEST_MEASURED"
+
+// measured is the program, which tells at its end what memory it had at most. What the
+// system tells a parent cannot be used: it begins with the memory of the process that
+// the child was forked from, see ru_maxrss in
+// https://man7.org/linux/man-pages/man2/getrusage.2.html.
+func measured() {
+	code := start()
+	text, err := os.ReadFile("/proc/self/status")
+	if err == nil {
+		err = os.WriteFile(os.Getenv(measuredTo), text, 0o600)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(exitFailed)
+	}
+	os.Exit(code)
+}
+
+// memory is what a process has: at most, and of that, at its end, of files, which is
+// the program itself.
+type memory struct{ most, files int }
+
+func (m memory) String() string {
+	return fmt.Sprintf("%d MB (%d of the program)", m.most>>10, m.files>>10)
+}
+
+// memoryOf runs the program and returns its memory, in kB.
+func (h *host) memoryOf(args ...string) (m memory) {
+	h.Helper()
+	c := h.program(h.Context(), args...)
+	c.Args[0] = "keyreach-measured"
+	c.Env = append(c.Env, measuredTo+"="+h.at("measured"))
+	if out, err := c.CombinedOutput(); err != nil {
+		h.Fatalf("%q: %v\n%s", args, err, out)
+	}
+	text, err := os.ReadFile(h.at("measured"))
+	h.must(err)
+	for line := range strings.SplitSeq(string(text), "\n") {
+		name, rest, _ := strings.Cut(line, ":")
+		kb, _ := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(rest), " kB"))
+		switch name {
+		case "VmHWM":
+			m.most = kb
+		case "RssFile":
+			m.files = kb
+		}
+	}
+	if m.most == 0 {
+		h.Skip("the system does not tell what memory a process had")
+	}
+	return m
+}
+
+// room finds a directory with so much space, preferring the host's own.
+func (h *host) room(need int64) string {
+	h.Helper()
+	for _, dir := range []string{h.dir, "/dev/shm"} {
+		var s syscall.Statfs_t
+		if syscall.Statfs(dir, &s) == nil && int64(s.Bavail)*s.Bsize > need+need/8 {
+			if dir == h.dir {
+				return dir
+			}
+			made, err := os.MkdirTemp(dir, "keyreach")
+			h.must(err)
+			h.Cleanup(func() { os.RemoveAll(made) })
+			return made
+		}
+	}
+	h.Skipf("nowhere is room for %d MB", need>>20)
+	return ""
+}
+
+// However large a backup is, its commands have 64 MB at most beside the program's own
+// pages, and have no more of it for a large one than for a small one.
+func TestMemoryOfBackupsIsFlat(t *testing.T) {
+	const beside, growth = 64 << 10, 16 << 10 // kB
+	first := map[string]memory{}
+	for _, size := range measuredSizes() {
+		t.Run(fmt.Sprintf("%d MB", size>>20), func(t *testing.T) {
+			h := newHost(t)
+			base := h.memoryOf("version")
+			at := h.room(size)
+			h.must(os.Mkdir(filepath.Join(at, "src"), 0o700))
+			h.noise(filepath.Join(at, "src", "f"), size)
+			h.room(size) // of the store
+			got := map[string]memory{}
+			got["create"] = h.memoryOf("backup", "create", "files", filepath.Join(at, "src"), "--store", "store", "--recipient", h.recipient)
+			h.must(os.RemoveAll(filepath.Join(at, "src")))
+			got["verify"] = h.memoryOf("backup", "verify", "--store", "store", "--identity", "id.txt")
+			got["restore"] = h.memoryOf("backup", "restore", "--store", "store", "--identity", "id.txt", "--to", filepath.Join(at, "out"))
+			t.Logf("version: %v", base)
+			for name, m := range got {
+				t.Logf("%s: %v, %d MB beside the program", name, m, (m.most-m.files)>>10)
+				if m.most-m.files > beside {
+					t.Errorf("%s has %v", name, m)
+				}
+				if _, ok := first[name]; !ok {
+					first[name] = m
+				}
+				if more := m.most - first[name].most; more > growth {
+					t.Errorf("%s has %v, %d MB more than for the smallest", name, m, more>>10)
+				}
+			}
+		})
+	}
+}
