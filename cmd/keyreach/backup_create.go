@@ -123,7 +123,7 @@ func (f *createFlags) run(ctx context.Context, s *streams) error {
 		return err
 	})
 	show.end()
-	if err != nil {
+	if made.ID == "" {
 		return creating(err)
 	}
 	if err := last.remember(made.Seen); err != nil {
@@ -131,6 +131,9 @@ func (f *createFlags) run(ctx context.Context, s *streams) error {
 	}
 	if err := f.print(s, &made); err != nil {
 		return err
+	}
+	if err != nil {
+		return backupFailure(err) // of --after: the backup is made and told all the same
 	}
 	return ping(ctx, f.ping)
 }

@@ -3,6 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -48,6 +52,9 @@ is wrong, the directory is as it was.`,
 func (f *restoreFlags) run(ctx context.Context, s *streams, id string) error {
 	if f.to == "" {
 		return misuse(errors.New("nothing says where to restore to")).hinting("give --to DIR; what is there is kept as DIR.previous")
+	}
+	if _, err := os.Stat(filepath.Dir(filepath.Clean(f.to))); errors.Is(err, fs.ErrNotExist) {
+		return misuse(fmt.Errorf("looking at where to restore to: %w", err)).hinting("make the directory that --to is in")
 	}
 	o, b, err := f.find(ctx, s, id)
 	if err != nil {

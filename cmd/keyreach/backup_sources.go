@@ -127,19 +127,30 @@ type hooks struct {
 // quiesced reports whether something was said to make the source stand still.
 func (f *sourceFlags) quiesced() bool { return f.before != "" || len(f.hooks.before) > 0 }
 
+// goOn runs the commands that come after, and adds what they fail with to how the work
+// went.
+func (f *sourceFlags) goOn(ctx context.Context, talk io.Writer, err error) error {
+	add := func(e error) {
+		if err == nil {
+			err = e
+		} else if e != nil { // what was stopped may still be: that is not to be lost behind the other
+			fmt.Fprintf(talk, "warning: %v\n", e)
+		}
+	}
+	if f.after != "" {
+		add(hook(ctx, talk, "--after", "", "/bin/sh", "-c", f.after))
+	}
+	for _, argv := range f.hooks.after {
+		fmt.Fprintf(talk, "running after: %s\n", visible(strings.Join(argv, " ")))
+		add(hook(ctx, talk, "after", f.hooks.dir, argv...))
+	}
+	return err
+}
+
 // standingStill runs the commands around the work. What comes after is run however the
 // work went.
 func (f *sourceFlags) standingStill(ctx context.Context, talk io.Writer, do func() error) (err error) {
-	defer func() {
-		ctx := context.WithoutCancel(ctx)
-		if f.after != "" {
-			err = errors.Join(err, hook(ctx, talk, "--after", "", "/bin/sh", "-c", f.after))
-		}
-		for _, argv := range f.hooks.after {
-			fmt.Fprintf(talk, "running after: %s\n", visible(strings.Join(argv, " ")))
-			err = errors.Join(err, hook(ctx, talk, "after", f.hooks.dir, argv...))
-		}
-	}()
+	defer func() { err = f.goOn(context.WithoutCancel(ctx), talk, err) }()
 	if f.before != "" {
 		if err := hook(ctx, talk, "--before", "", "/bin/sh", "-c", f.before); err != nil {
 			return err

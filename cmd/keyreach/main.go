@@ -17,6 +17,7 @@ func main() { os.Exit(start()) }
 
 // start runs the program until it ends or is interrupted.
 func start() int {
+	leaveNoCore()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second interrupt ends the program at once
 	defer stop()

@@ -18,6 +18,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"keyreach":            main,
 		"age-plugin-keyreach": main,
+		"keyreach-measured":   measured,
 	})
 }
 

@@ -1,0 +1,135 @@
+//go:build linux && !race
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// measuredTo names, in the environment of a run that measures itself, where to tell.
+const measuredTo = "KEYREACH_TEST_MEASURED"
+
+// measured is the program, which tells at its end what memory it had at most. What the
+// system tells a parent cannot be used: it begins with the memory of the process that
+// the child was forked from, see ru_maxrss in
+// https://man7.org/linux/man-pages/man2/getrusage.2.html.
+func measured() {
+	code := start()
+	text, err := os.ReadFile("/proc/self/status")
+	if err == nil {
+		err = os.WriteFile(os.Getenv(measuredTo), text, 0o600)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(exitFailed)
+	}
+	os.Exit(code)
+}
+
+// memory is what a process has: at most, and of that, at its end, of files, which is
+// the program itself.
+type memory struct{ most, files int }
+
+func (m memory) String() string {
+	return fmt.Sprintf("%d MB (%d of the program)", m.most>>10, m.files>>10)
+}
+
+// memoryOf runs the program and returns its memory, in kB.
+func (h *host) memoryOf(args ...string) (m memory) {
+	h.Helper()
+	c := h.program(h.Context(), args...)
+	c.Args[0] = "keyreach-measured"
+	c.Env = append(c.Env, measuredTo+"="+h.at("measured"))
+	if out, err := c.CombinedOutput(); err != nil {
+		h.Fatalf("%q: %v\n%s", args, err, out)
+	}
+	text, err := os.ReadFile(h.at("measured"))
+	h.must(err)
+	for line := range strings.SplitSeq(string(text), "\n") {
+		name, rest, _ := strings.Cut(line, ":")
+		kb, _ := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(rest), " kB"))
+		switch name {
+		case "VmHWM":
+			m.most = kb
+		case "RssFile":
+			m.files = kb
+		}
+	}
+	if m.most == 0 {
+		h.Skip("the system does not tell what memory a process had")
+	}
+	return m
+}
+
+// room makes a directory with so much space: on the host's disk, or in memory where that
+// leaves as much again for everybody else.
+func (h *host) room(need int64) string {
+	h.Helper()
+	var disk, ram syscall.Statfs_t
+	h.must(syscall.Statfs(h.dir, &disk))
+	at := h.dir
+	if int64(disk.Bavail)*disk.Bsize < need+need/4 {
+		at = "/dev/shm"
+		if syscall.Statfs(at, &ram) != nil || min(int64(ram.Bavail)*ram.Bsize, available()) < 2*need {
+			h.Skipf("nowhere is room for %d MB", need>>20)
+		}
+	}
+	made, err := os.MkdirTemp(at, "keyreach-memory-")
+	h.must(err)
+	h.Cleanup(func() { os.RemoveAll(made) })
+	return made
+}
+
+// available is how much memory the system could give.
+func available() (bytes int64) {
+	text, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.SplitSeq(string(text), "\n") {
+		if n, _ := fmt.Sscanf(line, "MemAvailable: %d kB", &bytes); n == 1 {
+			return bytes << 10
+		}
+	}
+	return 0
+}
+
+// However large a backup is, its commands have 64 MB at most beside the program's own
+// pages, and have no more of it for a large one than for a small one.
+func TestMemoryOfBackupsIsFlat(t *testing.T) {
+	const beside, growth = 64 << 10, 16 << 10 // kB
+	first := map[string]memory{}
+	for _, size := range measuredSizes() {
+		t.Run(fmt.Sprintf("%d MB", size>>20), func(t *testing.T) {
+			h := newHost(t)
+			base := h.memoryOf("version")
+			src := h.room(size)
+			h.noise(filepath.Join(src, "f"), size)
+			store := h.room(size)
+			got := map[string]memory{}
+			got["create"] = h.memoryOf("backup", "create", "files", src, "--store", store, "--recipient", h.recipient)
+			h.must(os.RemoveAll(src))
+			got["verify"] = h.memoryOf("backup", "verify", "--store", store, "--identity", "id.txt")
+			got["restore"] = h.memoryOf("backup", "restore", "--store", store, "--identity", "id.txt", "--to", filepath.Join(h.room(size), "out"))
+			t.Logf("version: %v", base)
+			for name, m := range got {
+				t.Logf("%s: %v, %d MB beside the program", name, m, (m.most-m.files)>>10)
+				if m.most-m.files > beside {
+					t.Errorf("%s has %v", name, m)
+				}
+				if _, ok := first[name]; !ok {
+					first[name] = m
+				}
+				if more := m.most - first[name].most; more > growth {
+					t.Errorf("%s has %v, %d MB more than for the smallest", name, m, more>>10)
+				}
+			}
+		})
+	}
+}
