@@ -15,6 +15,7 @@ import (
 
 	"github.com/keyreach/keyreach/backup"
 	"github.com/keyreach/keyreach/backup/envelope"
+	"github.com/keyreach/keyreach/cloud"
 )
 
 type createFlags struct {
@@ -128,13 +129,21 @@ func (f *createFlags) run(ctx context.Context, s *streams, kind, path string) er
 	return ping(ctx, f.ping)
 }
 
-// creationFailure gives a failure its exit code. What was not found is the source, a key
-// or the bucket, and not a backup.
+// creationFailure gives a failure its exit code. What was not found, refused or not whole
+// is the source, a key or the bucket, and not a backup.
 func creationFailure(err error) error {
 	err = backupFailure(err)
 	var exit *exitError
-	if errors.As(err, &exit) && exit.code == exitNotFound {
+	if !errors.As(err, &exit) {
+		return err
+	}
+	switch {
+	case exit.code == exitNotFound:
 		return exit.hinting("see that what it names is there, and stays there while it is read")
+	case exit.code == exitCorrupt || exit.code == exitTruncated:
+		return exit.hinting("nothing was stored: see whether what is to be backed up is whole, and try again")
+	case exit.code == exitDenied && cloud.KindOf(err) != cloud.Denied:
+		return exit.hinting("nothing was stored: see who may read what is to be backed up")
 	}
 	return err
 }
