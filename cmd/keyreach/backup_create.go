@@ -16,6 +16,7 @@ import (
 
 	"github.com/keyreach/keyreach/backup"
 	"github.com/keyreach/keyreach/backup/envelope"
+	"github.com/keyreach/keyreach/cloud"
 )
 
 type createFlags struct {

@@ -215,9 +215,11 @@ func TestNoSecretLeavesACreateThatIsUnderWay(t *testing.T) {
 			}
 			k.tightFiles()
 			k.tightSent()
-			k.well(slices.Concat([]string{"backup", "restore", "--store", at, "--to", "out"}, opens)...)
-			k.tightFiles("out")
-			k.tightSent()
+			if opens == nil || thorough { // a passphrase takes its time
+				k.well(slices.Concat([]string{"backup", "restore", "--store", at, "--to", "out"}, opens)...)
+				k.tightFiles("out")
+				k.tightSent()
+			}
 		})
 	}
 }
@@ -227,19 +229,21 @@ func TestBackupsNeedNoTemporaryFiles(t *testing.T) {
 	t.Parallel()
 	k := newKeeper(t)
 	k.env = append(k.env, "TMPDIR="+k.at("none"))
-	for _, args := range [][]string{
+	commands := [][]string{
 		{"create", "files", "src", "--store", "store", "--recipient", k.recipient},
 		{"create", "files", "src", "--store", "store", "--kms-key", k.key, "--name", "kms"},
-		{"create", "files", "src", "--store", "store", "--passphrase-file", "pass", "--name", "pass"},
 		{"list", "--store", "store"},
 		{"verify", "--store", "store", "--name", "src", "--identity", "id.txt"},
-		{"verify", "--store", "store", "--name", "pass", "--passphrase-file", "pass", "--quick"},
 		{"restore", "--store", "store", "--name", "src", "--identity", "id.txt", "--to", "out"},
-		{"restore", "--store", "store", "--name", "pass", "--passphrase-file", "pass", "--to", "out"},
 		{"restore", "--store", "store", "--name", "kms", "--to", "out"},
 		{"rewrap", "--store", "store", "--name", "kms", "--kms-key", k.key, "--recipient", k.recipient},
 		{"prune", "--store", "store", "--keep-last", "1", "--auto-approve"},
-	} {
+	}
+	if thorough { // a passphrase takes its time
+		commands = append(commands, []string{"create", "files", "src", "--store", "store", "--passphrase-file", "pass", "--name", "pass"},
+			[]string{"restore", "--store", "store", "--name", "pass", "--passphrase-file", "pass", "--to", "out"})
+	}
+	for _, args := range commands {
 		e := k.well(append([]string{"backup"}, args...)...)
 		k.tight(fmt.Sprintf("what %q prints", args), e.String())
 	}
@@ -286,13 +290,11 @@ func TestNoSecretIsInWhatFailuresTell(t *testing.T) {
 	for _, args := range [][]string{
 		{"restore", "--store", "store", "--passphrase-file", "other", "--to", "out"},
 		{"restore", "--store", "damaged", "--passphrase-file", "pass", "--to", "out"},
-		{"verify", "--store", "damaged", "--passphrase-file", "pass"},
-		{"verify", "--store", "damaged", "--passphrase-file", "pass", "-o", "json"},
+		{"verify", "--store", "damaged", "-o", "json"},
 		{"restore", "--store", "store", "--identity", "spoilt", "--to", "out"},
 		{"restore", "--store", "store", "--identity", "two", "--to", "out"},
 		{"restore", "--store", "store", "--identity", "pass", "--to", "out"},
 		{"restore", "--store", "store", "--identity", "src/secret", "--to", "out"},
-		{"restore", "--store", "store", "--passphrase-file", "id.txt", "--to", "out"},
 		{"create", "files", "src", "--store", "no", "--recipient", spoilt},
 		{"create", "files", "src", "--store", "no", "--recipient", k.passphrase},
 		{"create", "files", "src", "--store", "no", "--passphrase-file", "pass", "--recipient", k.recipient},
