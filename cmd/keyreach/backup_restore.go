@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keyreach/keyreach/backup"
+	"github.com/keyreach/keyreach/backup/etcd"
 	"github.com/keyreach/keyreach/estate"
 )
 
@@ -90,7 +91,11 @@ func (f *restoreFlags) print(s *streams, b *backup.Backup, done *backup.Restored
 		p.line(0, 0, "What was there before is at %s.", done.Previous)
 	}
 	if b.ID.Kind == "etcd" {
-		p.line(0, 0, "Next: etcdutl snapshot restore %s/snapshot.db --data-dir NEW-DIR, then start etcd on it.", done.Target)
+		without := ""
+		if done.Notes[etcd.NoteHash] == "none" {
+			without = "--skip-hash-check "
+		}
+		p.line(0, 0, "Next: etcdutl snapshot restore %s/%s %s--data-dir NEW-DIR, then start etcd on it.", done.Target, etcd.Member, without)
 	}
 	return p.err
 }
