@@ -25,7 +25,7 @@ func (o *Opener) Drill(ctx context.Context, b *Backup, scratch, caPassword strin
 	if err != nil {
 		return Proof{}, err
 	}
-	proof := Proof{Proven: []string{fmt.Sprintf("%d entries with %d bytes were restored, each file compared with its hash", r.Count, r.Total)}}
+	proof := Proof{Proven: []string{fmt.Sprintf("all of it was restored (entries: %d, bytes: %d), each file compared with its hash", r.Count, r.Total)}}
 	switch b.ID.Kind {
 	case kindEtcd:
 		err = proof.etcd(ctx, target, filepath.Join(scratch, "etcd"))

@@ -118,10 +118,10 @@ func (f *createFlags) run(ctx context.Context, s *streams, kind, path string) er
 	if err != nil {
 		return creating(err)
 	}
-	if err := last.remember(made.Seen); err != nil {
+	if err := f.print(s, &made); err != nil {
 		return err
 	}
-	if err := f.print(s, &made); err != nil {
+	if err := last.remember(made.Seen); err != nil {
 		return err
 	}
 	return ping(ctx, f.ping)

@@ -79,7 +79,7 @@ func (f *pruneFlags) run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return backupFailure(err)
 	}
-	if _, err := at.Sweep(ctx, 48*time.Hour); err != nil {
+	if _, err := at.Sweep(ctx, backup.LeftAfter); err != nil {
 		return backupFailure(err)
 	}
 	return f.print(s, plan, removed)

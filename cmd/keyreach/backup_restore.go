@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/keyreach/keyreach/backup"
 	"github.com/keyreach/keyreach/backup/etcd"
+	"github.com/keyreach/keyreach/backup/stepca"
 	"github.com/keyreach/keyreach/estate"
 )
 
@@ -96,6 +98,12 @@ func (f *restoreFlags) print(s *streams, b *backup.Backup, done *backup.Restored
 			without = "--skip-hash-check "
 		}
 		p.line(0, 0, "Next: etcdutl snapshot restore %s/%s %s--data-dir NEW-DIR, then start etcd on it.", done.Target, etcd.Member, without)
+	}
+	if home := done.Notes[stepca.NoteHome]; b.ID.Kind == "step-ca" && home != "" {
+		p.line(0, 0, "Next: put it at %s, which its paths are of, and start step-ca on it.", home)
+		if outside := filepath.Join(done.Target, stepca.OutsideDir); exists(outside) {
+			p.line(0, 0, "What lay outside of that is in %s.", outside)
+		}
 	}
 	return p.err
 }
