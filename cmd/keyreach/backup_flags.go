@@ -159,6 +159,9 @@ func askPassphrase(s *streams, question string, twice bool) (string, error) {
 
 // opener is how the backups of the store are opened.
 func (f *backupFlags) opener(ctx context.Context, s *streams, at store.Store) (*backup.Opener, error) {
+	if err := opensBy(f.keys, f.accounts); err != nil {
+		return nil, err
+	}
 	var native []age.Identity
 	for _, path := range f.identities {
 		file, err := os.Open(path)

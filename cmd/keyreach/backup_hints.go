@@ -2,10 +2,12 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
 	"syscall"
 
+	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/backup/archive"
 	"github.com/keyreach/keyreach/backup/envelope"
 	"github.com/keyreach/keyreach/cloud"
@@ -19,6 +21,22 @@ func calledOf(err error) string {
 	}
 	service, _, _ := strings.Cut(call.Operation, ":")
 	return service
+}
+
+// opensBy refuses what names no key and no account: a backup names its keys by their ARNs,
+// and what is none would open nothing.
+func opensBy(keys, accounts []string) error {
+	for _, key := range keys {
+		if a, err := arn.Parse(key); err != nil || !a.IsKMSKey() {
+			return misuse(fmt.Errorf("--kms-key %s is not the ARN of a key, by which a backup names it", key)).hinting("keyreach backup verify --quick shows the ARNs; --kms-account allows all keys of an account")
+		}
+	}
+	for _, account := range accounts {
+		if !arn.IsAccount(account) {
+			return misuse(fmt.Errorf("--kms-account %s is not the number of an account", account))
+		}
+	}
+	return nil
 }
 
 func hintDenied(err error) string {
