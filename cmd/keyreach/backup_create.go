@@ -84,6 +84,9 @@ func (f *createFlags) run(ctx context.Context, s *streams, kind, path string) er
 	if f.name != "" {
 		name = f.name
 	}
+	if path != "" && len(f.exclude) == 0 && holds(path, f.at) {
+		return misuse(fmt.Errorf("the store %s lies in %s, and would be in its own backups", f.at, path)).hinting("name another --store, or leave it out with --exclude")
+	}
 	keep, err := optionalDuration("--retention", f.retention)
 	if err != nil {
 		return err
@@ -169,7 +172,7 @@ func (r *recipientFlags) prepare(ctx context.Context, f *backupFlags, secret str
 		return nil, misuse(errors.New("nothing says who can open the backup")).hinting("give --kms-key, --recipient or --passphrase-file")
 	}
 	if r.minWraps > len(f.keys) {
-		return nil, misuse(fmt.Errorf("--min-wraps %d asks for more than the %d keys of --kms-key", r.minWraps, len(f.keys)))
+		return nil, misuse(fmt.Errorf("--min-wraps %d asks for more than the %d keys that are named", r.minWraps, len(f.keys)))
 	}
 	if len(f.keys) == 0 {
 		return func(backup.ID) ([]age.Recipient, error) { return native, nil }, nil

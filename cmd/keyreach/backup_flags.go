@@ -15,6 +15,7 @@ import (
 	"github.com/keyreach/keyreach/backup"
 	"github.com/keyreach/keyreach/backup/envelope"
 	"github.com/keyreach/keyreach/backup/store"
+	"github.com/keyreach/keyreach/cloud"
 	"github.com/keyreach/keyreach/live"
 )
 
@@ -86,7 +87,10 @@ func (f *backupFlags) openStore(ctx context.Context, create bool) (store.Store, 
 			o.LockUntil = time.Now().Add(f.lockFor).UTC().Truncate(time.Second)
 		}
 		s, err := f.reach().S3Store(ctx, f.at, o)
-		if err != nil {
+		switch {
+		case cloud.KindOf(err) == cloud.Invalid && ctx.Err() == nil:
+			return nil, misuse(err)
+		case err != nil:
 			return nil, backupFailure(fmt.Errorf("opening %s: %w", f.at, err))
 		}
 		return s, nil

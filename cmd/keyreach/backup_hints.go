@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -12,6 +13,25 @@ import (
 	"github.com/keyreach/keyreach/backup/envelope"
 	"github.com/keyreach/keyreach/cloud"
 )
+
+// holds reports whether a directory holds the store, or is it.
+func holds(dir, store string) bool {
+	if strings.Contains(store, "://") {
+		return false
+	}
+	dir, err1 := filepath.Abs(dir)
+	store, err2 := filepath.Abs(store)
+	if err1 != nil || err2 != nil {
+		return false
+	}
+	for _, p := range []*string{&dir, &store} {
+		if real, err := filepath.EvalSymlinks(*p); err == nil { // the store need not be there yet
+			*p = real
+		}
+	}
+	within, err := filepath.Rel(dir, store)
+	return err == nil && filepath.IsLocal(within)
+}
 
 // calledOf is the service that failed, s3 or kms; empty when it was none of AWS.
 func calledOf(err error) string {
