@@ -118,7 +118,7 @@ func (f *createFlags) run(ctx context.Context, s *streams, kind, path string) er
 		return err
 	})
 	show.end()
-	if err != nil {
+	if made.ID == "" {
 		return creating(err)
 	}
 	if err := f.print(s, &made); err != nil {
@@ -126,6 +126,9 @@ func (f *createFlags) run(ctx context.Context, s *streams, kind, path string) er
 	}
 	if err := last.remember(made.Seen); err != nil {
 		return err
+	}
+	if err != nil {
+		return backupFailure(err) // of --after: the backup is made and told all the same
 	}
 	return ping(ctx, f.ping)
 }

@@ -115,8 +115,14 @@ func drilling(err error, kind string) error {
 func creating(err error) error {
 	err = backupFailure(err)
 	var exit *exitError
-	if errors.As(err, &exit) && calledOf(err) == "" && (exit.code == exitCorrupt || exit.code == exitTruncated || exit.code == exitNotFound) {
+	if !errors.As(err, &exit) || calledOf(err) != "" {
+		return err
+	}
+	switch exit.code {
+	case exitCorrupt, exitTruncated:
 		exit.hint = "nothing was stored; look at what is to be backed up"
+	case exitNotFound:
+		exit.hint = "see that what it names is there, and stays there while it is read"
 	}
 	return err
 }

@@ -26,8 +26,7 @@ func newBackupPrune(s *streams) *cobra.Command {
 		Short: "Take away backups that no rule keeps",
 		Long: `Take away the backups of each series that none of the rules keeps. The newest of a
 series always stays, and so does what S3 keeps locked. In a bucket with versions what
-is taken away is hidden; the bucket's lifecycle deletes it. It opens none of them:
-verify before that the newest is good.`,
+is taken away is hidden; the bucket's lifecycle deletes it.`,
 		Example: "  keyreach backup prune --store s3://backups/etcd --keep-daily 7 --keep-weekly 5 --keep-monthly 12 --dry-run",
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return f.run(c.Context(), s) },

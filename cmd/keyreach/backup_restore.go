@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -101,7 +100,7 @@ func (f *restoreFlags) print(s *streams, b *backup.Backup, done *backup.Restored
 	}
 	if home := done.Notes[stepca.NoteHome]; b.ID.Kind == "step-ca" && home != "" {
 		p.line(0, 0, "Next: put it at %s, which its paths are of, and start step-ca on it.", home)
-		if outside := filepath.Join(done.Target, stepca.OutsideDir); exists(outside) {
+		if outside := done.Target + "/" + stepca.OutsideDir; exists(outside) {
 			p.line(0, 0, "What lay outside of that is in %s.", outside)
 		}
 	}

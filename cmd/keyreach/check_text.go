@@ -360,8 +360,8 @@ func plural(n int, word string) string {
 	if n == 1 {
 		return word
 	}
-	if stem, ok := strings.CutSuffix(word, "try"); ok {
-		return stem + "tries"
+	if stem, ok := strings.CutSuffix(word, "y"); ok && !strings.ContainsAny(stem[max(len(stem)-1, 0):], "aeou") {
+		return stem + "ies"
 	}
 	return word + "s"
 }
