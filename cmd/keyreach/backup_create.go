@@ -84,8 +84,8 @@ func (f *createFlags) run(ctx context.Context, s *streams, kind, path string) er
 	if f.name != "" {
 		name = f.name
 	}
-	if path != "" && len(f.exclude) == 0 && holds(path, f.at) {
-		return misuse(fmt.Errorf("the store %s lies in %s, and would be in its own backups", f.at, path)).hinting("name another --store, or leave it out with --exclude")
+	if files, ok := source.(*backup.Files); ok && len(files.Exclude) == 0 && holds(files.Root, f.at) {
+		return misuse(fmt.Errorf("the store %s lies in %s, and would be in its own backups", f.at, files.Root)).hinting("name another --store, or leave it out with --exclude")
 	}
 	keep, err := optionalDuration("--retention", f.retention)
 	if err != nil {
