@@ -47,7 +47,8 @@ func calledOf(err error) string {
 // and what is none would open nothing.
 func opensBy(keys, accounts []string) error {
 	for _, key := range keys {
-		if a, err := arn.Parse(key); err != nil || !a.IsKMSKey() {
+		// A route may name its keys by the ARNs of aliases.
+		if a, err := arn.Parse(key); err != nil || !a.IsKMSKey() && !a.IsKMSAlias() {
 			return misuse(fmt.Errorf("--kms-key %s is not the ARN of a key, by which a backup names it", key)).hinting("keyreach backup verify --quick shows the ARNs; --kms-account allows all keys of an account")
 		}
 	}
