@@ -16,6 +16,9 @@ import (
 	"github.com/keyreach/keyreach/backup/store"
 )
 
+// LeftAfter is the age at which what an interrupted backup has left is swept.
+const LeftAfter = 48 * time.Hour
+
 // Source is what is backed up.
 type Source interface {
 	// Kind is etcd, step-ca or files.
@@ -85,6 +88,8 @@ func (c *Creation) Run(ctx context.Context) (Made, error) {
 	if err != nil {
 		return Made{}, err
 	}
+	// What killed ones have left would fill the store; whoever may not sweep still backs up.
+	_, _ = c.Store.Sweep(ctx, LeftAfter)
 	w, err := c.Store.Create(ctx, id.String())
 	if err != nil {
 		return Made{}, fmt.Errorf("beginning %s in %s: %w", id, c.Store, err)

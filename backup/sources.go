@@ -3,6 +3,7 @@ package backup
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/keyreach/keyreach/backup/archive"
@@ -111,7 +112,11 @@ func (s *StepCA) Write(ctx context.Context, w *archive.Writer) ([]string, error)
 	saved, err := ca.Save(ctx, w, quiesced(s.Quiesced))
 	warnings := saved.Warnings // with those of the CA
 	if s.Place.PasswordElsewhere {
-		warnings = append(warnings, "the password of the CA's keys is not in the backup: without it the CA is lost all the same")
+		what := "the password of the CA's keys is not in the backup: without it the CA is lost all the same"
+		if at, err := filepath.Rel(ca.Place.Dir, ca.Place.PasswordFile); err == nil && filepath.IsLocal(at) {
+			what = "what looks like the password of the CA's keys is in its directory, and so in the backup: " + at
+		}
+		warnings = append(warnings, what)
 	}
 	if len(ca.External) > 0 {
 		warnings = append(warnings, "this belongs to the CA and is in no file, so not in the backup: "+strings.Join(ca.External, "; "))

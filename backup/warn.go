@@ -36,11 +36,16 @@ func waysInto(h *envelope.Header) []string {
 	slices.Sort(accounts)
 	switch accounts = slices.Compact(accounts); {
 	case len(keys) == 1:
-		return []string{fmt.Sprintf("ONLY ONE KEY IN ONE ACCOUNT OPENS IT: %s. When the key is deleted, disabled or refused, or account %s is gone, it is lost. Give a second --kms-key in another account, or an age --recipient whose identity is kept offline", keys[0], accounts[0])}
+		return []string{OneKey(keys[0])}
 	case len(accounts) == 1:
 		return []string{fmt.Sprintf("all its keys are of account %s: when that is gone, nothing opens it", accounts[0])}
 	}
 	return nil
+}
+
+// OneKey warns of what only the key of an ARN opens.
+func OneKey(key string) string {
+	return fmt.Sprintf("ONLY ONE KEY IN ONE ACCOUNT OPENS IT: %s. When the key is deleted, disabled or refused, or account %s is gone, it is lost. Give a second --kms-key in another account, or an age --recipient whose identity is kept offline", key, accountOf(key))
 }
 
 // statesOf warns of keys that open nothing, or will not.

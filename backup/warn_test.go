@@ -128,3 +128,28 @@ func TestWhenAnUnchangedSourceIsPassedOver(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatAKilledBackupLeftIsSweptByTheNext(t *testing.T) {
+	t.Parallel()
+	c := creation(t, nil, "alias/one")
+	left := filepath.Join(c.Store.String(), "."+backup.NewID("files", "a", now).String()+".ABCDEFGH.part")
+	young := strings.Replace(left, "ABCDEFGH", "HGFEDCBA", 1)
+	for _, path := range []string{left, young} {
+		if err := os.WriteFile(path, []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	long := time.Now().Add(-backup.LeftAfter - time.Hour)
+	if err := os.Chtimes(left, long, long); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(left); !os.IsNotExist(err) {
+		t.Errorf("it is there: %v", err)
+	}
+	if _, err := os.Stat(young); err != nil {
+		t.Errorf("what may be under way is gone: %v", err)
+	}
+}

@@ -181,6 +181,11 @@ func hostile() []struct {
 				f.file(string(rune('A'+i)), "")
 			}
 		}, ""},
+		{"names that fill the memory", "names in the archive have more than 5000 bytes", func(f *forger) {
+			for i := range 5 {
+				f.link(string(rune('A'+i)), strings.Repeat("x/", 500)+"x")
+			}
+		}, ""},
 	}
 }
 
@@ -199,7 +204,7 @@ func TestHostileArchivesAreRefusedAndNothingOutsideChanges(t *testing.T) {
 			if class == "" {
 				class = envelope.Corrupt
 			}
-			limits := archive.Limits{Bytes: 1 << 20, Members: 50}
+			limits := archive.Limits{Bytes: 1 << 20, Members: 50, Names: 5000}
 			around := tree(t, map[string]string{"target/keep": "old", "x": "outside"})
 			must(t, os.Chtimes(around, epoch(), epoch()))
 			before := look(t, around, "times")

@@ -27,12 +27,16 @@ type Limits struct {
 	Bytes int64
 	// Members is the number of files, directories and symlinks; 1,048,576 if zero.
 	Members int
+	// Names is of all paths and targets of symlinks together, in bytes, since they are kept
+	// in memory; 256 MiB if zero.
+	Names int
 }
 
 // The limits where none are given. A Writer keeps to them.
 const (
 	defaultBytes   = 4 << 40
 	defaultMembers = 1 << 20
+	defaultNames   = 256 << 20
 )
 
 func (l Limits) orDefault() Limits {
@@ -41,6 +45,9 @@ func (l Limits) orDefault() Limits {
 	}
 	if l.Members == 0 {
 		l.Members = defaultMembers
+	}
+	if l.Names == 0 {
+		l.Names = defaultNames
 	}
 	return l
 }
@@ -80,6 +87,7 @@ type reader struct {
 	limits   Limits
 	header   *Header
 	members  members
+	names    int // bytes of all paths and targets
 	seen     Manifest
 	text     []byte // of the manifest
 	pieces   int    // how many there were
@@ -296,6 +304,9 @@ func (r *reader) entry(h *tar.Header) (Entry, error) {
 		e.Type, e.Path = typeDir, strings.TrimSuffix(h.Name, "/")
 	case tar.TypeSymlink:
 		e.Type, e.Target = typeLink, h.Linkname
+	}
+	if r.names += len(e.Path) + len(e.Target); r.names > r.limits.Names {
+		return Entry{}, corrupt("the names in the archive have more than %d bytes", r.limits.Names)
 	}
 	if err := r.members.add(e); err != nil {
 		return Entry{}, envelope.Fail(envelope.Corrupt, err)

@@ -55,6 +55,7 @@ type Writer struct {
 	tar      *tar.Writer
 	manifest Manifest
 	members  members
+	names    int // bytes of all paths and targets
 	hasher   *hasher
 	err      error
 }
@@ -154,6 +155,9 @@ func (w *Writer) begin(e Entry, h *tar.Header) error {
 	}
 	if err := w.members.add(e); err != nil {
 		return w.keep(err)
+	}
+	if w.names += len(e.Path) + len(e.Target); w.names > defaultNames {
+		return w.keep(fmt.Errorf("the names have more than %d bytes", defaultNames))
 	}
 	if len(w.members) > defaultMembers {
 		return w.keep(fmt.Errorf("there are more than %d members", defaultMembers))

@@ -16,7 +16,6 @@ import (
 
 	"github.com/keyreach/keyreach/backup"
 	"github.com/keyreach/keyreach/backup/envelope"
-	"github.com/keyreach/keyreach/cloud"
 )
 
 type createFlags struct {
@@ -93,6 +92,9 @@ func (f *createFlags) run(ctx context.Context, s *streams) error {
 	if f.name != "" {
 		name = f.name
 	}
+	if files, ok := source.(*backup.Files); ok && len(files.Exclude) == 0 && holds(files.Root, f.at) {
+		return misuse(fmt.Errorf("the store %s lies in %s, and would be in its own backups", f.at, files.Root)).hinting("name another --store, or leave it out with --exclude")
+	}
 	keep, err := optionalDuration("--retention", f.retention)
 	if err != nil {
 		return err
@@ -127,11 +129,14 @@ func (f *createFlags) run(ctx context.Context, s *streams) error {
 	if made.ID == "" {
 		return creating(err)
 	}
+	if err := f.print(s, &made); err != nil {
+		return err
+	}
 	if err := last.remember(made.Seen); err != nil {
 		return err
 	}
-	if err := f.print(s, &made); err != nil {
-		return err
+	if err != nil {
+		return backupFailure(err) // of --after: the backup is made and told all the same
 	}
 	if err != nil {
 		return backupFailure(err) // of --after: the backup is made and told all the same
@@ -181,7 +186,7 @@ func (r *recipientFlags) prepare(ctx context.Context, f *backupFlags, secret str
 		return nil, misuse(errors.New("nothing says who can open the backup")).hinting("give --kms-key, --recipient or --passphrase-file")
 	}
 	if r.minWraps > len(f.keys) {
-		return nil, misuse(fmt.Errorf("--min-wraps %d asks for more than the %d keys of --kms-key", r.minWraps, len(f.keys)))
+		return nil, misuse(fmt.Errorf("--min-wraps %d asks for more than the %d keys that are named", r.minWraps, len(f.keys)))
 	}
 	if len(f.keys) == 0 {
 		return func(backup.ID) ([]age.Recipient, error) { return native, nil }, nil

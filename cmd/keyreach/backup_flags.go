@@ -19,6 +19,7 @@ import (
 	"github.com/keyreach/keyreach/backup"
 	"github.com/keyreach/keyreach/backup/envelope"
 	"github.com/keyreach/keyreach/backup/store"
+	"github.com/keyreach/keyreach/cloud"
 	"github.com/keyreach/keyreach/live"
 )
 
@@ -92,7 +93,10 @@ func (f *backupFlags) openStore(ctx context.Context, create bool) (store.Store, 
 			o.LockUntil = time.Now().Add(f.lockFor).UTC().Truncate(time.Second)
 		}
 		s, err := f.reach().S3Store(ctx, f.at, o)
-		if err != nil {
+		switch {
+		case cloud.KindOf(err) == cloud.Invalid && ctx.Err() == nil:
+			return nil, misuse(err)
+		case err != nil:
 			return nil, backupFailure(fmt.Errorf("opening %s: %w", f.at, err))
 		}
 		return s, nil
@@ -165,6 +169,9 @@ func askPassphrase(s *streams, question string, twice bool) (string, error) {
 
 // opener is how the backups of the store are opened.
 func (f *backupFlags) opener(ctx context.Context, s *streams, at store.Store) (*backup.Opener, error) {
+	if err := opensBy(f.keys, f.accounts); err != nil {
+		return nil, err
+	}
 	var native []age.Identity
 	for _, path := range f.identities {
 		file, err := os.Open(path)

@@ -2,14 +2,36 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"path/filepath"
 	"strings"
 	"syscall"
 
+	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/backup/archive"
 	"github.com/keyreach/keyreach/backup/envelope"
 	"github.com/keyreach/keyreach/cloud"
 )
+
+// holds reports whether a directory holds the store, or is it.
+func holds(dir, store string) bool {
+	if strings.Contains(store, "://") {
+		return false
+	}
+	dir, err1 := filepath.Abs(dir)
+	store, err2 := filepath.Abs(store)
+	if err1 != nil || err2 != nil {
+		return false
+	}
+	for _, p := range []*string{&dir, &store} {
+		if real, err := filepath.EvalSymlinks(*p); err == nil { // the store need not be there yet
+			*p = real
+		}
+	}
+	within, err := filepath.Rel(dir, store)
+	return err == nil && filepath.IsLocal(within)
+}
 
 // calledOf is the service that failed, s3 or kms; empty when it was none of AWS.
 func calledOf(err error) string {
@@ -19,6 +41,23 @@ func calledOf(err error) string {
 	}
 	service, _, _ := strings.Cut(call.Operation, ":")
 	return service
+}
+
+// opensBy refuses what names no key and no account: a backup names its keys by their ARNs,
+// and what is none would open nothing.
+func opensBy(keys, accounts []string) error {
+	for _, key := range keys {
+		// A route may name its keys by the ARNs of aliases.
+		if a, err := arn.Parse(key); err != nil || !a.IsKMSKey() && !a.IsKMSAlias() {
+			return misuse(fmt.Errorf("--kms-key %s is not the ARN of a key, by which a backup names it", key)).hinting("keyreach backup verify --quick shows the ARNs; --kms-account allows all keys of an account")
+		}
+	}
+	for _, account := range accounts {
+		if !arn.IsAccount(account) {
+			return misuse(fmt.Errorf("--kms-account %s is not the number of an account", account))
+		}
+	}
+	return nil
 }
 
 func hintDenied(err error) string {
@@ -77,8 +116,14 @@ func drilling(err error, kind string) error {
 func creating(err error) error {
 	err = backupFailure(err)
 	var exit *exitError
-	if errors.As(err, &exit) && calledOf(err) == "" && (exit.code == exitCorrupt || exit.code == exitTruncated || exit.code == exitNotFound) {
+	if !errors.As(err, &exit) || calledOf(err) != "" {
+		return err
+	}
+	switch exit.code {
+	case exitCorrupt, exitTruncated:
 		exit.hint = "nothing was stored; look at what is to be backed up"
+	case exitNotFound:
+		exit.hint = "see that what it names is there, and stays there while it is read"
 	}
 	return err
 }

@@ -26,8 +26,8 @@ func newBackupPrune(s *streams) *cobra.Command {
 		Short: "Take away backups that no rule keeps",
 		Long: `Take away the backups of each series that none of the rules keeps. The newest of a
 series always stays, and so does what S3 keeps locked. In a bucket with versions what
-is taken away is hidden; the bucket's lifecycle deletes it. It opens none of them:
-verify before that the newest is good.
+is taken away is hidden; the bucket's lifecycle deletes it. It opens none of
+them: verify before that the newest is good.
 
 With a route, its retention says what stays, of the route's own series only. Any flag
 --keep-… stands in the place of all that the file says.`,
@@ -87,7 +87,7 @@ func (f *pruneFlags) run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return backupFailure(err)
 	}
-	if _, err := at.Sweep(ctx, 48*time.Hour); err != nil {
+	if _, err := at.Sweep(ctx, backup.LeftAfter); err != nil {
 		return backupFailure(err)
 	}
 	return f.print(s, plan, removed)

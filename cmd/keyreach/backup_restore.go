@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keyreach/keyreach/backup"
+	"github.com/keyreach/keyreach/backup/etcd"
+	"github.com/keyreach/keyreach/backup/stepca"
 	"github.com/keyreach/keyreach/estate"
 )
 
@@ -100,7 +102,17 @@ func (f *restoreFlags) print(s *streams, b *backup.Backup, done *backup.Restored
 		p.line(0, 0, "What was there before is at %s.", done.Previous)
 	}
 	if b.ID.Kind == "etcd" {
-		p.line(0, 0, "Next: etcdutl snapshot restore %s/snapshot.db --data-dir NEW-DIR, then start etcd on it.", done.Target)
+		without := ""
+		if done.Notes[etcd.NoteHash] == "none" {
+			without = "--skip-hash-check "
+		}
+		p.line(0, 0, "Next: etcdutl snapshot restore %s/%s %s--data-dir NEW-DIR, then start etcd on it.", done.Target, etcd.Member, without)
+	}
+	if home := done.Notes[stepca.NoteHome]; b.ID.Kind == "step-ca" && home != "" {
+		p.line(0, 0, "Next: put it at %s, which its paths are of, and start step-ca on it.", home)
+		if outside := done.Target + "/" + stepca.OutsideDir; exists(outside) {
+			p.line(0, 0, "What lay outside of that is in %s.", outside)
+		}
 	}
 	return p.err
 }

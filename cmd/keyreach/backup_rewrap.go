@@ -57,6 +57,9 @@ func (f *rewrapFlags) run(ctx context.Context, s *streams, id string) error {
 	if f.all && id != "" {
 		return misuse(errors.New("an id and --all exclude each other"))
 	}
+	if len(f.newKeys)+len(f.recipients) == 0 {
+		return misuse(errors.New("nothing says who can open the backup from now on")).hinting("give --to-kms-key or --recipient")
+	}
 	to := f.backupFlags
 	to.cloud, to.keys = f.reach(), f.newKeys
 	recipients, err := f.prepare(ctx, &to, "", s)

@@ -42,7 +42,7 @@ func execute(ctx context.Context, args []string, in io.Reader, out, errs io.Writ
 	case errors.As(err, &file):
 		fmt.Fprintln(errs, file) // each of its lines has a place of its own
 	case exit.err != nil:
-		fmt.Fprintln(errs, "keyreach: "+exit.err.Error())
+		fmt.Fprintln(errs, "keyreach: "+legible(exit.err.Error()))
 	}
 	if exit.hint != "" {
 		fmt.Fprintln(errs, "  "+strings.ReplaceAll(exit.hint, "\n", "\n  "))

@@ -79,9 +79,12 @@ func wrap(s string, room int) []string {
 
 // visible replaces what a terminal would obey rather than show. Policies of
 // other accounts are not ours, and must not be able to write the verdict.
-func visible(s string) string {
+func visible(s string) string { return legible(strings.NewReplacer("\n", "?", "\t", "?").Replace(s)) }
+
+// legible is visible for a text of several lines.
+func legible(s string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
+		if unicode.IsPrint(r) || r == '\n' || r == '\t' {
 			return r
 		}
 		return '?'
