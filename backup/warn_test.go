@@ -115,11 +115,12 @@ func TestWhenAnUnchangedSourceIsPassedOver(t *testing.T) {
 		t.Run(c.what, func(t *testing.T) {
 			t.Parallel()
 			creation := creation(t, nil, "alias/one")
+			creation.Retention = 90 * day
 			made, err := creation.Run(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			creation.Seen, creation.Retention, creation.Under = made.Seen, 90*day, c.under
+			creation.Seen, creation.Under = made.Seen, c.under
 			creation.Now = func() time.Time { return now.Add(c.later) }
 			again, err := creation.Run(t.Context())
 			if err != nil || again.Unchanged != c.passed {
