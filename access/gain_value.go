@@ -235,7 +235,8 @@ func overlap(p, q string) (string, bool) {
 	return walk(0, 0)
 }
 
-// addresses returns the first and the last address of a network.
+// addresses returns the first and the last address of a network, those beside it, and one
+// of the other version of IP, which is in no network of this one.
 func addresses(text string) []string {
 	prefix, err := netip.ParsePrefix(text)
 	if err != nil {
@@ -245,8 +246,18 @@ func addresses(text string) []string {
 	for i := prefix.Bits(); i < len(last)*8; i++ {
 		last[i/8] |= 1 << (7 - i%8)
 	}
+	first := prefix.Masked().Addr()
 	end, _ := netip.AddrFromSlice(last)
-	return []string{prefix.Masked().Addr().String(), end.String()}
+	list := []string{first.String(), end.String(), "2001:db8::1"}
+	if first.Is6() {
+		list[2] = "192.0.2.1"
+	}
+	for _, beside := range []netip.Addr{first.Prev(), end.Next()} {
+		if beside.IsValid() {
+			list = append(list, beside.String())
+		}
+	}
+	return list
 }
 
 // around returns a number with its neighbours.

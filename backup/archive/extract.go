@@ -27,7 +27,7 @@ import (
 func Extract(ctx context.Context, src io.Reader, dir string, l Limits) (Header, Manifest, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return Header{}, Manifest{}, onDisk("opening the directory to unpack into", err)
+		return Header{}, Manifest{}, envelope.OnDisk("opening the directory to unpack into", err)
 	}
 	defer root.Close()
 	if err := empty(root); err != nil {
@@ -40,28 +40,16 @@ func Extract(ctx context.Context, src io.Reader, dir string, l Limits) (Header, 
 func empty(root *os.Root) error {
 	f, err := root.Open(top)
 	if err != nil {
-		return onDisk("opening the directory to unpack into", err)
+		return envelope.OnDisk("opening the directory to unpack into", err)
 	}
 	defer f.Close()
 	switch _, err := f.Readdirnames(1); {
 	case err == nil:
 		return fmt.Errorf("unpacking into %s: it is not empty", root.Name())
 	case !errors.Is(err, io.EOF):
-		return onDisk("listing the directory to unpack into", err)
+		return envelope.OnDisk("listing the directory to unpack into", err)
 	}
 	return nil
-}
-
-// onDisk gives a failure of the file system its class, if it has one.
-func onDisk(doing string, err error) error {
-	err = fmt.Errorf("%s: %w", doing, err)
-	switch {
-	case errors.Is(err, fs.ErrPermission):
-		return envelope.Fail(envelope.Denied, err)
-	case errors.Is(err, fs.ErrNotExist):
-		return envelope.Fail(envelope.NotFound, err)
-	}
-	return err
 }
 
 // disk is the sink that writes.
@@ -85,7 +73,7 @@ func made(path string, err error) error {
 	if errors.Is(err, fs.ErrExist) {
 		return corrupt("unpacking %q: to this file system it is the same name as another member's", path)
 	}
-	return onDisk("unpacking "+path, err)
+	return envelope.OnDisk("unpacking "+path, err)
 }
 
 func (d *disk) dir(e Entry, h *tar.Header) error {
@@ -114,21 +102,21 @@ func (d *disk) file(e Entry, h *tar.Header, r io.Reader) error {
 		return fmt.Errorf("unpacking %s: it has %d bytes, of which %d are free: %w", e.Path, e.Size, free, syscall.ENOSPC)
 	}
 	if _, err := io.CopyBuffer(struct{ io.Writer }{f}, struct{ io.Reader }{r}, d.buf); err != nil {
-		return onDisk("unpacking "+e.Path, err)
+		return envelope.OnDisk("unpacking "+e.Path, err)
 	}
 	if d.owners {
 		if err := f.Chown(h.Uid, h.Gid); err != nil {
-			return onDisk("giving "+e.Path+" its owner", err)
+			return envelope.OnDisk("giving "+e.Path+" its owner", err)
 		}
 	}
 	if err := f.Chmod(fs.FileMode(e.Mode)); err != nil {
-		return onDisk("giving "+e.Path+" its mode", err)
+		return envelope.OnDisk("giving "+e.Path+" its mode", err)
 	}
 	if err := d.root.Chtimes(e.Path, time.Time{}, h.ModTime); err != nil {
-		return onDisk("giving "+e.Path+" its time", err)
+		return envelope.OnDisk("giving "+e.Path+" its time", err)
 	}
 	if err := f.Sync(); err != nil {
-		return onDisk("writing "+e.Path+" to the disk", err)
+		return envelope.OnDisk("writing "+e.Path+" to the disk", err)
 	}
 	return nil
 }
@@ -142,7 +130,7 @@ func (d *disk) finish() error {
 			continue
 		}
 		if err := d.root.Lchown(l.entry.Path, l.header.Uid, l.header.Gid); err != nil {
-			return onDisk("giving "+l.entry.Path+" its owner", err)
+			return envelope.OnDisk("giving "+l.entry.Path+" its owner", err)
 		}
 	}
 	for i := len(d.dirs) - 1; i >= 0; i-- {
@@ -157,22 +145,22 @@ func (d *disk) finish() error {
 func (d *disk) finishDir(e Entry, h *tar.Header) error {
 	f, err := d.root.Open(e.Path)
 	if err != nil {
-		return onDisk("opening "+e.Path, err)
+		return envelope.OnDisk("opening "+e.Path, err)
 	}
 	defer f.Close()
 	if d.owners {
 		if err := f.Chown(h.Uid, h.Gid); err != nil {
-			return onDisk("giving "+e.Path+" its owner", err)
+			return envelope.OnDisk("giving "+e.Path+" its owner", err)
 		}
 	}
 	if err := d.root.Chtimes(e.Path, time.Time{}, h.ModTime); err != nil {
-		return onDisk("giving "+e.Path+" its time", err)
+		return envelope.OnDisk("giving "+e.Path+" its time", err)
 	}
 	if err := f.Chmod(fs.FileMode(e.Mode)); err != nil {
-		return onDisk("giving "+e.Path+" its mode", err)
+		return envelope.OnDisk("giving "+e.Path+" its mode", err)
 	}
 	if err := f.Sync(); err != nil {
-		return onDisk("writing "+e.Path+" to the disk", err)
+		return envelope.OnDisk("writing "+e.Path+" to the disk", err)
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ type Foreign struct {
 func ExtractTarGz(ctx context.Context, src io.Reader, dir string, l Limits) (Foreign, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return Foreign{}, onDisk("opening the directory to unpack into", err)
+		return Foreign{}, envelope.OnDisk("opening the directory to unpack into", err)
 	}
 	defer root.Close()
 	if err := empty(root); err != nil {

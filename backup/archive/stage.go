@@ -52,7 +52,7 @@ func Stage(target string) (*Staging, error) {
 	}
 	dir, err := os.MkdirTemp(filepath.Dir(target), prefix(target)+"*")
 	if err != nil {
-		return nil, errors.Join(onDisk("making a directory beside the target", err), dropLock(lock))
+		return nil, errors.Join(envelope.OnDisk("making a directory beside the target", err), dropLock(lock))
 	}
 	return &Staging{Dir: dir, target: target, lock: lock}, nil
 }
@@ -66,16 +66,16 @@ func resolve(target string) (string, error) {
 	if _, err := os.Lstat(full); errors.Is(err, fs.ErrNotExist) {
 		parent, err := filepath.EvalSymlinks(filepath.Dir(full))
 		if err != nil {
-			return "", onDisk("finding the directory that the target is to be in", err)
+			return "", envelope.OnDisk("finding the directory that the target is to be in", err)
 		}
 		return filepath.Join(parent, filepath.Base(full)), nil
 	}
 	if full, err = filepath.EvalSymlinks(full); err != nil {
-		return "", onDisk("finding the target", err)
+		return "", envelope.OnDisk("finding the target", err)
 	}
 	info, err := os.Lstat(full)
 	if err != nil {
-		return "", onDisk("finding the target", err)
+		return "", envelope.OnDisk("finding the target", err)
 	}
 	if !info.IsDir() {
 		return "", fmt.Errorf("restoring into %s: it is not a directory", target)
@@ -85,7 +85,7 @@ func resolve(target string) (string, error) {
 	}
 	around, err := os.Lstat(filepath.Dir(full))
 	if err != nil {
-		return "", onDisk("finding the directory that the target is in", err)
+		return "", envelope.OnDisk("finding the directory that the target is in", err)
 	}
 	if deviceOf(info) != deviceOf(around) {
 		return "", fmt.Errorf("restoring into %s: a file system is mounted there, which cannot be exchanged; name a directory in it", target)
@@ -110,7 +110,7 @@ func takeLock(target string) (*flock.Flock, error) {
 		lock := flock.New(file, flock.SetFlag(os.O_CREATE|os.O_RDWR|nofollow), flock.SetPermissions(0o600))
 		got, err := lock.TryLock()
 		if err != nil {
-			return nil, onDisk("locking the target", err)
+			return nil, envelope.OnDisk("locking the target", err)
 		}
 		if !got {
 			return nil, &BusyError{target}
@@ -125,7 +125,7 @@ func takeLock(target string) (*flock.Flock, error) {
 			return nil, fmt.Errorf("locking the target: %w", err)
 		}
 		if err2 != nil && !errors.Is(err2, fs.ErrNotExist) {
-			return nil, onDisk("locking the target", err2)
+			return nil, envelope.OnDisk("locking the target", err2)
 		}
 	}
 }
@@ -162,7 +162,7 @@ func removeAll(dir string) error {
 		return err
 	})
 	if err = errors.Join(walked, os.RemoveAll(dir)); err != nil {
-		return onDisk("removing "+dir, err)
+		return envelope.OnDisk("removing "+dir, err)
 	}
 	return nil
 }
@@ -188,7 +188,7 @@ func (s *Staging) Swap() (previous string, err error) {
 	}
 	info, err := os.Lstat(s.Dir)
 	if err != nil {
-		return "", onDisk("looking at the staging", err)
+		return "", envelope.OnDisk("looking at the staging", err)
 	}
 	inode, ok := inodeOf(info)
 	if !ok {
@@ -196,12 +196,12 @@ func (s *Staging) Swap() (previous string, err error) {
 	}
 	ready := filepath.Join(filepath.Dir(s.target), prefix(s.target)+swapMark+strconv.FormatUint(inode, 10))
 	if err := os.Rename(s.Dir, ready); err != nil {
-		return "", onDisk("naming the staging", err)
+		return "", envelope.OnDisk("naming the staging", err)
 	}
 	s.Dir = ready
 	old, err := place(ready, s.target)
 	if err != nil {
-		return "", onDisk("putting the staging in the place of "+s.target, err)
+		return "", envelope.OnDisk("putting the staging in the place of "+s.target, err)
 	}
 	if old != "" {
 		previous, err = keep(old, s.target)
@@ -282,7 +282,7 @@ func keep(old, target string) (string, error) {
 			return name, nil
 		}
 		if !errors.Is(err, fs.ErrExist) {
-			return old, onDisk("naming the old target", err)
+			return old, envelope.OnDisk("naming the old target", err)
 		}
 		name = target + ".previous." + strconv.Itoa(i)
 	}
@@ -313,7 +313,7 @@ func SweepStagings(target string) (int, error) {
 func sweep(target string) (int, error) {
 	entries, err := os.ReadDir(filepath.Dir(target))
 	if err != nil {
-		return 0, onDisk("looking for what killed restores left", err)
+		return 0, envelope.OnDisk("looking for what killed restores left", err)
 	}
 	form, err := regexp.Compile("^" + regexp.QuoteMeta(prefix(target)) + "(" + swapMark + ")?([0-9]+)(" + asideMark + ")?$")
 	if err != nil {
@@ -338,7 +338,7 @@ func sweep(target string) (int, error) {
 func mend(dir, target string, m []string) error {
 	info, err := os.Lstat(dir)
 	if err != nil {
-		return onDisk("looking at "+dir, err)
+		return envelope.OnDisk("looking at "+dir, err)
 	}
 	inode, ok := inodeOf(info)
 	ours := m[1] == "" || m[3] == "" && ok && strconv.FormatUint(inode, 10) == m[2]
@@ -361,7 +361,7 @@ func syncTree(dir string) error {
 			return nil
 		}
 		if err != nil {
-			return onDisk("writing the staging to the disk", err)
+			return envelope.OnDisk("writing the staging to the disk", err)
 		}
 		if !d.IsDir() && !d.Type().IsRegular() {
 			return nil
@@ -376,11 +376,11 @@ func syncTree(dir string) error {
 func syncOne(p string) error {
 	f, err := os.Open(p)
 	if err != nil {
-		return onDisk("writing to the disk", err)
+		return envelope.OnDisk("writing to the disk", err)
 	}
 	defer f.Close()
 	if err := f.Sync(); err != nil {
-		return onDisk("writing "+p+" to the disk", err)
+		return envelope.OnDisk("writing "+p+" to the disk", err)
 	}
 	return nil
 }

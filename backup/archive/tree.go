@@ -13,6 +13,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/keyreach/keyreach/backup/envelope"
 )
 
 // AddTree adds the directory root, as ".", and what lies in it, in the order of the
@@ -99,7 +101,7 @@ func walk(ctx context.Context, dir string, exclude []string, v visitor) error {
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return onDisk("opening the directory", err)
+		return envelope.OnDisk("opening the directory", err)
 	}
 	defer root.Close()
 	w := &walker{ctx: ctx, root: root, exclude: exclude, visitor: v}
@@ -153,7 +155,7 @@ func (w *walker) failed(p string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return &ChangedError{p, "vanished"}
 	}
-	return onDisk("reading "+p, err)
+	return envelope.OnDisk("reading "+p, err)
 }
 
 func (w *walker) dir(p string) error {

@@ -2,6 +2,8 @@ package envelope
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 
 	"github.com/keyreach/keyreach/cloud"
 )
@@ -50,4 +52,17 @@ func ClassOf(err error) Class {
 		return NotFound
 	}
 	return ""
+}
+
+// OnDisk gives a failure of the file system its class, if it has one, and says what was
+// being done. The errno stays in it.
+func OnDisk(doing string, err error) error {
+	err = fmt.Errorf("%s: %w", doing, err)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Fail(NotFound, err)
+	case errors.Is(err, fs.ErrPermission):
+		return Fail(Denied, err)
+	}
+	return err
 }

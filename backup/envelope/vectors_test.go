@@ -19,9 +19,9 @@ import (
 // vector is a file of the Community Cryptography Test Vectors, see
 // https://c2sp.org/CCTV/age.
 type vector struct {
-	expect, payload, passphrase string
-	identities                  []age.Identity
-	file                        []byte
+	expect, payload string
+	identities      []age.Identity
+	file            []byte
 }
 
 func readVector(t *testing.T, b []byte) vector {

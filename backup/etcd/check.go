@@ -53,7 +53,7 @@ type live struct {
 func check(path string, keep bool) (Info, map[string]live, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return Info{}, nil, unread("the snapshot", err)
+		return Info{}, nil, envelope.OnDisk("reading "+"the snapshot", err)
 	}
 	defer f.Close()
 	info, err := whole(f)

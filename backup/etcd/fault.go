@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"strings"
 
@@ -83,7 +82,7 @@ func (r *refusal) Unwrap() error { return r.err }
 // first, as when a member without a leader was put off and is then asked.
 func note(passed []Attempt, endpoint string, err error) []Attempt {
 	a := Attempt{Endpoint: endpoint}
-	a.Err, a.Hint = plain(err)
+	a.Hint, a.Err = plain(err)
 	for i := range passed {
 		if passed[i].Endpoint == endpoint {
 			passed[i] = a
@@ -149,39 +148,38 @@ func words() []word {
 }
 
 // plain says a failure in a sentence and gives what may help. A refusal has its class.
-func plain(err error) (error, string) {
+func plain(err error) (hint string, said error) {
 	var r *refusal
 	if errors.As(err, &r) {
-		return err, r.hint
+		return r.hint, err
 	}
 	if envelope.ClassOf(err) != "" {
-		return err, ""
+		return "", err
 	}
-	var hint string
 	text := message(err)
 	for _, w := range words() {
 		if !strings.Contains(text, w.part) {
 			continue
 		}
 		if hint = w.hint; w.denied {
-			return envelope.Fail(envelope.Denied, errors.New(text)), hint
+			return hint, envelope.Fail(envelope.Denied, errors.New(text))
 		}
 		break
 	}
 	s, ok := status.FromError(err)
 	if !ok {
 		if errors.Is(err, context.DeadlineExceeded) {
-			return fmt.Errorf("no answer in time: %w", err), hint
+			return hint, fmt.Errorf("no answer in time: %w", err)
 		}
-		return err, hint
+		return hint, err
 	}
 	switch s.Code() {
 	case codes.PermissionDenied, codes.Unauthenticated:
-		return envelope.Fail(envelope.Denied, errors.New(text)), hint
+		return hint, envelope.Fail(envelope.Denied, errors.New(text))
 	case codes.DeadlineExceeded:
-		return errors.New("no answer in time"), hint
+		return hint, errors.New("no answer in time")
 	}
-	return errors.New(text), hint
+	return hint, errors.New(text)
 }
 
 // tls reads the files; nil when there are none and the endpoints decide.
@@ -196,7 +194,7 @@ func (s Source) tls() (*tls.Config, error) {
 	if s.CACert != "" {
 		text, err := os.ReadFile(s.CACert)
 		if err != nil {
-			return nil, unread("the CA's certificate", err)
+			return nil, envelope.OnDisk("reading "+"the CA's certificate", err)
 		}
 		c.RootCAs = x509.NewCertPool()
 		if !c.RootCAs.AppendCertsFromPEM(text) {
@@ -206,21 +204,9 @@ func (s Source) tls() (*tls.Config, error) {
 	if s.Cert != "" {
 		pair, err := tls.LoadX509KeyPair(s.Cert, s.Key)
 		if err != nil {
-			return nil, unread("the client certificate", err)
+			return nil, envelope.OnDisk("reading "+"the client certificate", err)
 		}
 		c.Certificates = []tls.Certificate{pair}
 	}
 	return c, nil
-}
-
-// unread gives the failure to read a file its class.
-func unread(what string, err error) error {
-	err = fmt.Errorf("reading %s: %w", what, err)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return envelope.Fail(envelope.NotFound, err)
-	case errors.Is(err, fs.ErrPermission):
-		return envelope.Fail(envelope.Denied, err)
-	}
-	return err
 }

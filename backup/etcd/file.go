@@ -23,7 +23,7 @@ type File struct {
 func (s File) Fingerprint() (string, error) {
 	f, err := os.Open(s.Path)
 	if err != nil {
-		return "", unread("the snapshot", err)
+		return "", envelope.OnDisk("reading "+"the snapshot", err)
 	}
 	defer f.Close()
 	info, err := whole(f)
@@ -45,7 +45,7 @@ func (s File) Save(w Writer) (Taken, error) {
 	}
 	f, err := os.Open(s.Path)
 	if err != nil {
-		return Taken{}, unread("the snapshot", err)
+		return Taken{}, envelope.OnDisk("reading "+"the snapshot", err)
 	}
 	defer f.Close()
 	stat, err := f.Stat()

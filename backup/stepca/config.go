@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/keyreach/keyreach/backup/envelope"
 )
 
 // config is the part of ca.json that names files. Everything else is step-ca's own affair.
@@ -103,16 +105,16 @@ func find(dir string) (string, error) {
 			return path, nil
 		}
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return "", unread("the configuration of step-ca", err)
+			return "", envelope.OnDisk("reading "+"the configuration of step-ca", err)
 		}
 	}
-	return "", unread("the configuration of step-ca", fmt.Errorf("neither config/ca.json nor ca.json is in %s: %w", dir, os.ErrNotExist))
+	return "", envelope.OnDisk("reading "+"the configuration of step-ca", fmt.Errorf("neither config/ca.json nor ca.json is in %s: %w", dir, os.ErrNotExist))
 }
 
 func load(path string) (*config, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, unread("the configuration of step-ca", err)
+		return nil, envelope.OnDisk("reading "+"the configuration of step-ca", err)
 	}
 	c := &config{}
 	if err := json.Unmarshal(text, c); err != nil {

@@ -182,7 +182,8 @@ func sealPEM(t *testing.T, key *ecdsa.PrivateKey) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := x509.EncryptPEMBlock(rand.Reader, "EC PRIVATE KEY", der, []byte(password), x509.PEMCipherAES256) //nolint:staticcheck // what step writes
+	//lint:ignore SA1019 it is what step writes
+	b, err := x509.EncryptPEMBlock(rand.Reader, "EC PRIVATE KEY", der, []byte(password), x509.PEMCipherAES256)
 	if err != nil {
 		t.Fatal(err)
 	}

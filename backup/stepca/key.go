@@ -29,7 +29,7 @@ var ErrPassword = errors.New("the password does not open it")
 func readPassword(path string) ([]byte, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, unread("the password file", err)
+		return nil, envelope.OnDisk("reading "+"the password file", err)
 	}
 	return bytes.TrimRightFunc(text, unicode.IsSpace), nil
 }
@@ -44,7 +44,7 @@ func locked(b *pem.Block) bool {
 func openKey(path string, password []byte) (crypto.Signer, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, unread("the key", err)
+		return nil, envelope.OnDisk("reading "+"the key", err)
 	}
 	b, _ := pem.Decode(text)
 	if b == nil {
@@ -92,8 +92,8 @@ func unlock(b *pem.Block, password []byte) ([]byte, error) {
 	if b.Type == "ENCRYPTED PRIVATE KEY" {
 		return unlockPKCS8(b.Bytes, password)
 	}
-	// It is deprecated for what it is worth, and is what step writes.
-	der, err := x509.DecryptPEMBlock(b, password) //nolint:staticcheck // see above
+	//lint:ignore SA1019 it is deprecated for what it is worth, and is what step writes
+	der, err := x509.DecryptPEMBlock(b, password)
 	if errors.Is(err, x509.IncorrectPasswordError) {
 		return nil, envelope.Fail(envelope.NoKey, ErrPassword)
 	}

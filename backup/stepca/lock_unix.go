@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/keyreach/keyreach/backup/envelope"
 )
 
 // hold takes the lock that a database has while step-ca is running: both bbolt, on its
@@ -17,7 +19,7 @@ import (
 func hold(path string) (release func(), busy bool, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, false, unread("the database", err)
+		return nil, false, envelope.OnDisk("reading "+"the database", err)
 	}
 	err = unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {

@@ -123,7 +123,7 @@ func (d *proving) certificates() error {
 func bundle(path string) ([]*x509.Certificate, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, unread("the certificate", err)
+		return nil, envelope.OnDisk("reading "+"the certificate", err)
 	}
 	var found []*x509.Certificate
 	for b, rest := pem.Decode(text); b != nil; b, rest = pem.Decode(rest) {
@@ -308,7 +308,7 @@ func public(role, dir string, key crypto.Signer) error {
 		return nil
 	}
 	if err != nil {
-		return unread("the public key", err)
+		return envelope.OnDisk("reading "+"the public key", err)
 	}
 	want, _, _, _, err := ssh.ParseAuthorizedKey(text)
 	if err != nil {
@@ -335,7 +335,7 @@ func (d *proving) database() error {
 		// Badger replays this file to learn which others it has.
 		info, err := os.Stat(filepath.Join(db.Paths[0], "MANIFEST"))
 		if err != nil {
-			return unread("the database", err)
+			return envelope.OnDisk("reading "+"the database", err)
 		}
 		if info.Size() == 0 {
 			return envelope.Fail(envelope.Truncated, fmt.Errorf("reading the database: %s is empty", filepath.Join(db.Paths[0], "MANIFEST")))
@@ -356,7 +356,7 @@ func (d *proving) bbolt(path string) error {
 	case errors.As(err, &damaged):
 		return envelope.Fail(envelope.Corrupt, fmt.Errorf("reading the database %s: %w", path, err))
 	case err != nil:
-		return unread("the database", err)
+		return envelope.OnDisk("reading "+"the database", err)
 	}
 	defer db.Close()
 	tables := 0

@@ -453,7 +453,7 @@ func (r *reading) there(path string) string {
 		return path
 	}
 	if !errors.Is(err, fs.ErrNotExist) && r.failed == nil {
-		r.failed = unread(path, err)
+		r.failed = envelope.OnDisk("reading "+path, err)
 	}
 	return ""
 }
@@ -473,16 +473,4 @@ func below(dir, path string) (string, bool) {
 // escape keeps characters of a path from being a pattern.
 func escape(path string) string {
 	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
-}
-
-// unread gives the failure to read its class.
-func unread(what string, err error) error {
-	err = fmt.Errorf("reading %s: %w", what, err)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return envelope.Fail(envelope.NotFound, err)
-	case errors.Is(err, fs.ErrPermission):
-		return envelope.Fail(envelope.Denied, err)
-	}
-	return err
 }

@@ -157,7 +157,7 @@ func (s *saving) all() error {
 	}
 	info, err := os.Stat(s.ca.Place.Dir)
 	if err != nil {
-		return unread("the CA", err)
+		return envelope.OnDisk("reading "+"the CA", err)
 	}
 	if err := s.w.Dir(OutsideDir, info); err != nil {
 		return err
@@ -165,7 +165,7 @@ func (s *saving) all() error {
 	for i, origin := range s.ca.outside {
 		info, err := os.Stat(filepath.Dir(origin))
 		if err != nil {
-			return unread(origin, err)
+			return envelope.OnDisk("reading "+origin, err)
 		}
 		if err := s.w.Dir(OutsideDir+"/"+strconv.Itoa(i), info); err != nil {
 			return err
@@ -182,7 +182,7 @@ func (s *saving) all() error {
 func (s *saving) tree(root, name string) error {
 	real, err := filepath.EvalSymlinks(root)
 	if err != nil {
-		return unread(root, err)
+		return envelope.OnDisk("reading "+root, err)
 	}
 	s.roots = append(s.roots, real)
 	defer func() { s.roots = s.roots[:len(s.roots)-1] }()
@@ -191,7 +191,7 @@ func (s *saving) tree(root, name string) error {
 			err = s.ctx.Err()
 		}
 		if err != nil {
-			return unread(p, err)
+			return envelope.OnDisk("reading "+p, err)
 		}
 		rel, err := filepath.Rel(real, p)
 		if err != nil {
@@ -210,7 +210,7 @@ func (s *saving) entry(root, p, name string) error {
 		return nil // Badger deletes files while it runs; the comparison tells
 	}
 	if err != nil {
-		return unread(p, err)
+		return envelope.OnDisk("reading "+p, err)
 	}
 	switch {
 	case info.IsDir():
@@ -229,7 +229,7 @@ func (s *saving) entry(root, p, name string) error {
 func (s *saving) link(root, p, name string, info fs.FileInfo) error {
 	target, err := os.Readlink(p)
 	if err != nil {
-		return unread(p, err)
+		return envelope.OnDisk("reading "+p, err)
 	}
 	if !filepath.IsAbs(target) {
 		if _, ok := below(root, filepath.Join(filepath.Dir(p), target)); ok {
@@ -238,7 +238,7 @@ func (s *saving) link(root, p, name string, info fs.FileInfo) error {
 	}
 	to, err := os.Stat(p)
 	if err != nil {
-		return unread(p, err)
+		return envelope.OnDisk("reading "+p, err)
 	}
 	s.out.Warnings = append(s.out.Warnings, fmt.Sprintf("%s is a symlink to %s; what that holds is saved in its place", p, target))
 	switch {
@@ -249,7 +249,7 @@ func (s *saving) link(root, p, name string, info fs.FileInfo) error {
 	}
 	real, err := filepath.EvalSymlinks(p)
 	if err != nil {
-		return unread(p, err)
+		return envelope.OnDisk("reading "+p, err)
 	}
 	for _, r := range s.roots {
 		if _, ok := below(real, r); ok {
@@ -262,12 +262,12 @@ func (s *saving) link(root, p, name string, info fs.FileInfo) error {
 func (s *saving) file(p, name string) error {
 	f, err := os.Open(p)
 	if err != nil {
-		return unread(p, err)
+		return envelope.OnDisk("reading "+p, err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return unread(p, err)
+		return envelope.OnDisk("reading "+p, err)
 	}
 	if s.ca.ofDatabase(name) {
 		// What grows meanwhile is told by the comparison at the end.
@@ -281,7 +281,7 @@ func (s *saving) file(p, name string) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return &archive.ChangedError{Path: name, What: "vanished"}
 	case err != nil:
-		return unread(p, err)
+		return envelope.OnDisk("reading "+p, err)
 	case !os.SameFile(info, after):
 		return &archive.ChangedError{Path: name, What: "was replaced"}
 	case after.Size() != info.Size() || !after.ModTime().Equal(info.ModTime()):
@@ -313,7 +313,7 @@ func (c *CA) databaseState() (map[string]state, error) {
 	for _, root := range c.Database.Paths {
 		root, err := filepath.EvalSymlinks(root)
 		if err != nil {
-			return nil, unread("the database", err)
+			return nil, envelope.OnDisk("reading "+"the database", err)
 		}
 		err = filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
 			if errors.Is(err, fs.ErrNotExist) {
@@ -333,7 +333,7 @@ func (c *CA) databaseState() (map[string]state, error) {
 			return nil
 		})
 		if err != nil {
-			return nil, unread("the database", err)
+			return nil, envelope.OnDisk("reading "+"the database", err)
 		}
 	}
 	return found, nil
@@ -409,7 +409,7 @@ func (f *fingerprint) File(name string, info fs.FileInfo, r io.Reader) error {
 	}
 	f.add("file", name, int64(info.Mode().Perm()), info.Size())
 	if _, err := io.Copy(f.sum, r); err != nil {
-		return unread(name, err)
+		return envelope.OnDisk("reading "+name, err)
 	}
 	return nil
 }

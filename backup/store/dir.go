@@ -38,26 +38,14 @@ func OpenDir(path string, create bool) (Store, error) {
 	}
 	if create {
 		if err := os.MkdirAll(path, 0o700); err != nil {
-			return nil, classed("making the directory of backups", err)
+			return nil, envelope.OnDisk("making the directory of backups", err)
 		}
 	}
 	root, err := os.OpenRoot(path)
 	if err != nil {
-		return nil, classed("opening the directory of backups", err)
+		return nil, envelope.OnDisk("opening the directory of backups", err)
 	}
 	return &dir{path, root}, nil
-}
-
-// classed gives a failure of the file system its class. The errno stays in it.
-func classed(doing string, err error) error {
-	err = fmt.Errorf("%s: %w", doing, err)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return envelope.Fail(envelope.NotFound, err)
-	case errors.Is(err, fs.ErrPermission):
-		return envelope.Fail(envelope.Denied, err)
-	}
-	return err
 }
 
 // String is the path of the directory.
@@ -73,11 +61,11 @@ func (d *dir) object(id string, info fs.FileInfo) Object {
 func (d *dir) entries() ([]fs.DirEntry, error) {
 	at, err := d.root.Open(".")
 	if err != nil {
-		return nil, classed("listing backups", err)
+		return nil, envelope.OnDisk("listing backups", err)
 	}
 	list, err := at.ReadDir(-1)
 	if err := errors.Join(err, at.Close()); err != nil {
-		return nil, classed("listing backups", err)
+		return nil, envelope.OnDisk("listing backups", err)
 	}
 	return list, nil
 }
@@ -99,7 +87,7 @@ func (d *dir) List(ctx context.Context) ([]Object, error) {
 		case errors.Is(err, fs.ErrNotExist): // removed meanwhile
 			continue
 		case err != nil:
-			return nil, classed("listing backups", err)
+			return nil, envelope.OnDisk("listing backups", err)
 		}
 		list = append(list, d.object(id, info))
 	}
@@ -115,21 +103,21 @@ func (d *dir) file(id string) (*os.File, fs.FileInfo, error) {
 	}
 	before, err := d.root.Lstat(id + Suffix)
 	if err != nil {
-		return nil, nil, classed("opening a backup", err)
+		return nil, nil, envelope.OnDisk("opening a backup", err)
 	}
 	if !before.Mode().IsRegular() {
 		return nil, nil, envelope.Fail(envelope.NotFound, fmt.Errorf("opening a backup: %s is no file but %s", d.location(id), before.Mode().Type()))
 	}
 	f, err := d.root.OpenFile(id+Suffix, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, nil, classed("opening a backup", err)
+		return nil, nil, envelope.OnDisk("opening a backup", err)
 	}
 	info, err := f.Stat()
 	if err == nil && (!info.Mode().IsRegular() || !os.SameFile(before, info)) {
 		err = Changed(d.location(id)) // another file, perhaps by a link, since it was looked at
 	}
 	if err != nil {
-		return nil, nil, errors.Join(classed("opening a backup", err), f.Close())
+		return nil, nil, errors.Join(envelope.OnDisk("opening a backup", err), f.Close())
 	}
 	return f, info, nil
 }
@@ -161,7 +149,7 @@ func (d *dir) Remove(_ context.Context, o Object) error {
 		return err
 	}
 	if err := d.root.Remove(o.ID + Suffix); err != nil {
-		return classed("removing a backup", err)
+		return envelope.OnDisk("removing a backup", err)
 	}
 	return d.sync()
 }
@@ -170,14 +158,14 @@ func (d *dir) Remove(_ context.Context, o Object) error {
 func (d *dir) sync() error {
 	at, err := d.root.Open(".")
 	if err != nil {
-		return classed("making the directory of backups durable", err)
+		return envelope.OnDisk("making the directory of backups durable", err)
 	}
 	err = at.Sync()
 	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
 		err = nil // a file system that does not know it for directories
 	}
 	if err := errors.Join(err, at.Close()); err != nil {
-		return classed("making the directory of backups durable", err)
+		return envelope.OnDisk("making the directory of backups durable", err)
 	}
 	return nil
 }
@@ -208,7 +196,7 @@ func (d *dir) Sweep(ctx context.Context, age time.Duration) (int, error) {
 			}
 		}
 		if err != nil {
-			return swept, classed("sweeping parts of backups", err)
+			return swept, envelope.OnDisk("sweeping parts of backups", err)
 		}
 	}
 	return swept, nil

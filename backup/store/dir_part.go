@@ -34,7 +34,7 @@ func (d *dir) Create(ctx context.Context, id string) (Writer, error) {
 	case err == nil:
 		return nil, Exists(d.location(id), fs.ErrExist)
 	case !errors.Is(err, fs.ErrNotExist):
-		return nil, classed("creating a backup", err)
+		return nil, envelope.OnDisk("creating a backup", err)
 	}
 	p, err := d.part(id, 0o600)
 	if err != nil {
@@ -50,11 +50,11 @@ func (d *dir) part(id string, mode fs.FileMode) (*part, error) {
 	name := "." + id + "." + rand.Text()[:8] + partSuffix
 	f, err := d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
-		return nil, classed(doing, err)
+		return nil, envelope.OnDisk(doing, err)
 	}
 	p := &part{dir: d, id: id, name: name, file: f}
 	if _, err := hold(f); err != nil { // nobody else knows the name
-		return nil, errors.Join(classed(doing, err), p.drop())
+		return nil, errors.Join(envelope.OnDisk(doing, err), p.drop())
 	}
 	return p, nil
 }
@@ -70,7 +70,7 @@ func (p *part) Write(b []byte) (int, error) {
 	n, err := p.file.Write(b)
 	p.size += int64(n)
 	if err != nil {
-		p.failed = classed("writing a backup", err)
+		p.failed = envelope.OnDisk("writing a backup", err)
 		return n, p.failed
 	}
 	return n, nil
@@ -87,7 +87,7 @@ func (p *part) Commit(ctx context.Context) (Object, error) {
 		if errors.Is(err, fs.ErrExist) {
 			err = Exists(p.dir.location(p.id), err)
 		} else if err != nil {
-			err = classed("committing a backup", err)
+			err = envelope.OnDisk("committing a backup", err)
 		}
 	}
 	if err != nil {
@@ -104,11 +104,11 @@ func (p *part) finish(ctx context.Context) (fs.FileInfo, error) {
 		return nil, err
 	}
 	if err := p.file.Sync(); err != nil {
-		return nil, classed("making a backup durable", err)
+		return nil, envelope.OnDisk("making a backup durable", err)
 	}
 	info, err := p.file.Stat()
 	if err != nil {
-		return nil, classed("committing a backup", err)
+		return nil, envelope.OnDisk("committing a backup", err)
 	}
 	if info.Size() != p.size {
 		return nil, envelope.Fail(envelope.Corrupt, fmt.Errorf("committing a backup: %d bytes were written to %s, and it has %d", p.size, p.name, info.Size()))
@@ -132,7 +132,7 @@ func (p *part) drop() error {
 	err = errors.Join(err, p.file.Close())
 	p.file = nil
 	if err != nil {
-		return classed("removing the part of a backup", err)
+		return envelope.OnDisk("removing the part of a backup", err)
 	}
 	return nil
 }
@@ -147,7 +147,7 @@ func (p *part) replace(ctx context.Context, old *os.File, was fs.FileInfo, head 
 		return err
 	}
 	if _, err := old.Seek(from, io.SeekStart); err != nil {
-		return classed(doing, err)
+		return envelope.OnDisk(doing, err)
 	}
 	for {
 		n, err := io.CopyN(p.file, old, copied) // files are copied by the system
@@ -156,14 +156,14 @@ func (p *part) replace(ctx context.Context, old *os.File, was fs.FileInfo, head 
 			break
 		}
 		if err := errors.Join(err, ctx.Err()); err != nil {
-			return classed(doing, err)
+			return envelope.OnDisk(doing, err)
 		}
 	}
 	if want := int64(len(head)) + was.Size() - from; p.size != want {
 		return Changed(p.dir.location(p.id))
 	}
 	if err := errors.Join(p.file.Chmod(was.Mode().Perm()), p.dir.root.Chtimes(p.name, was.ModTime(), was.ModTime())); err != nil {
-		return classed(doing, err)
+		return envelope.OnDisk(doing, err)
 	}
 	if _, err := p.finish(ctx); err != nil {
 		return err
@@ -176,7 +176,7 @@ func (p *part) replace(ctx context.Context, old *os.File, was fs.FileInfo, head 
 		err = p.dir.root.Rename(p.name, p.id+Suffix)
 	}
 	if err != nil {
-		return classed(doing, err)
+		return envelope.OnDisk(doing, err)
 	}
 	err = p.file.Close()
 	p.file = nil

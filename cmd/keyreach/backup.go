@@ -1,7 +1,10 @@
 package main
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 func newBackup(s *streams) *cobra.Command {
@@ -29,4 +32,22 @@ denied · 14 not found.`,
 	}
 	c.AddCommand(newBackupCreate(s), newBackupList(s), newBackupVerify(s), newBackupRestore(s), newBackupPrune(s), newBackupRewrap(s), newBackupDrill(s), newBackupSetup(s), newBackupOpenLegacy(s))
 	return c
+}
+
+// backupWork is a command on the backup whose id is given, or on the newest.
+type backupWork interface {
+	declare(ctx context.Context, fs *pflag.FlagSet, id string) error
+	run(ctx context.Context, s *streams, id string) error
+}
+
+// onBackup has a command do its work, with what its route declares.
+func onBackup(c *cobra.Command, s *streams, args []string, work backupWork) error {
+	id := ""
+	if len(args) == 1 {
+		id = args[0]
+	}
+	if err := work.declare(c.Context(), c.Flags(), id); err != nil {
+		return err
+	}
+	return work.run(c.Context(), s, id)
 }

@@ -25,16 +25,7 @@ func newBackupDrill(s *streams) *cobra.Command {
 of etcd, a server is started on it and every key compared; of a step-ca, its key issues
 a certificate that chains to the root. The scratch directory is removed afterwards.`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			id := ""
-			if len(args) == 1 {
-				id = args[0]
-			}
-			if err := f.declare(c.Context(), c.Flags(), id); err != nil {
-				return err
-			}
-			return f.run(c.Context(), s, id)
-		},
+		RunE: func(c *cobra.Command, args []string) error { return onBackup(c, s, args, &f) },
 	}
 	fs := c.Flags()
 	f.addStore(fs)

@@ -31,16 +31,7 @@ func newBackupRestore(s *streams) *cobra.Command {
 and swap it in at once. What was there before is kept as DIR.previous. When anything
 is wrong, the directory is as it was.`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			id := ""
-			if len(args) == 1 {
-				id = args[0]
-			}
-			if err := f.declare(c.Context(), c.Flags(), id); err != nil {
-				return err
-			}
-			return f.run(c.Context(), s, id)
-		},
+		RunE: func(c *cobra.Command, args []string) error { return onBackup(c, s, args, &f) },
 	}
 	fs := c.Flags()
 	f.addStore(fs)

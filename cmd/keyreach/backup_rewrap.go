@@ -32,16 +32,7 @@ With a route, the keys and recipients that keyreach.yaml has now are those to pu
 under. What it lies under until then is named by --kms-key, --kms-account or --identity
 when the file has it no longer.`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			id := ""
-			if len(args) == 1 {
-				id = args[0]
-			}
-			if err := f.declare(c.Context(), c.Flags(), id); err != nil {
-				return err
-			}
-			return f.run(c.Context(), s, id)
-		},
+		RunE: func(c *cobra.Command, args []string) error { return onBackup(c, s, args, &f) },
 	}
 	fs := c.Flags()
 	f.addStore(fs)

@@ -32,16 +32,7 @@ of it: every file is compared with its hash. Nothing is written to disk.
 
 With a route, its max_age is how old the newest good backup may be.`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			id := ""
-			if len(args) == 1 {
-				id = args[0]
-			}
-			if err := f.declare(c.Context(), c.Flags(), id); err != nil {
-				return err
-			}
-			return f.run(c.Context(), s, id)
-		},
+		RunE: func(c *cobra.Command, args []string) error { return onBackup(c, s, args, &f) },
 	}
 	fs := c.Flags()
 	f.addStore(fs)
