@@ -34,6 +34,9 @@ type ageWorld struct {
 // one of the programs is missing.
 func newAgeWorld(t *testing.T, programs ...string) *ageWorld {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("it is about other programs")
+	}
 	for _, name := range programs {
 		if _, err := exec.LookPath(name); err != nil {
 			t.Skipf("%s is not installed", name)

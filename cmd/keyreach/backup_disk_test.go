@@ -26,6 +26,9 @@ var diskFaults = []struct{ what, inject, says string }{
 // restore is as it was, and the next try succeeds.
 func TestADiskThatRefuses(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it runs the program some forty times")
+	}
 	strace, err := exec.LookPath("strace")
 	if err != nil {
 		t.Skip("strace is not here: it makes the disk refuse")
