@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Retention says which backups of a series stay: the newest of each of the last hours,
-// days, weeks, months and years that have one, the last ones whatever their age, and all
+// Retention says which backups of a series stay: the newest of each of the last days,
+// weeks, months and years that have one, the last ones whatever their age, and all
 // that are younger than a time. The newest always stays. A backup whose time is yet to
 // come stays too, and counts for none: otherwise one made by a wrong clock would be the
 // newest for years, and take the place of all that are made.

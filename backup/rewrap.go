@@ -8,7 +8,6 @@ import (
 
 	"filippo.io/age"
 
-	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/backup/envelope"
 	"github.com/keyreach/keyreach/backup/store"
 )
@@ -54,12 +53,4 @@ func (o *Opener) rewrapped(ctx context.Context, b *Backup, at store.Object, head
 		return nil // it is under keys of others now
 	}
 	return err
-}
-
-// accountOf is the account in an ARN.
-func accountOf(text string) string {
-	if a, err := arn.Parse(text); err == nil {
-		return a.Account
-	}
-	return ""
 }

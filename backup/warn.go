@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/backup/envelope"
 )
 
@@ -36,15 +37,15 @@ func waysInto(h *envelope.Header) []string {
 	slices.Sort(accounts)
 	switch accounts = slices.Compact(accounts); {
 	case len(keys) == 1:
-		return []string{OneKey(keys[0])}
+		return []string{oneKey(keys[0])}
 	case len(accounts) == 1:
 		return []string{fmt.Sprintf("all its keys are of account %s: when that is gone, nothing opens it", accounts[0])}
 	}
 	return nil
 }
 
-// OneKey warns of what only the key of an ARN opens.
-func OneKey(key string) string {
+// oneKey warns of what only the key of an ARN opens.
+func oneKey(key string) string {
 	return fmt.Sprintf("ONLY ONE KEY IN ONE ACCOUNT OPENS IT: %s. When the key is deleted, disabled or refused, or account %s is gone, it is lost. Give a second --kms-key in another account, or an age --recipient whose identity is kept offline", key, accountOf(key))
 }
 
@@ -61,4 +62,12 @@ func statesOf(keys []envelope.Opening) []string {
 		}
 	}
 	return list
+}
+
+// accountOf is the account in an ARN.
+func accountOf(text string) string {
+	if a, err := arn.Parse(text); err == nil {
+		return a.Account
+	}
+	return ""
 }

@@ -28,9 +28,7 @@ a certificate that chains to the root. The scratch directory is removed afterwar
 		RunE: func(c *cobra.Command, args []string) error { return onBackup(c, s, args, &f) },
 	}
 	fs := c.Flags()
-	f.addStore(fs)
-	f.addSeries(fs)
-	f.addOpening(fs)
+	f.addBackup(fs)
 	fs.StringVar(&f.scratch, "scratch", "", "the `DIR` in which the scratch directory is made (default: that of temporary files)")
 	fs.StringVar(&f.caPasswordAt, "ca-password-file", "", "the `FILE` with the password of the CA's key, when the backup has none")
 	return c

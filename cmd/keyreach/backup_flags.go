@@ -61,6 +61,13 @@ func (f *backupFlags) addSeries(fs *pflag.FlagSet) {
 	fs.StringVar(&f.name, "name", "", "only backups of the `NAME`")
 }
 
+// addBackup adds what says which backup is meant, and opens it.
+func (f *backupFlags) addBackup(fs *pflag.FlagSet) {
+	f.addStore(fs)
+	f.addSeries(fs)
+	f.addOpening(fs)
+}
+
 // addOpening adds what opens a backup.
 func (f *backupFlags) addOpening(fs *pflag.FlagSet) {
 	fs.StringSliceVar(&f.keys, "kms-key", nil, "call this KMS `KEY` when the backup names it; without --kms-key and --kms-account, the keys of the caller's own account")

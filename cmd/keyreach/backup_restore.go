@@ -34,9 +34,7 @@ is wrong, the directory is as it was.`,
 		RunE: func(c *cobra.Command, args []string) error { return onBackup(c, s, args, &f) },
 	}
 	fs := c.Flags()
-	f.addStore(fs)
-	f.addSeries(fs)
-	f.addOpening(fs)
+	f.addBackup(fs)
 	fs.StringVar(&f.to, "to", "", "the `DIR` that becomes the backup")
 	fs.StringVar(&f.version, "version-id", "", "the version of the object, where the bucket has versions (default: the newest)")
 	return c

@@ -35,9 +35,7 @@ when the file has it no longer.`,
 		RunE: func(c *cobra.Command, args []string) error { return onBackup(c, s, args, &f) },
 	}
 	fs := c.Flags()
-	f.addStore(fs)
-	f.addSeries(fs)
-	f.addOpening(fs)
+	f.addBackup(fs)
 	f.recipientFlags.add(fs)
 	fs.StringSliceVar(&f.newKeys, "to-kms-key", nil, "a KMS `KEY` that is to open it from now on")
 	fs.BoolVar(&f.all, "all", false, "rewrap all backups of the store, or of the series")

@@ -35,9 +35,7 @@ With a route, its max_age is how old the newest good backup may be.`,
 		RunE: func(c *cobra.Command, args []string) error { return onBackup(c, s, args, &f) },
 	}
 	fs := c.Flags()
-	f.addStore(fs)
-	f.addSeries(fs)
-	f.addOpening(fs)
+	f.addBackup(fs)
 	fs.BoolVar(&f.quick, "quick", false, "read the header and the end only")
 	fs.BoolVar(&f.full, "full", false, "read all of it (the default)")
 	fs.BoolVar(&f.all, "all", false, "verify every backup of the store, or of the series")
