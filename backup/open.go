@@ -33,6 +33,10 @@ func (o *Opener) open(ctx context.Context, b *Backup) (io.Reader, io.Closer, err
 	if err != nil {
 		return nil, nil, err
 	}
+	return o.openBy(ctx, b, identities)
+}
+
+func (o *Opener) openBy(ctx context.Context, b *Backup, identities []age.Identity) (io.Reader, io.Closer, error) {
 	r, at, err := o.Store.Open(ctx, b.Object.ID, b.VersionID, 0)
 	if err != nil {
 		return nil, nil, err

@@ -48,7 +48,11 @@ func (o *Opener) rewrapped(ctx context.Context, b *Backup, at store.Object, head
 	if !bytes.Equal(h.Raw, head) {
 		return envelope.Fail(envelope.Corrupt, errors.New("another header is stored than was written"))
 	}
-	err = o.readEnd(ctx, &again)
+	identities, err := o.identities(ctx, &again.Backup)
+	if err != nil {
+		return err
+	}
+	err = o.readEnd(ctx, &again, identities)
 	if c := envelope.ClassOf(err); c == envelope.NoKey || c == envelope.Denied {
 		return nil // it is under keys of others now
 	}

@@ -45,22 +45,33 @@ func (o *Opener) Verify(ctx context.Context, b *Backup, full bool) (v Verified) 
 		v.Err = envelope.Fail(envelope.NoKey, errForeign)
 		return v
 	}
-	if v.Err = o.tryKeys(ctx, &v); v.Err != nil {
+	fileKey, err := o.tryKeys(ctx, &v)
+	if err != nil {
+		v.Err = err
 		return v
 	}
+	defer clear(fileKey)
+	identities := []age.Identity{age.NewInjectedFileKeyIdentity(fileKey)}
+	if fileKey == nil {
+		// Opened again as a restore does, they say together why none of them does it.
+		if identities, v.Err = o.identities(ctx, b); v.Err != nil {
+			return v
+		}
+	}
 	if full {
-		v.Err = o.readAll(ctx, &v)
+		v.Err = o.readAll(ctx, &v, identities)
 	} else {
-		v.Err = o.readEnd(ctx, &v)
+		v.Err = o.readEnd(ctx, &v, identities)
 	}
 	return v
 }
 
-// tryKeys reads the header and opens each of its stanzas.
-func (o *Opener) tryKeys(ctx context.Context, v *Verified) error {
+// tryKeys reads the header and opens each of its stanzas. It returns the file key, nil when
+// nothing at hand opens it.
+func (o *Opener) tryKeys(ctx context.Context, v *Verified) (fileKey []byte, err error) {
 	h, err := o.head(ctx, &v.Backup)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	kms := false
 	for i := range h.Stanzas {
@@ -71,19 +82,22 @@ func (o *Opener) tryKeys(ctx context.Context, v *Verified) error {
 		}
 	}
 	if len(v.Others) > 0 && len(o.Native) > 0 {
-		key, err := age.DecryptHeader(h.Raw, o.Native...)
-		clear(key)
+		fileKey, err = age.DecryptHeader(h.Raw, o.Native...)
 		v.OthersOpen = err == nil
 	}
 	if kms {
 		allow, err := o.Allow(ctx)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		v.Keys = envelope.OpenEach(ctx, o.KMS, allow, v.ID.Context(), h)
+		var underKMS []byte
+		v.Keys, underKMS = envelope.OpenEach(ctx, o.KMS, allow, v.ID.Context(), h)
+		if fileKey == nil {
+			fileKey = underKMS
+		}
 	}
 	v.Warnings = append(statesOf(v.Keys), waysInto(h)...)
-	return nil
+	return fileKey, nil
 }
 
 // head reads the header of a backup.
@@ -96,8 +110,8 @@ func (o *Opener) head(ctx context.Context, b *Backup) (*envelope.Header, error) 
 	return envelope.ReadHeader(r)
 }
 
-func (o *Opener) readAll(ctx context.Context, v *Verified) error {
-	plain, r, err := o.open(ctx, &v.Backup)
+func (o *Opener) readAll(ctx context.Context, v *Verified, identities []age.Identity) error {
+	plain, r, err := o.openBy(ctx, &v.Backup, identities)
 	if err != nil {
 		return err
 	}
@@ -109,11 +123,7 @@ func (o *Opener) readAll(ctx context.Context, v *Verified) error {
 }
 
 // readEnd decrypts the last bytes, which tell whether the end is there.
-func (o *Opener) readEnd(ctx context.Context, v *Verified) error {
-	identities, err := o.identities(ctx, &v.Backup)
-	if err != nil {
-		return err
-	}
+func (o *Opener) readEnd(ctx context.Context, v *Verified, identities []age.Identity) error {
 	at := &ranged{ctx: ctx, o: o, b: &v.Backup}
 	plain, size, err := envelope.DecryptReaderAt(at, v.Size, identities...)
 	if err != nil {

@@ -304,7 +304,7 @@ func TestEveryStanzaIsTriedByItself(t *testing.T) {
 	}
 	fails(keyOne, cloud.State, "KMSInvalidStateException")(k)
 	k.states[keyOne] = pending(keyOne)
-	got := envelope.OpenEach(context.Background(), k, allowed(keyOne, replica), backupContext, h)
+	got, fileKey := envelope.OpenEach(context.Background(), k, allowed(keyOne, replica), backupContext, h)
 	if len(got) != 3 {
 		t.Fatalf("%d openings", len(got))
 	}
@@ -313,6 +313,9 @@ func TestEveryStanzaIsTriedByItself(t *testing.T) {
 	}
 	if o := got[1]; o.ARN != keyTwo || o.Called != "" || o.Err == nil || o.KeyErr == nil {
 		t.Errorf("the key that is not allowed: %+v", o)
+	}
+	if opened, err := age.DecryptHeader(h.Raw, age.NewInjectedFileKeyIdentity(fileKey)); err != nil || len(opened) == 0 {
+		t.Errorf("the file key that it gave: %v", err)
 	}
 	if o := got[2]; o.ARN != keyMulti || o.Called != replica || o.Err != nil || o.Key.State != "Enabled" {
 		t.Errorf("the key that opens by its replica: %+v", o)
@@ -330,10 +333,13 @@ func TestAStanzaOfAnotherFileKeyIsFoundOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := envelope.OpenEach(context.Background(), k, allowed(keyOne, keyTwo), backupContext, h)
+	got, fileKey := envelope.OpenEach(context.Background(), k, allowed(keyOne, keyTwo), backupContext, h)
 	wantClass(t, got[0].Err, envelope.Corrupt)
 	wantClass(t, got[1].Err, envelope.Corrupt) // its file key is right, the header is not
 	var tried *envelope.AttemptsError
+	if fileKey != nil {
+		t.Error("a file key is given that is not the header's")
+	}
 	if errors.As(got[0].Err, &tried) {
 		t.Error("KMS opened it, so no attempt failed")
 	}

@@ -14,7 +14,7 @@ import (
 // from it and put back into the tokens.
 func tokenize(text string) token.Tokens {
 	tokens := lexer.Tokenize(text)
-	if strings.Contains(text, hiddenColon) {
+	if !strings.ContainsAny(text, "[{") || strings.Contains(text, hiddenColon) {
 		return tokens
 	}
 	// A text cut short by a broken token shows its further colons once that one

@@ -1,0 +1,66 @@
+package backup_test
+
+import (
+	"context"
+	"testing"
+
+	"filippo.io/age"
+
+	"github.com/keyreach/keyreach/backup"
+	"github.com/keyreach/keyreach/backup/envelope"
+)
+
+// counted is a KMS that counts what it is asked to decrypt, by key.
+type counted struct {
+	aliases
+	decrypted map[string]int
+}
+
+func (c counted) Decrypt(ctx context.Context, key string, blob []byte, expect envelope.Context) ([]byte, error) {
+	c.decrypted[key]++
+	return c.aliases.Decrypt(ctx, key, blob, expect)
+}
+
+// countedIdentity counts how often it opens, since a passphrase takes a second each time.
+type countedIdentity struct {
+	age.Identity
+	opened *int
+}
+
+func (c countedIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
+	*c.opened++
+	return c.Identity.Unwrap(stanzas)
+}
+
+func TestEachWayInIsOpenedOnceByAVerification(t *testing.T) {
+	t.Parallel()
+	native, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, full := range map[string]bool{"quick": false, "full": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := creation(t, []age.Recipient{native.Recipient()}, "alias/one", "alias/two")
+			if _, err := c.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			b, err := backup.Find(t.Context(), c.Store, backup.Select{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			kms, opened := counted{decrypted: map[string]int{}}, 0
+			o := backup.Opener{Store: c.Store, Native: []age.Identity{countedIdentity{native, &opened}}, KMS: kms,
+				Allow: func(context.Context) (envelope.AllowList, error) {
+					return envelope.AllowList{Keys: []string{oneKey, twoKey}}, nil
+				}}
+			v := o.Verify(t.Context(), &b, full)
+			if v.Err != nil || !v.OthersOpen || len(v.Keys) != 2 {
+				t.Fatalf("%+v", v)
+			}
+			if opened != 1 || kms.decrypted[oneKey] != 1 || kms.decrypted[twoKey] != 1 || len(kms.decrypted) != 2 {
+				t.Errorf("the identity opened %d times, KMS %v", opened, kms.decrypted)
+			}
+		})
+	}
+}
