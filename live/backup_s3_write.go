@@ -51,7 +51,7 @@ type s3Writer struct {
 
 	buf    []byte
 	size   int64
-	crc    uint64
+	crc    uint64 // of the whole, once it is known: before it is completed
 	over   bool
 	spare  chan []byte // buffers that nobody uses; nil for one that was not needed yet
 	upload *string
@@ -59,6 +59,7 @@ type s3Writer struct {
 
 	mu     sync.Mutex // of what the parts on their way write
 	parts  []types.CompletedPart
+	sums   []uint64 // of the parts
 	failed error
 }
 
@@ -109,7 +110,6 @@ func (w *s3Writer) Write(b []byte) (int, error) {
 		n := min(len(b), w.partSize-len(w.buf))
 		w.grow(n)
 		w.buf = append(w.buf, b[:n]...)
-		w.crc = crcOf(w.crc, b[:n])
 		w.size += int64(n)
 		total += n
 		b = b[n:]
@@ -148,7 +148,7 @@ func (w *s3Writer) send() error {
 	}
 	w.mu.Lock()
 	number := int32(len(w.parts) + 1)
-	w.parts = append(w.parts, types.CompletedPart{PartNumber: &number})
+	w.parts, w.sums = append(w.parts, types.CompletedPart{PartNumber: &number}), append(w.sums, 0)
 	w.mu.Unlock()
 	if number > s3Parts {
 		return &cloud.Error{Kind: cloud.Invalid, Operation: "s3:UploadPart", Region: w.s.region, Err: fmt.Errorf("the backup is larger than %d parts of %d bytes: tell the store its size before", s3Parts, w.partSize)}
@@ -207,13 +207,14 @@ func (s *s3Store) locked() (types.ObjectLockMode, *time.Time) {
 	return types.ObjectLockMode(s.o.LockMode), &s.o.LockUntil
 }
 
-// part sends one part and compares the checksum that S3 answers with.
+// part sends one part with its checksum and compares the one that S3 answers with.
 func (w *s3Writer) part(number int32, b []byte) {
+	crc := crcOf(0, b)
+	sum := crcText(crc)
 	out, err := opAsk(w.ctx, w.s.opPlace, "s3:UploadPart", w.s.api.UploadPart, &s3.UploadPartInput{
 		Bucket: &w.s.bucket, Key: &w.key, UploadId: w.upload, PartNumber: &number, Body: bytes.NewReader(b),
-		ContentLength: new(int64(len(b))), ChecksumAlgorithm: types.ChecksumAlgorithmCrc64nvme,
+		ContentLength: new(int64(len(b))), ChecksumAlgorithm: types.ChecksumAlgorithmCrc64nvme, ChecksumCRC64NVME: &sum,
 	})
-	sum := crcText(crcOf(0, b))
 	if err == nil && aws.ToString(out.ChecksumCRC64NVME) != sum {
 		err = envelope.Fail(envelope.Corrupt, fmt.Errorf("sending part %d to %s: S3 got bytes with the checksum %s, and %s was sent", number, w.s.location(w.id), aws.ToString(out.ChecksumCRC64NVME), sum))
 	}
@@ -227,6 +228,16 @@ func (w *s3Writer) part(number int32, b []byte) {
 	}
 	p := &w.parts[number-1]
 	p.ETag, p.ChecksumCRC64NVME = out.ETag, &sum
+	w.sums[number-1] = crc
+}
+
+// joined is the checksum of all parts, of which the last alone may be shorter.
+func (w *s3Writer) joined() (whole uint64) {
+	for i, sum := range w.sums {
+		length := min(int64(w.partSize), w.size-int64(i)*int64(w.partSize))
+		whole = crcJoin(whole, sum, length)
+	}
+	return whole
 }
 
 // Commit makes the object, unless there is one under the key. S3 compares the checksum
@@ -255,15 +266,17 @@ func (w *s3Writer) commit(ctx context.Context) (store.Object, error) {
 	if err := w.able(); err != nil {
 		return store.Object{}, err
 	}
+	w.crc = w.joined()
 	version, told, err := w.complete(ctx)
 	return w.confirm(ctx, "s3:CompleteMultipartUpload", version, told, err)
 }
 
 // put sends a backup that is smaller than a part.
 func (w *s3Writer) put(ctx context.Context) (version, told *string, err error) {
+	w.crc = crcOf(0, w.buf)
 	in := &s3.PutObjectInput{
 		Bucket: &w.s.bucket, Key: &w.key, Body: bytes.NewReader(w.buf), ContentLength: &w.size, ContentType: new(s3Type), Metadata: w.metadata(),
-		ChecksumAlgorithm: types.ChecksumAlgorithmCrc64nvme, IfNoneMatch: new("*"),
+		ChecksumAlgorithm: types.ChecksumAlgorithmCrc64nvme, ChecksumCRC64NVME: new(crcText(w.crc)), IfNoneMatch: new("*"),
 	}
 	in.ServerSideEncryption, in.SSEKMSKeyId = w.s.sealed()
 	in.ObjectLockMode, in.ObjectLockRetainUntilDate = w.s.locked()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -89,8 +90,16 @@ func (f *backupFlags) reach() *live.Cloud {
 	return f.cloud
 }
 
+// backupGCPercent is for debug.SetGCPercent: what is live while a backup passes through
+// are a few large buffers, which cost little to look through, and of which the usual 100
+// would let as much again be garbage.
+const backupGCPercent = 10
+
 // openStore opens the store. A directory that is not there is made when create is set.
 func (f *backupFlags) openStore(ctx context.Context, create bool) (store.Store, error) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(backupGCPercent)
+	}
 	switch {
 	case f.at == "":
 		return nil, misuse(errors.New("nothing says where the backups lie")).hinting("give --store DIR, --store s3://BUCKET/PREFIX, or --route NAME of a keyreach.yaml that says it")

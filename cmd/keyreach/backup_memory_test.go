@@ -133,3 +133,26 @@ func TestMemoryOfBackupsIsFlat(t *testing.T) {
 		})
 	}
 }
+
+// To and from S3 the parts come to it that are on their way: four of 16 MiB.
+func TestMemoryOfBackupsInS3IsBounded(t *testing.T) {
+	const beside = 108 << 10 // kB: 160 MB with the program's own
+	for _, size := range measuredSizes() {
+		t.Run(fmt.Sprintf("%d MB", size>>20), func(t *testing.T) {
+			h := newCloudHost(t)
+			src := h.room(2 * size) // the sandbox has it too
+			h.noise(filepath.Join(src, "f"), size)
+			opened := []string{"--store", "s3://" + hostBucket + "/app", "--kms-key", h.key}
+			got := map[string]memory{"create": h.memoryOf(append([]string{"backup", "create", "files", src}, opened...)...)}
+			h.must(os.RemoveAll(src))
+			got["verify"] = h.memoryOf(append([]string{"backup", "verify"}, opened...)...)
+			got["restore"] = h.memoryOf(append([]string{"backup", "restore", "--to", filepath.Join(h.room(size), "out")}, opened...)...)
+			for name, m := range got {
+				t.Logf("%s: %v, %d MB beside the program", name, m, (m.most-m.files)>>10)
+				if m.most-m.files > beside {
+					t.Errorf("%s has %v", name, m)
+				}
+			}
+		})
+	}
+}
