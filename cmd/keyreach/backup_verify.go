@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -30,7 +31,8 @@ func newBackupVerify(s *streams) *cobra.Command {
 and say which cannot. --quick reads the header and the end, --full (the default) all
 of it: every file is compared with its hash. Nothing is written to disk.
 
-With a route, its max_age is how old the newest good backup may be.`,
+With --max-age, each series (a kind and a name) has to have a good backup that is no
+older; with a route, its max_age is that age.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return onBackup(c, s, args, &f) },
 	}
@@ -39,7 +41,7 @@ With a route, its max_age is how old the newest good backup may be.`,
 	fs.BoolVar(&f.quick, "quick", false, "read the header and the end only")
 	fs.BoolVar(&f.full, "full", false, "read all of it (the default)")
 	fs.BoolVar(&f.all, "all", false, "verify every backup of the store, or of the series")
-	fs.StringVar(&f.maxAge, "max-age", "", "fail when the newest good backup is older than this `TIME`, such as 26h or 7d")
+	fs.StringVar(&f.maxAge, "max-age", "", "fail when the newest good backup of a series is older than this `TIME`, such as 26h or 7d")
 	c.MarkFlagsMutuallyExclusive("quick", "full")
 	return c
 }
@@ -73,60 +75,102 @@ func (f *verifyFlags) run(ctx context.Context, s *streams, id string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	stale := staleness(done, oldest)
-	if err := f.print(s, done, stale); err != nil {
+	wrong := staleness(done, oldest)
+	if err := f.print(s, done, wrong); err != nil {
 		return err
 	}
-	return verdict(done, stale, oldest > 0 && !f.all && id == "")
+	return verdict(done, wrong, oldest > 0 && !f.all && id == "")
 }
 
-// verify looks at all backups, or at the newest: with a greatest age, at the newest that
-// is good.
+// verify looks at all backups, or at the newest: with a greatest age, at the newest of each
+// series that is good.
 func (f *verifyFlags) verify(ctx context.Context, o *backup.Opener, list []backup.Backup, wantGood bool) []backup.Verified {
 	var done []backup.Verified
+	found := map[string]bool{} // the series of which a good one was seen
 	for i := range list {
+		series := list[i].ID.Series()
+		if !f.all && found[series] {
+			continue
+		}
 		v := o.Verify(ctx, &list[i], !f.quick)
 		ahead := v.ID.Ahead(time.Now())
 		if ahead {
 			v.Warnings = append(v.Warnings, "its time is yet to come: the clock was wrong that made it, or this one is; it does not count for --max-age")
 		}
 		done = append(done, v)
-		if ctx.Err() != nil || !f.all && (v.Good() && !ahead || !wantGood) {
+		found[series] = found[series] || v.Good() && !ahead
+		if ctx.Err() != nil || !f.all && !wantGood {
 			break
 		}
 	}
 	return done
 }
 
-// staleness says what is wrong with the age of the newest good backup.
-func staleness(done []backup.Verified, oldest time.Duration) string {
-	if oldest == 0 {
-		return ""
+// stale are the series whose newest good backup is too old or not there, each with what is
+// wrong. What has not the name of a backup is of none.
+type stale map[string]string
+
+func (s stale) String() string {
+	var all []string
+	for _, series := range slices.Sorted(maps.Keys(s)) {
+		all = append(all, s[series])
 	}
+	return strings.Join(all, "; ")
+}
+
+// staleness says what is wrong with the age of the newest good backup of each series.
+func staleness(done []backup.Verified, oldest time.Duration) stale {
+	wrong := stale{}
+	if oldest == 0 {
+		return wrong
+	}
+	bySeries := map[string][]backup.Verified{}
+	for _, v := range done {
+		if v.ID != (backup.ID{}) {
+			bySeries[v.ID.Series()] = append(bySeries[v.ID.Series()], v)
+		}
+	}
+	if len(bySeries) == 0 {
+		wrong[backup.ID{}.Series()] = "no backup is good"
+	}
+	for series, list := range bySeries {
+		of := ""
+		if len(bySeries) > 1 {
+			of = " of " + list[0].ID.Kind + " " + list[0].ID.Name
+		}
+		if text := tooOld(list, oldest, of); text != "" {
+			wrong[series] = text
+		}
+	}
+	return wrong
+}
+
+func tooOld(list []backup.Verified, oldest time.Duration, of string) string {
 	now := time.Now()
-	newest := backup.Newest(slices.DeleteFunc(slices.Clone(done), func(v backup.Verified) bool { return v.ID.Ahead(now) }))
+	newest := backup.Newest(slices.DeleteFunc(slices.Clone(list), func(v backup.Verified) bool { return v.ID.Ahead(now) }))
 	switch {
-	case newest == nil && backup.Newest(done) != nil:
-		return "the only good backups have a time that is yet to come"
+	case newest == nil && backup.Newest(list) != nil:
+		return "the only good backups" + of + " have a time that is yet to come"
 	case newest == nil:
-		return "no backup is good"
+		return "no backup" + of + " is good"
 	}
 	if age := now.Sub(newest.ID.Created); age > oldest {
-		return fmt.Sprintf("the newest good backup is %s old, which is more than %s", backup.Age(age), backup.Age(oldest))
+		return fmt.Sprintf("the newest good backup%s is %s old, which is more than %s", of, backup.Age(age), backup.Age(oldest))
 	}
 	return ""
 }
 
 // verdict is the failure of the first that is not good. Where the newest good one was
 // looked for, those that are newer and not good do not count once it is young enough.
-func verdict(done []backup.Verified, stale string, searched bool) error {
+func verdict(done []backup.Verified, wrong stale, searched bool) error {
 	for i := range done {
-		if v := &done[i]; !v.Good() && !(searched && stale == "") {
+		v := &done[i]
+		if _, isStale := wrong[v.ID.Series()]; !v.Good() && (isStale || !searched) {
 			return backupFailure(fmt.Errorf("%s: %w", v.Object.ID, v.Err))
 		}
 	}
-	if stale != "" {
-		return failure(errors.New(stale)).hinting("make one: keyreach backup create")
+	if len(wrong) > 0 {
+		return failure(errors.New(wrong.String())).hinting("make one: keyreach backup create; of several series in one store, --kind and --name ask for one")
 	}
 	return nil
 }
@@ -141,7 +185,7 @@ type verifiedView struct {
 	Verified time.Time `json:"verified"`
 }
 
-func (f *verifyFlags) print(s *streams, done []backup.Verified, stale string) error {
+func (f *verifyFlags) print(s *streams, done []backup.Verified, wrong stale) error {
 	now := time.Now().UTC().Truncate(time.Second)
 	if f.format.format != textFormat {
 		out := struct {
@@ -149,7 +193,7 @@ func (f *verifyFlags) print(s *streams, done []backup.Verified, stale string) er
 			Store         string         `json:"store"`
 			Stale         string         `json:"stale,omitempty"`
 			Backups       []verifiedView `json:"backups"`
-		}{estate.FormatVersion, f.at, stale, nil}
+		}{estate.FormatVersion, f.at, wrong.String(), nil}
 		for i := range done {
 			out.Backups = append(out.Backups, verifiedViewOf(&done[i], now))
 		}
