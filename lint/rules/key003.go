@@ -25,6 +25,7 @@ func key003() Rule {
 		Silent: []Example{
 			{"guide.md", "# DRS across accounts\n\nYou cannot use the AWS managed key (`aws/ebs`); switch from aws/ebs to a customer managed key.\n"},
 			{"guide.md", "# DRS across accounts\n\n```bash\naws drs update-replication-configuration --source-server-id s-1111111111111111a --ebs-encryption CUSTOM --ebs-encryption-key-arn arn:aws:kms:us-east-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab\n```\n"},
+			{"CHANGELOG.md", "# 1.2\n\nRecovery across accounts: servers can switch to the AWS managed key (`aws/ebs`).\n"},
 		},
 	}
 }
@@ -47,6 +48,9 @@ func managedKeyShared(m *Material, r *Report) {
 		return
 	}
 	for _, s := range m.sentences() {
+		if m.tellsOfChanges(&s) {
+			continue
+		}
 		if noVolumeOut.MatchString(s.text) && !keyPerVolume.MatchString(s.text) {
 			r.AddAs(finding.Info, s.at, "", "encryption cannot be left out for a volume, and its key can be chosen all the same: KmsKeyId of the volume goes before the default key",
 				"name the key for each volume that is to be shared")

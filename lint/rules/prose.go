@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"path"
 	"strings"
 
 	"github.com/keyreach/keyreach/finding"
@@ -59,6 +60,18 @@ var denial = lazy.Regexp(`\b(not|cannot|never|none|neither|nor|avoid|stop|withou
 
 // denies reports whether the sentence says no to something.
 func (s sentence) denies() bool { return denial.MatchString(s.text) }
+
+var (
+	changesFile    = lazy.Regexp(`^(change[-_ ]?log|changes|release[-_ ]?notes)([-_. ]|$)`)
+	changesHeading = lazy.Regexp(`(^| / )([^/]*\b(change ?log|release notes)\b[^/]*|changes( (in|since))?( \[?(version )?v?\d[^/]*)?)( / |$)`)
+)
+
+// tellsOfChanges reports whether a sentence stands among the changes of a version, by
+// the name of the file or a heading: it tells what a program does since, and advises
+// nobody.
+func (m *Material) tellsOfChanges(s *sentence) bool {
+	return changesFile.MatchString(strings.ToLower(path.Base(m.File))) || changesHeading.MatchString(s.under)
+}
 
 var (
 	betweenAccounts = lazy.Regexp(`\b(cross|multi|multiple|inter)[- ]?accounts?\b|\bacross (aws )?accounts\b|\b(target|backup|destination|another|other|second|recovery|consumer|foreign|different|staging) accounts?\b|\bshar(e|ed|es|ing)\b.{0,60}\b(accounts?|snapshots?|amis?|images?|org|organization)\b`)
