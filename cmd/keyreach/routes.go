@@ -45,7 +45,7 @@ still be opened when an account, a key or a Region is gone.`,
 			return nil
 		},
 	}
-	c.Flags().VarP(&f, "output", "o", "how to print")
+	c.Flags().VarP(anyFormat(&f), "output", "o", "how to print")
 	c.Flags().StringVar(&survive, "survive", "", "what is gone: account:ID, key:ARN or region:NAME")
 	c.Flags().StringVar(&dir, "dir", ".", "with --survive: the `DIR` or file of the routes")
 	c.Flags().StringVar(&estateAt, "estate", "", "with --survive: the estate `FILE`")
