@@ -134,7 +134,7 @@ func (c *Command) account() string {
 	return ""
 }
 
-var wholeVariable = lazy.Regexp(`^\$\{?([A-Za-z_]\w*)\}?$`)
+var wholeVariable = lazy.Regexp(`^\$\{?(\w+)\}?$`)
 
 // variableOf returns the name of the variable that a word is as a whole, or "".
 func variableOf(w Word) string {
