@@ -212,7 +212,7 @@ func (o *initOptions) done(s *streams, file *route.File) error {
 	if o.dir != "." {
 		dir = " " + o.dir
 	}
-	v := initView{FormatVersion: estate.FormatVersion, File: file.Path, Next: []string{"keyreach collect" + dir, "keyreach check" + dir}}
+	v := initView{FormatVersion: estate.FormatVersion, File: file.Path, Routes: []string{}, Next: []string{"keyreach collect" + dir, "keyreach check" + dir}}
 	for i := range file.Routes {
 		v.Routes = append(v.Routes, file.Routes[i].Name)
 	}

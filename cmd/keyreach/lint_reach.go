@@ -97,7 +97,7 @@ type keyReachView struct {
 }
 
 func reachViewOf(all []lint.Reach) reachView {
-	v := reachView{FormatVersion: estate.FormatVersion}
+	v := reachView{FormatVersion: estate.FormatVersion, Keys: []keyReachView{}}
 	for i := range all {
 		r := &all[i]
 		k := keyReachView{File: r.File, Key: r.Key, Owner: r.Owner, Account: r.Account, Assumed: r.Assumed, Notes: r.Notes, Outside: []plan.Opening{}}

@@ -92,9 +92,9 @@ func routesView(kinds []route.Kind) any {
 		FormatVersion int              `json:"format_version"`
 		Kinds         []kindView       `json:"kinds"`
 		Consumers     []route.Consumer `json:"consumers"`
-	}{FormatVersion: estate.FormatVersion, Consumers: route.Consumers()}
+	}{FormatVersion: estate.FormatVersion, Kinds: []kindView{}, Consumers: route.Consumers()}
 	for _, k := range kinds {
-		v := kindView{Kind: k}
+		v := kindView{Kind: k, Uses: []usage.Use{}}
 		for _, s := range k.Steps {
 			v.Uses = append(v.Uses, usage.Of(s.Operation, s.Scenario)...)
 		}
