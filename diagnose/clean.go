@@ -1,10 +1,11 @@
 package diagnose
 
 import (
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 // line is one line of the text as it was pasted, cleaned.
@@ -23,12 +24,12 @@ const maxLine = 64 << 10
 
 var (
 	// colour is an escape sequence of a terminal: CSI … letter, or OSC … BEL.
-	colour = regexp.MustCompile("\x1b(?:\\[[0-9;?]*[ -/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)|[@-Z\\\\-_])")
+	colour = lazy.Regexp("\x1b(?:\\[[0-9;?]*[ -/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)|[@-Z\\\\-_])")
 	// stamp is a time at the beginning of a line, in the forms that logs have,
 	// with what of host and process may follow in syslog's form.
-	stamp = regexp.MustCompile(`^\[?(?:\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?|\d\d?:\d\d:\d\d(?:[.,]\d+)?(?: [AP]M)?|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?: \S+ [\w./-]+(?:\[\d+\])?:)?)\]?[ \t:|-]*`)
+	stamp = lazy.Regexp(`^\[?(?:\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?|\d\d?:\d\d:\d\d(?:[.,]\d+)?(?: [AP]M)?|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?: \S+ [\w./-]+(?:\[\d+\])?:)?)\]?[ \t:|-]*`)
 	// level is a word for how bad a line of a log is.
-	level = regexp.MustCompile(`^(?:\[?(?:ERROR|FATAL|WARN(?:ING)?|INFO|DEBUG|TRACE|error|warn|info|stderr|stdout)\]|(?:ERROR|FATAL|WARN(?:ING)?|INFO|DEBUG|TRACE)\b)[ \t:|-]*`)
+	level = lazy.Regexp(`^(?:\[?(?:ERROR|FATAL|WARN(?:ING)?|INFO|DEBUG|TRACE|error|warn|info|stderr|stdout)\]|(?:ERROR|FATAL|WARN(?:ING)?|INFO|DEBUG|TRACE)\b)[ \t:|-]*`)
 )
 
 // clean takes from a line what a terminal, a box, a comment or a log put
@@ -142,9 +143,9 @@ func plain(s string) string {
 }
 
 var (
-	accessKey = regexp.MustCompile(`\b(A[KS]IA)[A-Z0-9]{8,}`)
+	accessKey = lazy.Regexp(`\b(A[KS]IA)[A-Z0-9]{8,}`)
 	// secretValue is a name of a secret and what is given for it.
-	secretValue = regexp.MustCompile(`(?i)((?:secret[-_ ]?(?:access[-_ ]?)?key|session[-_ ]?token|security[-_]?token|x-amz-signature|x-amz-credential|authorization|password|plaintext(?:_?blob)?)["']?\s*[:=]\s*["']?)(?:AWS4-HMAC-SHA256 [^"']*|[^\s"',;&}]{8,})`)
+	secretValue = lazy.Regexp(`(?i)((?:secret[-_ ]?(?:access[-_ ]?)?key|session[-_ ]?token|security[-_]?token|x-amz-signature|x-amz-credential|authorization|password|plaintext(?:_?blob)?)["']?\s*[:=]\s*["']?)(?:AWS4-HMAC-SHA256 [^"']*|[^\s"',;&}]{8,})`)
 )
 
 // mask replaces secrets: access keys, and what stands after the name of a

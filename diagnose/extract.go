@@ -2,11 +2,11 @@ package diagnose
 
 import (
 	"cmp"
-	"regexp"
 	"strings"
 
 	"github.com/keyreach/keyreach/access"
 	"github.com/keyreach/keyreach/awsfacts"
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 // What messages name. Masks (****, <acct>, ${X}, {Account Number}) are part
@@ -17,36 +17,36 @@ const (
 )
 
 var (
-	refusal   = regexp.MustCompile(`(?:[Uu]ser:? )?(` + named + `) is not\s+authorized to perform:? ?([A-Za-z0-9-]+:[A-Za-z*]+)`)
-	refusal2  = regexp.MustCompile(`not authorized to perform:? ?([a-z0-9-]+:[A-Za-z*]+)`)
-	actions   = regexp.MustCompile(`\((?:Actions?|Permissions?): ?([a-z0-9-]+:[A-Za-z*]+)`)
-	decoded   = regexp.MustCompile(`\baction[\\"]*[ :]+[\\"]*([a-z0-9-]+:[A-Za-z*]+)`)
-	simulated = regexp.MustCompile(`\b(kms:[A-Za-z*]+)\b[^:]{0,40}?(?:implicit|explicit)Deny`)
-	denying   = regexp.MustCompile(`explicitdeny[\\"]*[ :]+true`)
-	allows    = regexp.MustCompile(`allows? the ([a-z0-9-]+:[A-Za-z*]+) action`)
-	resource  = regexp.MustCompile(`on (?:the )?resource: ?(` + named + `)`)
-	noLayer   = regexp.MustCompile(`because no ([a-z][a-z -]*)`)
-	noAllows  = regexp.MustCompile(`\bno ([a-z][a-z -]*?) ?(?:polic(?:y|ies) )?allows? `)
-	denyLayer = regexp.MustCompile(`explicit deny in an? ([a-z][a-z -]*)`)
-	policyARN = regexp.MustCompile(`policy: ?(arn:` + named + `)`)
+	refusal   = lazy.Regexp(`(?:[Uu]ser:? )?(` + named + `) is not\s+authorized to perform:? ?([A-Za-z0-9-]+:[A-Za-z*]+)`)
+	refusal2  = lazy.Regexp(`not authorized to perform:? ?([a-z0-9-]+:[A-Za-z*]+)`)
+	actions   = lazy.Regexp(`\((?:Actions?|Permissions?): ?([a-z0-9-]+:[A-Za-z*]+)`)
+	decoded   = lazy.Regexp(`\baction[\\"]*[ :]+[\\"]*([a-z0-9-]+:[A-Za-z*]+)`)
+	simulated = lazy.Regexp(`\b(kms:[A-Za-z*]+)\b[^:]{0,40}?(?:implicit|explicit)Deny`)
+	denying   = lazy.Regexp(`explicitdeny[\\"]*[ :]+true`)
+	allows    = lazy.Regexp(`allows? the ([a-z0-9-]+:[A-Za-z*]+) action`)
+	resource  = lazy.Regexp(`on (?:the )?resource: ?(` + named + `)`)
+	noLayer   = lazy.Regexp(`because no ([a-z][a-z -]*)`)
+	noAllows  = lazy.Regexp(`\bno ([a-z][a-z -]*?) ?(?:polic(?:y|ies) )?allows? `)
+	denyLayer = lazy.Regexp(`explicit deny in an? ([a-z][a-z -]*)`)
+	policyARN = lazy.Regexp(`policy: ?(arn:` + named + `)`)
 
-	keyARN    = regexp.MustCompile(`arn:[\w-]*:kms:` + masked + `*?:` + masked + `*?:(?:key|alias)/` + named)
-	keyAlias  = regexp.MustCompile(`\balias/[\w./*-]+`)
-	keyID     = regexp.MustCompile(`(?i)\b(?:key|keyid|cmk)\b[^a-z0-9]{1,4}((?:mrk-)?[0-9a-f]{32}|[0-9a-f*x]{8}-[0-9a-f*x]{4}-[0-9a-f*x]{4}-[0-9a-f*x]{4}-[0-9a-f*x]{12})`)
-	principal = regexp.MustCompile(`arn:[\w-]*:(?:iam|sts)::` + masked + `*?:(?:user|role|assumed-role|federated-user|root)\b/?` + masked + `*`)
+	keyARN    = lazy.Regexp(`arn:[\w-]*:kms:` + masked + `*?:` + masked + `*?:(?:key|alias)/` + named)
+	keyAlias  = lazy.Regexp(`\balias/[\w./*-]+`)
+	keyID     = lazy.Regexp(`(?i)\b(?:key|keyid|cmk)\b[^a-z0-9]{1,4}((?:mrk-)?[0-9a-f]{32}|[0-9a-f*x]{8}-[0-9a-f*x]{4}-[0-9a-f*x]{4}-[0-9a-f*x]{4}-[0-9a-f*x]{12})`)
+	principal = lazy.Regexp(`arn:[\w-]*:(?:iam|sts)::` + masked + `*?:(?:user|role|assumed-role|federated-user|root)\b/?` + masked + `*`)
 	// linkedRole is a service-linked role by its name alone.
-	linkedRole = regexp.MustCompile(`\bAWSServiceRoleFor\w+`)
-	region     = regexp.MustCompile(`\b(?:us(?:-gov|-iso[a-f]?)?|eu|ap|sa|ca|me|af|cn|il|mx)-(?:north|south|east|west|central|northeast|southeast|northwest|southwest)-\d\b`)
+	linkedRole = lazy.Regexp(`\bAWSServiceRoleFor\w+`)
+	region     = lazy.Regexp(`\b(?:us(?:-gov|-iso[a-f]?)?|eu|ap|sa|ca|me|af|cn|il|mx)-(?:north|south|east|west|central|northeast|southeast|northwest|southwest)-\d\b`)
 
-	calling   = regexp.MustCompile(`when calling the (\w+) operation`)
-	occurred  = regexp.MustCompile(`\(([A-Z][\w.]+)\)(?: occurred)? when calling the (\w+) operation`)
-	operation = regexp.MustCompile(`operation error ([\w .-]+?): (\w+)`)
-	apiError  = regexp.MustCompile(`api error ([A-Z][\w.]+)`)
-	errorCode = regexp.MustCompile(`(?:Error Code|[eE]rrorCode|ErrorCode|Code|__type)["']?[:=>]? ?["']?(?:[\w.]+#)?([A-Z][\w.]+)`)
-	exception = regexp.MustCompile(`\b((?:KMS\.|Client\.|Server\.|Kinesis\.KMS\.|Lambda\.|Kms)?[A-Z][A-Za-z]+(?:Exception|Fault|NotFound|Denied|Failure|Operation|InvalidState|NotPermitted|InternalError|Revoked))\b`)
-	service   = regexp.MustCompile(`\(Service: ?"?([\w ]+?)"?[;,]`)
-	requestID = regexp.MustCompile(`(?i)\brequest ?id["']?[:=]? ?["']?([0-9A-Za-z-]{8,64})`)
-	encoded   = regexp.MustCompile(`(?i)encoded (?:authorization )?failure(?: message)?: ?([\w+/=-]{20,})`)
+	calling   = lazy.Regexp(`when calling the (\w+) operation`)
+	occurred  = lazy.Regexp(`\(([A-Z][\w.]+)\)(?: occurred)? when calling the (\w+) operation`)
+	operation = lazy.Regexp(`operation error ([\w .-]+?): (\w+)`)
+	apiError  = lazy.Regexp(`api error ([A-Z][\w.]+)`)
+	errorCode = lazy.Regexp(`(?:Error Code|[eE]rrorCode|ErrorCode|Code|__type)["']?[:=>]? ?["']?(?:[\w.]+#)?([A-Z][\w.]+)`)
+	exception = lazy.Regexp(`\b((?:KMS\.|Client\.|Server\.|Kinesis\.KMS\.|Lambda\.|Kms)?[A-Z][A-Za-z]+(?:Exception|Fault|NotFound|Denied|Failure|Operation|InvalidState|NotPermitted|InternalError|Revoked))\b`)
+	service   = lazy.Regexp(`\(Service: ?"?([\w ]+?)"?[;,]`)
+	requestID = lazy.Regexp(`(?i)\brequest ?id["']?[:=]? ?["']?([0-9A-Za-z-]{8,64})`)
+	encoded   = lazy.Regexp(`(?i)encoded (?:authorization )?failure(?: message)?: ?([\w+/=-]{20,})`)
 )
 
 // extract takes out of the text what it names, where an event has not told it.
@@ -191,7 +191,7 @@ func (in *Incident) call(lower string) {
 	}
 }
 
-func sub(re *regexp.Regexp, text string) string {
+func sub(re *lazy.Pattern, text string) string {
 	if m := re.FindStringSubmatch(text); m != nil {
 		return m[1]
 	}

@@ -2,8 +2,9 @@ package diagnose
 
 import (
 	"cmp"
-	"regexp"
 	"strings"
+
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 // naming is what the texts of a fix name: the incident's own, or a word in
@@ -14,7 +15,7 @@ type naming struct {
 
 // harmless is what may stand in a command that a person pastes: nothing that a
 // shell would read.
-var harmless = regexp.MustCompile(`^[A-Za-z0-9:/._@=+,-]{1,300}$`)
+var harmless = lazy.Regexp(`^[A-Za-z0-9:/._@=+,-]{1,300}$`)
 
 func (in *Incident) naming(c *Cause) naming {
 	return naming{
@@ -206,7 +207,7 @@ func keyOnly(command string) bool {
 	return command == getPolicy || command == listGrants || strings.HasPrefix(command, "aws iam simulate-")
 }
 
-var sessionARN = regexp.MustCompile(`^arn:([\w-]+):sts::(\d{12}):assumed-role/([\w+=,.@-]+)/`)
+var sessionARN = lazy.Regexp(`^arn:([\w-]+):sts::(\d{12}):assumed-role/([\w+=,.@-]+)/`)
 
 func safe(s, word string) string {
 	if harmless.MatchString(s) && !strings.HasPrefix(s, "-") {

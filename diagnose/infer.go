@@ -1,23 +1,23 @@
 package diagnose
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/keyreach/keyreach/awsfacts"
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 var (
 	// refusal3 are the words of services and tools that name the action without
 	// "to perform:".
-	refusal3 = regexp.MustCompile(`(?i)(?:not authorized|not allowed|not permitted|unauthorized|permissions?|access denied|denied|lacks?|missing|requires?|needs?)(?: to| for| on| when| the| action| permissions?|:)*(?: perform| call| calling| use| invoke| execute)?:?[ "'\\]{1,4}(kms:[a-z]{3,}\*?)`)
+	refusal3 = lazy.Regexp(`(?i)(?:not authorized|not allowed|not permitted|unauthorized|permissions?|access denied|denied|lacks?|missing|requires?|needs?)(?: to| for| on| when| the| action| permissions?|:)*(?: perform| call| calling| use| invoke| execute)?:?[ "'\\]{1,4}(kms:[a-z]{3,}\*?)`)
 	// refusal4 are those that name it before.
-	refusal4 = regexp.MustCompile(`(?i)(kms:[a-z]{3,}\*?)["'\\]{0,3}(?: (?:permissions?|privileges?|rights?|action|is|was|are|access|call))?[ :]{1,2}(?:denied|missing|required|needed|is (?:missing|required|not allowed|denied)|not (?:allowed|authorized|permitted)|failed|AccessDenied)`)
+	refusal4 = lazy.Regexp(`(?i)(kms:[a-z]{3,}\*?)["'\\]{0,3}(?: (?:permissions?|privileges?|rights?|action|is|was|are|access|call))?[ :]{1,2}(?:denied|missing|required|needed|is (?:missing|required|not allowed|denied)|not (?:allowed|authorized|permitted)|failed|AccessDenied)`)
 	// bare are operations that only KMS has, and what services call the making
 	// of a grant.
-	bare = regexp.MustCompile(`\b(CreateGrant|DescribeKey|GenerateDataKey(?:WithoutPlaintext)?|ReEncryptTo|ReEncryptFrom|PutKeyPolicy)\b|\bcreate (?:a |the )?grants?\b`)
+	bare = lazy.Regexp(`\b(CreateGrant|DescribeKey|GenerateDataKey(?:WithoutPlaintext)?|ReEncryptTo|ReEncryptFrom|PutKeyPolicy)\b|\bcreate (?:a |the )?grants?\b`)
 	// mentioned is any KMS action.
-	mentioned = regexp.MustCompile(`(?i)\bkms:([a-z]{3,})`)
+	mentioned = lazy.Regexp(`(?i)\bkms:([a-z]{3,})`)
 )
 
 // canonical is an action of KMS as AWS writes it, whatever letter case a text
@@ -45,7 +45,7 @@ func (in *Incident) refusalByOthers(lower string) {
 	if in.Action != "" || !strings.Contains(lower, "kms:") {
 		return
 	}
-	for _, re := range []*regexp.Regexp{refusal3, refusal4} {
+	for _, re := range []*lazy.Pattern{refusal3, refusal4} {
 		for _, m := range re.FindAllStringSubmatch(in.Text, 10) {
 			if a := canonical(m[1]); isAction(a) {
 				in.Action = a

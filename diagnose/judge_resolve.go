@@ -3,13 +3,13 @@ package diagnose
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 // resolve finds out who the text is about, and which key.
@@ -78,7 +78,7 @@ func (a *asker) byUniqueID(p arn.Principal) (arn.Principal, bool) {
 }
 
 // roleName takes the name of the role out of what may be a masked ARN of a session.
-var roleName = regexp.MustCompile(`assumed-role/([^/\s]+)`)
+var roleName = lazy.Regexp(`assumed-role/([^/\s]+)`)
 
 // byName finds the one principal of the estate that has a name. A service-linked role
 // need not be in the estate, when it is known in which account.

@@ -1,9 +1,10 @@
 package diagnose
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 // rule is a piece of how AWS behaves that makes causes more or less likely
@@ -124,7 +125,7 @@ func rulesOfActions() []rule {
 	}
 }
 
-var instanceSession = regexp.MustCompile(`assumed-role/.*/i-[0-9a-fx*]+`)
+var instanceSession = lazy.Regexp(`assumed-role/.*/i-[0-9a-fx*]+`)
 
 // apart reports whether two accounts are surely different: masked digits may
 // be anything.
@@ -261,8 +262,8 @@ func rulesOfConditions() []rule {
 }
 
 var (
-	barename = regexp.MustCompile(`(?i)invalid ?key ?id:? ?['"]?([g-z]|[a-f0-9_]*[g-z_/])[\w/-]*`)
-	anID     = regexp.MustCompile(`(?i)invalid ?key ?id:? ?['"]?(?:arn:|mrk-[0-9a-f]|[0-9a-fx*]{8}-)`)
+	barename = lazy.Regexp(`(?i)invalid ?key ?id:? ?['"]?([g-z]|[a-f0-9_]*[g-z_/])[\w/-]*`)
+	anID     = lazy.Regexp(`(?i)invalid ?key ?id:? ?['"]?(?:arn:|mrk-[0-9a-f]|[0-9a-fx*]{8}-)`)
 )
 
 // otherRegion reports whether the text names a Region that is not the key's.

@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
+
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 const (
@@ -159,7 +160,7 @@ func (s *splitter) next() {
 }
 
 // headWords begin messages.
-var headWords = regexp.MustCompile(`^(?:\W{0,4})(?:Error:|error:|ERROR|An error occurred|Error [a-z]+ing |User: |==> |Traceback|download failed|upload failed|Resource handler returned|(?:[a-z]+(?:\.\w+)*\.)?[A-Z][A-Za-z.]*(?:Exception|Error|Fault|Denied|InvalidState|Operation)\b ?[:(])`)
+var headWords = lazy.Regexp(`^(?:\W{0,4})(?:Error:|error:|ERROR|An error occurred|Error [a-z]+ing |User: |==> |Traceback|download failed|upload failed|Resource handler returned|(?:[a-z]+(?:\.\w+)*\.)?[A-Z][A-Za-z.]*(?:Exception|Error|Fault|Denied|InvalidState|Operation)\b ?[:(])`)
 
 func heads(text string) bool { return text != "" && headWords.MatchString(text) }
 

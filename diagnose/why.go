@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/cloud"
 	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 // Source tells about failures on AWS. Its errors are of the kinds of package cloud.
@@ -144,7 +144,7 @@ func (e *explainer) note(format string, args ...any) {
 // place is an account and a Region in whose history calls may be.
 type place struct{ account, region string }
 
-var anyARN = regexp.MustCompile(`arn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:[0-9]*:[A-Za-z0-9_/:.+=@-]+`)
+var anyARN = lazy.Regexp(`arn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:[0-9]*:[A-Za-z0-9_/:.+=@-]+`)
 
 // places are those of the thing itself, of its keys, and of what its service names: a
 // copy reads in another Region, and another account may share with this one. A refused

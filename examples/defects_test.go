@@ -69,7 +69,7 @@ func articles() map[string][]defect {
 			{"nobody may change the key policy, and the account is not in it", []string{"KEY004", "KEY005"}, ""},
 			{"kms:ReEncrypt is no action", []string{"KEY006"}, ""},
 			{"the whole organization may make and take grants", []string{"KEY012", "KEY059"}, ""},
-			{"Resources is no element", []string{"KEY008", "KEY042"}, ""},
+			{"Resources is no element", []string{"KEY008"}, ""},
 			{"the launching role has no right to re-encrypt, as the statement has no effect", []string{"KEY007"}, ""},
 			{"Auto Scaling of another account has no grant", []string{"KEY009"}, ""},
 			{"a grant is made to a role that starts no instance", []string{"KEY062"}, ""},

@@ -39,7 +39,7 @@ func TestExamples(t *testing.T) {
 			"KEY007 arn:aws:iam::222233334444:role/KarpenterController lacks kms:ReEncrypt* on arn:aws:kms:us-west-2",
 			`KEY006 "ShareAMIToAccounts": KMS has no action kms:ReEncrypt`,
 			`KEY012 "ShareAMIToAccounts": kms:CreateGrant`, `KEY059 "ShareAMIToAccounts": kms:RevokeGrant`, `KEY059 "ShareAMIToAccounts": kms:RetireGrant`,
-			"KEY062 grant g-ecs", `KEY008 "Resources"`, "KEY042", "KEY060",
+			"KEY062 grant g-ecs", `KEY008 "Resources"`, "KEY060",
 		}},
 		{"ami-org-corrected", route.Proven, nil},
 		{"etcd-backup", route.Blocked, []string{

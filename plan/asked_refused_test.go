@@ -134,7 +134,7 @@ func TestARoleThatOnlyAFixedKeyPolicyCouldNameIsStuckForThat(t *testing.T) {
 	a := refusedUse()
 	a.Principal, a.Action = "arn:aws:iam::444455556666:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling", "kms:GenerateDataKeyWithoutPlaintext"
 	p, err := plan.MakeFor("refused", []route.Asked{a}, e, plan.Options{At: noon})
-	if err != nil || len(p.Stuck) != 1 || !strings.Contains(p.Stuck[0].Why, "which alone can name the role") {
+	if err != nil || len(p.Stuck) != 1 || !strings.Contains(p.Stuck[0].Why, "policy alone can name the role") || !strings.Contains(p.Stuck[0].Owner, "AWS Support") {
 		t.Errorf("it is stuck at %+v, %v", p, err)
 	}
 }

@@ -29,13 +29,18 @@ func (p *Plan) seal() string {
 	return "sha256:" + hex.EncodeToString(h[:])
 }
 
-// AppendJSON appends the plan file: what Load reads back.
+// AppendJSON appends the plan file: what Load reads back. A plan without steps has an
+// empty list of them; one that says null, as files once did, is read as well.
 func (p *Plan) AppendJSON(dst []byte) ([]byte, error) {
+	whole := *p
+	if whole.Steps == nil {
+		whole.Steps = []Step{}
+	}
 	b := bytes.NewBuffer(dst)
 	enc := json.NewEncoder(b)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	if err := enc.Encode(planFile{Plan: *p, Written: p.Digest(), Seal: p.seal()}); err != nil {
+	if err := enc.Encode(planFile{Plan: whole, Written: whole.Digest(), Seal: whole.seal()}); err != nil {
 		return dst, fmt.Errorf("writing the plan: %w", err)
 	}
 	return b.Bytes(), nil

@@ -280,7 +280,7 @@ func accountOf(principal string) string {
 
 // OpeningOf is a gain in the words of people.
 func OpeningOf(g *access.Gain) Opening {
-	o := Opening{Principal: g.Principal, Resource: g.Resource, Under: under(g)}
+	o := Opening{Principal: g.Principal, Actions: []string{}, Resource: g.Resource, Under: under(g)}
 	for _, a := range g.Actions {
 		if _, known := awsfacts.KMSAction(a); known || !strings.HasPrefix(a, "kms:") { // others stand for those to come
 			o.Actions = append(o.Actions, a)

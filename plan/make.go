@@ -129,7 +129,7 @@ func attempt(routes []route.Route, e *estate.Estate, o Options) (*Plan, error) {
 	}
 	p := &Plan{
 		FormatVersion: FormatVersion, Kind: "open", Change: o.Change, MadeAt: o.At, Routes: namesOf(routes), Chosen: o.Chosen,
-		Steps: m.steps, Stuck: m.stuck(proofs), Asked: m.asked(proofs), Notes: m.notes(proofs),
+		Steps: append([]Step{}, m.steps...), Stuck: m.stuck(proofs), Asked: m.asked(proofs), Notes: m.notes(proofs),
 	}
 	return p, nil
 }

@@ -85,21 +85,13 @@ func writable(e *estate.Estate, key string) bool { return anybodyMay(e, "kms:Put
 // anybodyMay reports whether anybody of a key's account may do something to it, or it is
 // not known that nobody may.
 func anybodyMay(e *estate.Estate, action, key string) bool {
-	a := parsedARN(key)
-	may := func(principal string) bool {
+	for principal := range membersOf(e, parsedARN(key)) {
 		r, err := estate.NewRequest(principal, action, key)
 		if err != nil {
-			return false
+			continue
 		}
 		c := e.Bind(r)
-		effect := access.Decide(&c)
-		return effect == access.Allow || effect == access.Unknown
-	}
-	if may("arn:" + a.Partition + ":iam::" + a.Account + ":root") {
-		return true
-	}
-	for i := range e.Principals {
-		if p := parsed(e.Principals[i].ARN); p.Account == a.Account && !p.IsServiceLinked() && may(p.Text) {
+		if effect := access.Decide(&c); effect == access.Allow || effect == access.Unknown {
 			return true
 		}
 	}

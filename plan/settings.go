@@ -157,15 +157,21 @@ func (m *maker) wantState(name, key string) {
 }
 
 // enables reports whether the plan makes a key usable again.
-func (m *maker) enables(key string) bool { return m.o.EnableKeys && m.unusable(key) == "" }
+func (m *maker) enables(key string) bool {
+	if !m.o.EnableKeys {
+		return false
+	}
+	right, _ := m.unusable(key)
+	return right == ""
+}
 
-// unusable is the right to make a key usable again that nobody of its account has; nothing
-// when somebody has what is needed. See
+// unusable is the right to make a key usable again that nobody of its account has, and the
+// estate in which it is needed; nothing when somebody has what is needed. See
 // https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html.
-func (m *maker) unusable(key string) string {
+func (m *maker) unusable(key string) (string, *estate.Estate) {
 	k := m.base.Key(key)
 	if k == nil {
-		return ""
+		return "", nil
 	}
 	needed := []string{"kms:EnableKey"}
 	if k.State == "PendingDeletion" {
@@ -176,14 +182,14 @@ func (m *maker) unusable(key string) string {
 		if action == "kms:EnableKey" { // it is Disabled then
 			var err error
 			if at, err = m.base.Apply(&estate.KeyState{Key: key, State: "Disabled"}); err != nil {
-				return ""
+				return "", nil
 			}
 		}
 		if !anybodyMay(at, action, key) {
-			return action
+			return action, at
 		}
 	}
-	return ""
+	return "", nil
 }
 
 // wantReplication sets the key of the templates of a staging account.

@@ -99,10 +99,10 @@ func (m *maker) stuckUse(name string, s *route.StepProof, g *route.Group) []Stuc
 
 // remedy says what the owner of a blocker has to do.
 func (m *maker) remedy(x *Stuck, b *access.Blocker, g *route.Group) {
-	place := strings.TrimSpace(b.Document + " " + b.Statement)
+	place := placeOf(b)
 	switch b.Layer {
 	case access.SCP, access.RCP:
-		x.Owner = "the management account of the organization (for account " + b.Owner + ")"
+		x.Owner = ofOrganization(b.Owner)
 		x.Do = fmt.Sprintf("except %s from %s for %s on %s", shortName(g.Caller), cmp.Or(place, "the control policies"), g.Use.Action, g.Key)
 	case access.Boundary:
 		x.Do = fmt.Sprintf("have the permissions boundary of %s allow %s on %s", shortName(g.Caller), g.Use.Action, g.Key)
@@ -113,23 +113,11 @@ func (m *maker) remedy(x *Stuck, b *access.Blocker, g *route.Group) {
 	case access.Region:
 		x.Do = "enable the Region: aws account enable-region"
 	case access.KeyStateLayer:
-		x.Do = "make the key usable again; keyreach plan --enable-keys plans it where AWS lets one"
-		if right := m.unusable(g.Key); right != "" {
-			x.Why += "; and nobody of the key's account may " + right
-			x.Do = "have the key policy let an administrator " + right + "; then plan again"
-		}
+		m.remedyOfState(x, b, g.Key)
 	case access.Operation:
 		x.Do = "nothing: KMS has no such call; declare the route otherwise"
 	case access.Identity:
-		x.Do = fmt.Sprintf("let %s do %s on %s", shortName(g.Caller), g.Use.Action, g.Key)
-		if caller := parsed(g.Caller); caller.IsServiceLinked() && caller.Account == parsedARN(g.Key).Account && m.now.Key(g.Key) != nil && !writable(m.now, g.Key) {
-			x.Why += "; and nobody of the key's account may change its policy (kms:PutKeyPolicy), which alone can name the role"
-		}
-		if managedByIdentityCenter(g.Caller) {
-			x.Owner, x.Do = "the administrator of IAM Identity Center", x.Do+", in its permission set"
-		} else if m.now.Principal(g.Caller) == nil && !parsed(g.Caller).IsServiceLinked() {
-			x.Do += "; the estate does not hold it, so nothing can be written for it"
-		}
+		m.remedyOfIdentity(x, g)
 	case access.KeyPolicy:
 		m.remedyOfPolicy(x, b, g)
 	default:
@@ -137,15 +125,15 @@ func (m *maker) remedy(x *Stuck, b *access.Blocker, g *route.Group) {
 	}
 	if bar := m.bars(b, g); bar != nil {
 		x.Why += "; and account " + parsed(g.Caller).Account + " may not make the grant that would: " + bar.Text
-		x.Owner = "the management account of the organization (for account " + parsed(g.Caller).Account + ")"
-		x.Do = fmt.Sprintf("let account %s make grants on %s (kms:CreateGrant) in %s", parsed(g.Caller).Account, g.Key, cmp.Or(strings.TrimSpace(bar.Document+" "+bar.Statement), "its control policies"))
+		x.Owner = ofOrganization(parsed(g.Caller).Account)
+		x.Do = fmt.Sprintf("let account %s make grants on %s (kms:CreateGrant) in %s", parsed(g.Caller).Account, g.Key, cmp.Or(placeOf(bar), "its control policies"))
 	}
 	if m.patched(b, g) {
 		keeper := keeperOf(m.now.Key(g.Key))
 		x.Why += "; the key's policy is kept by " + keeper + ", which would take back what is written past it"
 		x.Owner, x.Do = "whoever keeps "+keeper, "add these statements to the key policy there, and apply it: "+m.patch(g.Key)
 	}
-	if b.Explicit {
+	if b.Explicit && (b.Layer != access.KeyPolicy || writable(m.now, g.Key)) {
 		x.Do = fmt.Sprintf("change %s, whose Deny applies: no permission opens what is denied", cmp.Or(place, "the "+string(b.Layer)+" policy"))
 	}
 }
@@ -163,9 +151,40 @@ func (m *maker) remedyOfPolicy(x *Stuck, b *access.Blocker, g *route.Group) {
 		x.Do += "; the estate does not hold the key, so nothing can be written for it"
 	} else if k.Manager == "AWS" {
 		x.Do = "use a customer managed key: nobody can change the policy of one that AWS manages"
-	} else if !writable(m.now, g.Key) {
-		x.Why += "; and nobody may change that policy (kms:PutKeyPolicy), not even the account's root user"
-		x.Owner, x.Do = "account "+b.Owner+", through AWS Support", "ask AWS Support to make the key manageable again, as https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html says; then plan again"
+	} else if !writable(m.now, g.Key) && !thaw(x, m.now, "kms:PutKeyPolicy", g.Key) {
+		throughSupport(x, b.Owner)
+	}
+}
+
+// remedyOfIdentity says what the owner of a principal has to do about its policies, or
+// the owner of the key where the principal is a service-linked role, which takes none.
+func (m *maker) remedyOfIdentity(x *Stuck, g *route.Group) {
+	x.Do = fmt.Sprintf("let %s do %s on %s", shortName(g.Caller), g.Use.Action, g.Key)
+	caller, account := parsed(g.Caller), parsedARN(g.Key).Account
+	switch {
+	case managedByIdentityCenter(g.Caller):
+		x.Owner, x.Do = "the administrator of IAM Identity Center", x.Do+", in its permission set"
+	case m.now.Principal(g.Caller) == nil && !caller.IsServiceLinked():
+		x.Do += "; the estate does not hold it, so nothing can be written for it"
+	case caller.IsServiceLinked() && caller.Account == account && m.now.Key(g.Key) != nil && !writable(m.now, g.Key):
+		x.Why += "; the key's policy alone can name the role"
+		if !thaw(x, m.now, "kms:PutKeyPolicy", g.Key) {
+			throughSupport(x, account)
+		}
+	}
+}
+
+// remedyOfState says what the owner of a key has to do about its state.
+func (m *maker) remedyOfState(x *Stuck, b *access.Blocker, key string) {
+	x.Do = "make the key usable again; keyreach plan --enable-keys plans it where AWS lets one"
+	right, at := m.unusable(key)
+	if right == "" || thaw(x, at, right, key) {
+		return
+	}
+	x.Why += "; and nobody of the key's account may " + right
+	x.Do = "have the key policy let an administrator " + right + "; then plan again"
+	if !writable(m.now, key) && !thaw(x, m.now, "kms:PutKeyPolicy", key) {
+		throughSupport(x, b.Owner)
 	}
 }
 

@@ -34,7 +34,6 @@ func Example() {
 	fmt.Println("allowed:", outcome.Allow(policy.Any))
 	// Output:
 	// key.json:7:5: critical KEY008: "Resources" is no element of a statement: AWS refuses the policy, and here it has no effect; did you mean Resource?
-	// key.json:3:16: error KEY042: the statement has no Resource, so it applies to nothing; add "Resource": "*" in a key policy, the ARNs elsewhere
 	// allowed: false
 }
 

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/keyreach/keyreach/finding"
@@ -76,15 +77,24 @@ func (r *reader) complete(s *Statement) {
 	default:
 		r.add(RuleEffect, finding.Error, e.Pos, fmt.Sprintf("Effect is %q, so the statement neither allows nor denies", e.Text), "write Allow or Deny, with the capital")
 	}
-	if s.Action == nil && s.NotAction == nil {
+	if s.Action == nil && s.NotAction == nil && !s.misspells("Action") {
 		r.add(RuleIncomplete, finding.Error, s.Pos, "the statement has no Action, so it applies to nothing", "add Action")
 	}
-	if s.Resource == nil && s.NotResource == nil && !isTrust(s) {
+	if s.Resource == nil && s.NotResource == nil && !isTrust(s) && !s.misspells("Resource") {
 		r.add(RuleIncomplete, finding.Error, s.Pos, "the statement has no Resource, so it applies to nothing", `add "Resource": "*" in a key policy, the ARNs elsewhere`)
 	}
 	r.exclude(s, s.Action != nil && s.NotAction != nil, "Action")
 	r.exclude(s, s.Resource != nil && s.NotResource != nil, "Resource")
 	r.exclude(s, s.Principal != nil && s.NotPrincipal != nil, "Principal")
+}
+
+// misspells reports whether the statement has an unknown member that was meant for an
+// element or for its opposite. That member is told of, and needs no second finding.
+func (s *Statement) misspells(element string) bool {
+	return slices.ContainsFunc(s.Extra, func(e Element) bool {
+		near := source.Suggest(e.Name, statementElements)
+		return near != e.Name && (near == element || near == "Not"+element)
+	})
 }
 
 func (r *reader) exclude(s *Statement, both bool, element string) {

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/internal/lazy"
 	"github.com/keyreach/keyreach/internal/source"
 )
 
@@ -46,10 +46,10 @@ func (b *writtenBackup) at(path ...string) source.Pos { return placeOf(b.node, p
 const backupPart = "backup"
 
 var (
-	bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+	bucketName = lazy.Regexp(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 	// backupName: as it stands in ids and in the encryption context, with nothing replaced.
-	backupName   = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_-]{0,62}[A-Za-z0-9_])?$`)
-	ageRecipient = regexp.MustCompile(`^age1[0-9a-z]{20,}$`)
+	backupName   = lazy.Regexp(`^[A-Za-z0-9]([A-Za-z0-9_-]{0,62}[A-Za-z0-9_])?$`)
+	ageRecipient = lazy.Regexp(`^age1[0-9a-z]{20,}$`)
 )
 
 // backup reads the backup part of a route.

@@ -49,22 +49,6 @@ func (a *actFlags) addDir(f *pflag.FlagSet) {
 	f.StringVar(&a.dir, "dir", ".", "the `DIR|FILE` of keyreach.yaml, which says how to get into the accounts")
 }
 
-// dataFormat is a format of what no document is made of.
-type dataFormat struct{ format }
-
-// Set and Type make it a flag.
-func (f *dataFormat) Set(s string) error {
-	if s == string(markdownFormat) {
-		return errors.New("it is one of text, json, yaml")
-	}
-	if err := f.format.Set(s); err != nil {
-		return errors.New("it is one of text, json, yaml")
-	}
-	return nil
-}
-
-func (f *dataFormat) Type() string { return "text|json|yaml" }
-
 // talk is where a command talks beside its data: in text that is all of one piece.
 func (a *actFlags) talk(s *streams) *printer {
 	if a.format.format == textFormat {

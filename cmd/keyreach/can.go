@@ -52,7 +52,7 @@ prints a line for each.`,
 	f.StringArrayVar(&o.context, "context", nil, "a context `KEY=VALUE`; again for more values; KEY=? is not known")
 	f.StringVar(&o.estate, "estate", "", "the estate `FILE` (default: estate.json in this directory)")
 	f.StringVar(&o.cases, "cases", "", "decide the cases of this `FILE`; - is standard input")
-	f.VarP(&o.format, "output", "o", "how to print")
+	f.VarP(anyFormat(&o.format), "output", "o", "how to print")
 	return c
 }
 

@@ -53,7 +53,7 @@ code is 3.`,
 	}
 	f := c.Flags()
 	f.StringVar(&o.estate, "estate", "", "the estate `FILE` (default: estate.json beside keyreach.yaml)")
-	f.VarP(&o.format, "output", "o", "how to print")
+	f.VarP(anyFormat(&o.format), "output", "o", "how to print")
 	f.StringVar(&o.out, "out", "", "print to a `FILE`")
 	f.BoolVar(&o.strict, "strict", false, "exit 3 for a fragile step too")
 	f.StringVar(&failOn, "fail-on", failOn, "exit 3 for a finding of this `SEVERITY` or above: info, warning, error, critical")

@@ -72,7 +72,7 @@ guard refuses the plan.`,
 	f.StringVar(&o.key, "key", "", "on which key, a `KEY` by ARN, id or alias, when the text does not tell")
 	f.StringVar(&o.via, "via", "", "the `SERVICE` through which the call came, such as ec2, when the text does not tell")
 	f.StringVar(&o.batch, "batch", "", "diagnose every line of this `FILE`; - is standard input")
-	f.VarP(&o.format, "output", "o", "how to print")
+	f.VarP(anyFormat(&o.format), "output", "o", "how to print")
 	return c
 }
 

@@ -238,5 +238,5 @@ func (m *mending) view() *mendingView {
 	if m.plan == nil {
 		return nil
 	}
-	return &mendingView{File: m.out, Routes: m.plan.Routes, Steps: len(m.plan.Steps), Digest: m.plan.Digest(), Stuck: m.plan.Stuck, Opens: m.plan.Opens, Around: m.around, Beside: m.beside}
+	return &mendingView{File: m.out, Routes: orEmpty(m.plan.Routes), Steps: len(m.plan.Steps), Digest: m.plan.Digest(), Stuck: m.plan.Stuck, Opens: m.plan.Opens, Around: m.around, Beside: m.beside}
 }

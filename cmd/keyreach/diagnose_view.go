@@ -120,7 +120,7 @@ func viewOfIncident(in *diagnose.Incident) incidentView {
 		Line: in.Line, Column: in.Column, Text: in.Text, Form: in.Form, Code: in.Code, Service: in.Service, Operation: in.Operation,
 		Principal: in.Principal, PrincipalKind: cmp.Or(in.PrincipalKind, diagnose.Unknown), Account: in.Account, Action: in.Action,
 		Key: in.Key, KeyAccount: in.KeyAccount, Region: in.Region, Layer: in.Layer, Explicit: in.Explicit, PolicyARN: in.PolicyARN,
-		RequestID: in.RequestID, Via: in.Via, Context: in.Context, Encoded: in.Encoded,
+		RequestID: in.RequestID, Via: in.Via, Context: in.Context, Encoded: in.Encoded, Causes: []causeView{},
 	}
 	for i := range in.Causes {
 		c := &in.Causes[i]

@@ -15,7 +15,7 @@ import (
 )
 
 func newExplain(s *streams) *cobra.Command {
-	output := choice{value: "text", of: []string{"text", "json", "markdown"}}
+	output := textFormat
 	c := &cobra.Command{
 		Use:     "explain [RULE]",
 		Short:   "Say what a rule means, what happens and what to do; all rules without one",
@@ -35,13 +35,13 @@ func newExplain(s *streams) *cobra.Command {
 				}
 				all = []rules.Rule{r}
 			}
-			if err := explain(s.out, output.value, all, len(args) == 0); err != nil {
+			if err := explain(s.out, output, all, len(args) == 0); err != nil {
 				return failure(err)
 			}
 			return nil
 		},
 	}
-	c.Flags().VarP(&output, "output", "o", "how to print")
+	c.Flags().VarP(oneOf(&output, textFormat, jsonFormat, markdownFormat), "output", "o", "how to print")
 	return c
 }
 
@@ -63,9 +63,9 @@ type ruleView struct {
 	Assumed  string           `json:"assumed,omitempty"`
 }
 
-func explain(w io.Writer, format string, all []rules.Rule, table bool) error {
+func explain(w io.Writer, format format, all []rules.Rule, table bool) error {
 	switch {
-	case format == "json":
+	case format == jsonFormat:
 		view := struct {
 			FormatVersion int        `json:"format_version"`
 			Rules         []ruleView `json:"rules"`
@@ -75,10 +75,10 @@ func explain(w io.Writer, format string, all []rules.Rule, table bool) error {
 			view.Rules = append(view.Rules, ruleView{r.ID, r.Severity, r.Title, r.Text, r.Fix, r.Page, r.Assumed})
 		}
 		return jsonFormat.writeData(w, view)
-	case format == "markdown" && table:
+	case format == markdownFormat && table:
 		_, err := io.WriteString(w, rules.Index(all))
 		return err
-	case format == "markdown":
+	case format == markdownFormat:
 		_, err := io.WriteString(w, all[0].Markdown())
 		return err
 	case table:

@@ -22,20 +22,54 @@ const (
 	markdownFormat format = "markdown"
 )
 
-var formats = []string{string(textFormat), string(jsonFormat), string(yamlFormat), string(markdownFormat)}
+// choice is a flag that is one of some words.
+type choice[T ~string] struct {
+	value *T
+	of    []T
+}
 
-// String, Set and Type make a format a flag.
-func (f *format) String() string { return string(*f) }
+// oneOf makes a flag of a value that has its default already.
+func oneOf[T ~string](value *T, of ...T) *choice[T] { return &choice[T]{value: value, of: of} }
 
-func (f *format) Set(s string) error {
-	if !slices.Contains(formats, s) {
-		return fmt.Errorf("it is one of %s", strings.Join(formats, ", "))
+// anyFormat makes a flag of the format of what documents are made of too.
+func anyFormat(f *format) *choice[format] {
+	return oneOf(f, textFormat, jsonFormat, yamlFormat, markdownFormat)
+}
+
+// String, Set and Type are those of a flag.
+func (c *choice[T]) String() string { return string(*c.value) }
+
+func (c *choice[T]) Set(s string) error {
+	if !slices.Contains(c.of, T(s)) {
+		return fmt.Errorf("it is one of %s", c.words(", "))
 	}
-	*f = format(s)
+	*c.value = T(s)
 	return nil
 }
 
-func (f *format) Type() string { return strings.Join(formats, "|") }
+func (c *choice[T]) Type() string { return c.words("|") }
+
+func (c *choice[T]) words(between string) string {
+	var b strings.Builder
+	for i, word := range c.of {
+		if i > 0 {
+			b.WriteString(between)
+		}
+		b.WriteString(string(word))
+	}
+	return b.String()
+}
+
+// dataFormat is a format of what no document is made of, and a flag.
+type dataFormat struct{ format }
+
+func (f *dataFormat) choice() *choice[format] {
+	return oneOf(&f.format, textFormat, jsonFormat, yamlFormat)
+}
+
+func (f *dataFormat) String() string     { return f.choice().String() }
+func (f *dataFormat) Set(s string) error { return f.choice().Set(s) }
+func (f *dataFormat) Type() string       { return f.choice().Type() }
 
 // writeData prints a value as JSON or YAML.
 func (f format) writeData(w io.Writer, value any) error {

@@ -57,7 +57,7 @@ is that of an account need not be given.`,
 		},
 	}
 	f := c.Flags()
-	f.VarP(&o.format, "output", "o", "how to print")
+	f.VarP(anyFormat(&o.format), "output", "o", "how to print")
 	f.StringArrayVar(&o.accounts, "account", nil, "an account, as `NAME=ID@REGION`; may be given again")
 	for _, p := range partyNames() {
 		o.parties[p] = f.StringArray(p, nil, "the "+p+" party, as `ACCOUNT[@REGION][=CONSUMER]`, in routes of kind "+strings.Join(kindsWith(p), ", "))
@@ -212,7 +212,7 @@ func (o *initOptions) done(s *streams, file *route.File) error {
 	if o.dir != "." {
 		dir = " " + o.dir
 	}
-	v := initView{FormatVersion: estate.FormatVersion, File: file.Path, Next: []string{"keyreach collect" + dir, "keyreach check" + dir}}
+	v := initView{FormatVersion: estate.FormatVersion, File: file.Path, Routes: []string{}, Next: []string{"keyreach collect" + dir, "keyreach check" + dir}}
 	for i := range file.Routes {
 		v.Routes = append(v.Routes, file.Routes[i].Name)
 	}

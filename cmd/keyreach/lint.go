@@ -21,7 +21,7 @@ import (
 
 // lintOptions are the flags of lint.
 type lintOptions struct {
-	format  choice
+	format  string
 	failOn  string
 	estate  string
 	config  string
@@ -35,7 +35,7 @@ type lintOptions struct {
 }
 
 func newLint(s *streams) *cobra.Command {
-	o := lintOptions{format: choice{value: "text", of: []string{"text", "json", "sarif", "junit", "github"}}}
+	o := lintOptions{format: "text"}
 	c := &cobra.Command{
 		Use:   "lint FILE…",
 		Short: "Find what is wrong in policies, templates, grants and commands",
@@ -63,7 +63,7 @@ Exit codes: 0 nothing at or above --fail-on · 3 findings at or above it · 4 us
 		RunE: func(c *cobra.Command, args []string) error { return o.run(c.Context(), s, args) },
 	}
 	f := c.Flags()
-	f.VarP(&o.format, "output", "o", "how to print")
+	f.VarP(oneOf(&o.format, "text", "json", "sarif", "junit", "github"), "output", "o", "how to print")
 	f.StringVar(&o.failOn, "fail-on", "error", "exit with 3 from this `SEVERITY` on: info, warning, error, critical or never")
 	f.StringVar(&o.estate, "estate", "", "ask this estate `FILE` too: who exists, what else they may")
 	f.StringVar(&o.config, "config", "", "the configuration `FILE` (default: "+lint.ConfigName+" in this directory)")
@@ -77,26 +77,6 @@ Exit codes: 0 nothing at or above --fail-on · 3 findings at or above it · 4 us
 	c.MarkFlagsMutuallyExclusive("fix", "access")
 	return c
 }
-
-// choice is a flag that is one of some words.
-type choice struct {
-	value string
-	of    []string
-}
-
-func (c *choice) String() string { return c.value }
-
-func (c *choice) Set(s string) error {
-	for _, v := range c.of {
-		if s == v {
-			c.value = s
-			return nil
-		}
-	}
-	return fmt.Errorf("it is one of %s", strings.Join(c.of, ", "))
-}
-
-func (c *choice) Type() string { return strings.Join(c.of, "|") }
 
 func (o *lintOptions) run(ctx context.Context, s *streams, args []string) error {
 	failOn, err := o.limit()

@@ -19,8 +19,8 @@ import (
 
 // reach prints who outside of the keys' accounts may do what.
 func (o *lintOptions) reach(ctx context.Context, s *streams, files []lint.File, known *estate.Estate) error {
-	if o.format.value != "text" && o.format.value != "json" {
-		return misuse(fmt.Errorf("--access prints text or json, not %s", o.format.value))
+	if o.format != "text" && o.format != "json" {
+		return misuse(fmt.Errorf("--access prints text or json, not %s", o.format))
 	}
 	var all []lint.Reach
 	unread := 0
@@ -40,7 +40,7 @@ func (o *lintOptions) reach(ctx context.Context, s *streams, files []lint.File, 
 		return misuse(errors.New("no key policy and no grant is in what was given")).hinting("--access takes key policies, grants, templates with keys, and estates")
 	}
 	write := func(w io.Writer) error {
-		if o.format.value == "json" {
+		if o.format == "json" {
 			return jsonFormat.writeData(w, reachViewOf(all))
 		}
 		return reachText(w, all)
@@ -97,7 +97,7 @@ type keyReachView struct {
 }
 
 func reachViewOf(all []lint.Reach) reachView {
-	v := reachView{FormatVersion: estate.FormatVersion}
+	v := reachView{FormatVersion: estate.FormatVersion, Keys: []keyReachView{}}
 	for i := range all {
 		r := &all[i]
 		k := keyReachView{File: r.File, Key: r.Key, Owner: r.Owner, Account: r.Account, Assumed: r.Assumed, Notes: r.Notes, Outside: []plan.Opening{}}

@@ -15,7 +15,7 @@ import (
 )
 
 func (o *lintOptions) print(w io.Writer, results []lint.Result, failOn finding.Severity) error {
-	switch o.format.value {
+	switch o.format {
 	case "json":
 		return jsonFormat.writeData(w, lintViewOf(results))
 	case "sarif":

@@ -64,7 +64,7 @@ func (o *planOptions) flags(c *cobra.Command) {
 	f.StringVar(&o.estate, "estate", "", "the estate `FILE` (default: estate.json beside keyreach.yaml)")
 	o.add(f)
 	f.BoolVar(&o.live, "live", false, "plan on what AWS has now, in place of a file")
-	f.VarP(&o.format, "output", "o", "how to print; json and yaml are the plan file itself")
+	f.VarP(anyFormat(&o.format), "output", "o", "how to print; json and yaml are the plan file itself")
 	f.StringVar(&o.out, "out", "", "save the plan to a `FILE`, for keyreach apply")
 	f.StringArrayVar(&o.routes, "route", nil, "plan for this `ROUTE` only; may be given again")
 	f.StringArrayVar(&o.accounts, "account", nil, "show and save only the part of this account, by `NAME|ID`; may be given again")

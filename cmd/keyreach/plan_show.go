@@ -39,7 +39,7 @@ func newPlanShow(s *streams) *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().VarP(&f, "output", "o", "how to print; json and yaml are the plan file itself")
+	c.Flags().VarP(anyFormat(&f), "output", "o", "how to print; json and yaml are the plan file itself")
 	c.Flags().StringArrayVar(&accounts, "account", nil, "show only the part of the account with this `ID`; may be given again")
 	return c
 }

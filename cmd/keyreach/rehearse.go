@@ -53,7 +53,7 @@ change of permissions opens: it then says who has to do what.`,
 	f.StringArrayVar(&o.check.routes, "route", nil, "rehearse this `ROUTE` only; may be given again")
 	f.BoolVar(&o.tight, "tight", false, "plan the uses only that AWS was seen to need")
 	f.BoolVar(&o.revoke, "revoke", false, "close again what was opened, and see that it is closed")
-	f.VarP(&o.format, "output", "o", "how to print")
+	f.VarP(oneOf(&o.format, textFormat, jsonFormat, yamlFormat), "output", "o", "how to print")
 	return c
 }
 
@@ -98,9 +98,6 @@ func (o *rehearseOptions) run(ctx context.Context, s *streams, path string) erro
 	h.talk = &printer{w: s.err}
 	if o.format == textFormat {
 		h.talk.w = s.out
-	}
-	if o.format == markdownFormat {
-		return misuse(errors.New("rehearse prints text, json or yaml"))
 	}
 	for _, i := range r.chosen {
 		h.routes = append(h.routes, r.file.Routes[i])

@@ -235,7 +235,7 @@ type rehearsalView struct {
 
 func (h *rehearsal) view() rehearsalView {
 	return rehearsalView{
-		FormatVersion: 1, Works: h.works(), Seconds: h.took.Seconds(), Changes: len(h.plan.Steps), Steps: h.rows(), Stuck: h.plan.Stuck, Left: h.left(),
+		FormatVersion: 1, Works: h.works(), Seconds: h.took.Seconds(), Changes: len(h.plan.Steps), Steps: orEmpty(h.rows()), Stuck: h.plan.Stuck, Left: h.left(),
 	}
 }
 

@@ -45,7 +45,7 @@ still be opened when an account, a key or a Region is gone.`,
 			return nil
 		},
 	}
-	c.Flags().VarP(&f, "output", "o", "how to print")
+	c.Flags().VarP(anyFormat(&f), "output", "o", "how to print")
 	c.Flags().StringVar(&survive, "survive", "", "what is gone: account:ID, key:ARN or region:NAME")
 	c.Flags().StringVar(&dir, "dir", ".", "with --survive: the `DIR` or file of the routes")
 	c.Flags().StringVar(&estateAt, "estate", "", "with --survive: the estate `FILE`")
@@ -92,9 +92,9 @@ func routesView(kinds []route.Kind) any {
 		FormatVersion int              `json:"format_version"`
 		Kinds         []kindView       `json:"kinds"`
 		Consumers     []route.Consumer `json:"consumers"`
-	}{FormatVersion: estate.FormatVersion, Consumers: route.Consumers()}
+	}{FormatVersion: estate.FormatVersion, Kinds: []kindView{}, Consumers: route.Consumers()}
 	for _, k := range kinds {
-		v := kindView{Kind: k}
+		v := kindView{Kind: k, Uses: []usage.Use{}}
 		for _, s := range k.Steps {
 			v.Uses = append(v.Uses, usage.Of(s.Operation, s.Scenario)...)
 		}

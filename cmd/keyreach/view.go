@@ -114,7 +114,7 @@ func orNil(t time.Time) *time.Time {
 }
 
 func (r *report) view() checkView {
-	v := checkView{FormatVersion: estate.FormatVersion, Verdict: r.verdict(), Findings: orEmpty(r.findings)}
+	v := checkView{FormatVersion: estate.FormatVersion, Verdict: r.verdict(), Routes: []routeView{}, Findings: orEmpty(r.findings)}
 	for i := range r.proofs {
 		v.Routes = append(v.Routes, viewOfRoute(&r.file.Routes[r.chosen[i]], &r.proofs[i]))
 		r.viewProbes(&v.Routes[i], i)
@@ -125,7 +125,7 @@ func (r *report) view() checkView {
 func viewOfRoute(r *route.Route, p *route.Proof) routeView {
 	v := routeView{
 		Name: p.Route, Kind: p.Kind, Verdict: p.Verdict, Position: r.Position,
-		ValidUntil: orNil(p.ValidUntil), ValidWhy: p.ValidWhy, Findings: orEmpty(p.Findings),
+		ValidUntil: orNil(p.ValidUntil), ValidWhy: p.ValidWhy, Steps: []stepView{}, Findings: orEmpty(p.Findings),
 	}
 	for i := range p.Steps {
 		v.Steps = append(v.Steps, viewOfStep(&p.Steps[i]))

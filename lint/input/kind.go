@@ -2,10 +2,10 @@ package input
 
 import (
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/keyreach/keyreach/internal/lazy"
 	"github.com/keyreach/keyreach/lint/rules"
 	"github.com/keyreach/keyreach/policy"
 )
@@ -18,7 +18,7 @@ type hint struct {
 
 // sessionPolicy is how a policy of a session is called; sessions of other things
 // have policies too.
-var sessionPolicy = regexp.MustCompile(`(?:^|[^a-z])session[-_ ]?polic`)
+var sessionPolicy = lazy.Regexp(`(?:^|[^a-z])session[-_ ]?polic`)
 
 // hintOf reads a file's name.
 func hintOf(name string) hint {

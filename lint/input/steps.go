@@ -3,9 +3,9 @@ package input
 import (
 	"bytes"
 	"path"
-	"regexp"
 	"strings"
 
+	"github.com/keyreach/keyreach/internal/lazy"
 	"github.com/keyreach/keyreach/internal/source"
 	"github.com/keyreach/keyreach/lint/script"
 )
@@ -19,7 +19,7 @@ var runs = map[string]bool{
 }
 
 // calls finds a call of the AWS CLI in a text.
-var calls = regexp.MustCompile(`(?:^|[\s(|;&"'])aws\s+(?:--?[a-z-]+[= ]\S+\s+)*[a-z0-9-]+\s+[a-z]`)
+var calls = lazy.Regexp(`(?:^|[\s(|;&"'])aws\s+(?:--?[a-z-]+[= ]\S+\s+)*[a-z0-9-]+\s+[a-z]`)
 
 // steps reads the scripts in a tree of YAML. name is what the tree calls the step.
 func (r *reader) steps(n *source.Node, name string) {
@@ -119,7 +119,7 @@ func (r *reader) recipes() bool {
 	return true
 }
 
-var makeVariable = regexp.MustCompile(`\$\(([A-Za-z_][A-Za-z0-9_]*)\)`)
+var makeVariable = lazy.Regexp(`\$\(([A-Za-z_][A-Za-z0-9_]*)\)`)
 
 // recipe returns the command of a line of a Makefile, at its place, with the
 // variables of make as those of the shell.

@@ -2,9 +2,9 @@ package input
 
 import (
 	"bytes"
-	"regexp"
 	"strings"
 
+	"github.com/keyreach/keyreach/internal/lazy"
 	"github.com/keyreach/keyreach/internal/source"
 )
 
@@ -98,12 +98,12 @@ func isControl(inner []byte) bool {
 }
 
 var (
-	angle  = regexp.MustCompile(`^<[A-Za-z][^<>"\n]*>`)
-	dollar = regexp.MustCompile(`^\$[A-Za-z_][A-Za-z0-9_]*`)
+	angle  = lazy.Regexp(`^<[A-Za-z][^<>"\n]*>`)
+	dollar = lazy.Regexp(`^\$[A-Za-z_][A-Za-z0-9_]*`)
 	// ellipsis is a comment that stands for what an excerpt leaves out.
-	ellipsis = regexp.MustCompile(`^#\s*(?:\.\.\.|…)\s*$`)
+	ellipsis = lazy.Regexp(`^#\s*(?:\.\.\.|…)\s*$`)
 	// numbered is a line with its number before it.
-	numbered = regexp.MustCompile(`^\s*[0-9]+[:|.]?(?:\s|$)`)
+	numbered = lazy.Regexp(`^\s*[0-9]+[:|.]?(?:\s|$)`)
 )
 
 // mask takes the placeholders out of a text that means to be JSON.
@@ -211,8 +211,8 @@ func (m *masked) outside(text []byte, i, n int) int {
 }
 
 var (
-	controlLine = regexp.MustCompile(`(?m)^[ \t]*(?:\{%.*%\}|\{\{.*\}\}|\{#.*#\}|%\{.*\})[ \t\r]*$`)
-	bareValue   = regexp.MustCompile(`(?m)(?:: |- )[ \t]*(\{\{[^\n"]*\}\}[^\s"]*)[ \t\r]*$`)
+	controlLine = lazy.Regexp(`(?m)^[ \t]*(?:\{%.*%\}|\{\{.*\}\}|\{#.*#\}|%\{.*\})[ \t\r]*$`)
+	bareValue   = lazy.Regexp(`(?m)(?:: |- )[ \t]*(\{\{[^\n"]*\}\}[^\s"]*)[ \t\r]*$`)
 )
 
 // maskYAML takes the lines of control and the bare expressions out of YAML.

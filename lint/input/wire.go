@@ -3,11 +3,11 @@ package input
 import (
 	"bytes"
 	"errors"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/lazy"
 	"github.com/keyreach/keyreach/internal/source"
 	"github.com/keyreach/keyreach/lint/rules"
 	"github.com/keyreach/keyreach/lint/script"
@@ -16,7 +16,7 @@ import (
 )
 
 // block is the beginning of a block of Terraform.
-var block = regexp.MustCompile(`(?m)^[ \t]*(?:(?:resource|data)[ \t]+"[a-z0-9_]+"[ \t]+"[^"\n]+"|(?:module|variable|provider|output)[ \t]+"[^"\n]+"|locals|terraform)[ \t]*\{`)
+var block = lazy.Regexp(`(?m)^[ \t]*(?:(?:resource|data)[ \t]+"[a-z0-9_]+"[ \t]+"[^"\n]+"|(?:module|variable|provider|output)[ \t]+"[^"\n]+"|locals|terraform)[ \t]*\{`)
 
 // read finds out what the text is, and reads it.
 func (r *reader) read() {
@@ -251,7 +251,7 @@ func operations(g *rules.Grant, w *rules.Word) {
 }
 
 // member is one map of the CLI's short syntax: EncryptionContextEquals={A=B}.
-var member = regexp.MustCompile(`^([A-Za-z]+)=\{([^{}]*)\}(?:,|$)`)
+var member = lazy.Regexp(`^([A-Za-z]+)=\{([^{}]*)\}(?:,|$)`)
 
 // shorthand reads constraints in the short syntax of the CLI, or returns nil.
 // See https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-shorthand.html.

@@ -114,3 +114,34 @@ func TestClaimsInProse(t *testing.T) {
 		}
 	}
 }
+
+func TestChangesOfAVersionAdviseNobody(t *testing.T) {
+	t.Parallel()
+	const advice = "Recovery across accounts: switch to the AWS managed key aws/ebs. It is impossible to exclude a volume from default encryption.\n"
+	for _, c := range []struct {
+		file, heading string
+		told          bool
+	}{
+		{"CHANGELOG.md", "2.0", false},
+		{"docs/CHANGES-1.x.md", "2.0", false},
+		{"release_notes.md", "2.0", false},
+		{"README.md", "Changelog", false},
+		{"README.md", "Changelog\n\n## 2.0\n\n### Added", false},
+		{"README.md", "Changes in 2.0", false},
+		{"README.md", "Release notes for v2", false},
+		{"README.md", "Recovery", true},
+		{"README.md", "Changes to the key policy", true},
+		{"README.md", "Changelog\n\n# Recovery", true},
+		{"changeset.md", "2.0", true},
+	} {
+		for _, rule := range rules.All() {
+			if rule.ID != "KEY003" {
+				continue
+			}
+			found := rules.Check(read(t, c.file, "# "+c.heading+"\n\n"+advice), []rules.Rule{rule})
+			if want := map[bool]int{true: 2}[c.told]; len(found) != want {
+				t.Errorf("%s under %q: %d findings, want %d: %v", c.file, c.heading, len(found), want, found)
+			}
+		}
+	}
+}

@@ -1,11 +1,11 @@
 package rules
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/lazy"
 	"github.com/keyreach/keyreach/internal/source"
 )
 
@@ -84,7 +84,7 @@ func checkJSON(m *Material, n *source.Node, s *awsfacts.Shape, at finding.Positi
 	return bad
 }
 
-var jsonName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*$`)
+var jsonName = lazy.Regexp(`^[A-Za-z][A-Za-z0-9]*$`)
 
 // shorthandKeys returns the names that stand before = in the CLI's shorthand:
 // a=1,b={c=2},d=x,y has a, b and d. See

@@ -1,8 +1,7 @@
 package rules
 
 import (
-	"regexp"
-
+	"github.com/keyreach/keyreach/internal/lazy"
 	"github.com/keyreach/keyreach/internal/source"
 )
 
@@ -17,7 +16,7 @@ type codeCall struct {
 const maxArguments = 8 << 10
 
 // calls returns the calls that a pattern finds; it ends with the opening bracket.
-func (c *Code) calls(pattern *regexp.Regexp) []codeCall {
+func (c *Code) calls(pattern *lazy.Pattern) []codeCall {
 	var found []codeCall
 	for _, m := range pattern.FindAllStringSubmatchIndex(c.Text, -1) {
 		one := codeCall{at: m[0], args: arguments(c.Text[m[1]:min(len(c.Text), m[1]+maxArguments)])}

@@ -1,12 +1,12 @@
 package rules
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/lazy"
 	"github.com/keyreach/keyreach/internal/source"
 )
 
@@ -114,9 +114,9 @@ func keyARN(text string) (arn.ARN, bool) {
 }
 
 var (
-	regionShape  = regexp.MustCompile(`^[a-z]{2,3}(-[a-z]+)+-\d$`)
-	accountShape = regexp.MustCompile(`^\d{12}$`)
-	accountInIt  = regexp.MustCompile(`\b\d{12}\b`)
+	regionShape  = lazy.Regexp(`^[a-z]{2,3}(-[a-z]+)+-\d$`)
+	accountShape = lazy.Regexp(`^\d{12}$`)
+	accountInIt  = lazy.Regexp(`\b\d{12}\b`)
 )
 
 // account returns the account in which a command is said to run: by the
@@ -134,7 +134,7 @@ func (c *Command) account() string {
 	return ""
 }
 
-var wholeVariable = regexp.MustCompile(`^\$\{?([A-Za-z_]\w*)\}?$`)
+var wholeVariable = lazy.Regexp(`^\$\{?(\w+)\}?$`)
 
 // variableOf returns the name of the variable that a word is as a whole, or "".
 func variableOf(w Word) string {

@@ -1,11 +1,11 @@
 package rules
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 func key003() Rule {
@@ -25,15 +25,17 @@ func key003() Rule {
 		Silent: []Example{
 			{"guide.md", "# DRS across accounts\n\nYou cannot use the AWS managed key (`aws/ebs`); switch from aws/ebs to a customer managed key.\n"},
 			{"guide.md", "# DRS across accounts\n\n```bash\naws drs update-replication-configuration --source-server-id s-1111111111111111a --ebs-encryption CUSTOM --ebs-encryption-key-arn arn:aws:kms:us-east-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab\n```\n"},
+			{"CHANGELOG.md", "# 1.2\n\nRecovery across accounts: servers can switch to the AWS managed key (`aws/ebs`).\n"},
 		},
 	}
 }
 
+const managedKeyName = `(aws/(ebs|rds|s3|backup|fsx)|(aws|amazon)[- ]managed (kms )?(encryption )?keys?|(the )?default (aws |kms |ebs |encryption )*keys?)`
+
 var (
-	managedKeyName = `(aws/(ebs|rds|s3|backup|fsx)|(aws|amazon)[- ]managed (kms )?(encryption )?keys?|(the )?default (aws |kms |ebs |encryption )*keys?)`
-	useManaged     = regexp.MustCompile(`\b(use|using|switch(ing)? to|chang(e|ing) to|mov(e|ing) to|migrat(e|ing) to|choos(e|ing)|select(ing)?|prefer|stick (to|with)|stay with|go with|rely on|fall back to|revert to|set\b.{0,30}\bto|encrypt\w*\b.{0,40}\bwith)\b.{0,25}\b` + managedKeyName)
-	leaveManaged   = regexp.MustCompile(`\bfrom\b.{0,25}\b` + managedKeyName + `|\bif\b.{0,40}\buse|\bcustomer[- ]managed key.{0,20}\binstead\b|` + managedKeyName + `.{0,10}\b(of|in) (that|its|their|the (target|destination|receiving|consumer)) (own )?account\b`)
-	noVolumeOut    = regexp.MustCompile(`\b(can't|cannot|can not|impossible|no way)\b.{0,30}\b(exclude|exempt|leave out|opt out)\b.{0,40}\b(volumes?|disks?)\b.{0,30}\b(default )?encryption\b`)
+	useManaged   = lazy.Regexp(`\b(use|using|switch(ing)? to|chang(e|ing) to|mov(e|ing) to|migrat(e|ing) to|choos(e|ing)|select(ing)?|prefer|stick (to|with)|stay with|go with|rely on|fall back to|revert to|set\b.{0,30}\bto|encrypt\w*\b.{0,40}\bwith)\b.{0,25}\b` + managedKeyName)
+	leaveManaged = lazy.Regexp(`\bfrom\b.{0,25}\b` + managedKeyName + `|\bif\b.{0,40}\buse|\bcustomer[- ]managed key.{0,20}\binstead\b|` + managedKeyName + `.{0,10}\b(of|in) (that|its|their|the (target|destination|receiving|consumer)) (own )?account\b`)
+	noVolumeOut  = lazy.Regexp(`\b(can't|cannot|can not|impossible|no way)\b.{0,30}\b(exclude|exempt|leave out|opt out)\b.{0,40}\b(volumes?|disks?)\b.{0,30}\b(default )?encryption\b`)
 )
 
 func managedKeyShared(m *Material, r *Report) {
@@ -46,6 +48,9 @@ func managedKeyShared(m *Material, r *Report) {
 		return
 	}
 	for _, s := range m.sentences() {
+		if m.tellsOfChanges(&s) {
+			continue
+		}
 		if noVolumeOut.MatchString(s.text) && !keyPerVolume.MatchString(s.text) {
 			r.AddAs(finding.Info, s.at, "", "encryption cannot be left out for a volume, and its key can be chosen all the same: KmsKeyId of the volume goes before the default key",
 				"name the key for each volume that is to be shared")
@@ -56,9 +61,9 @@ func managedKeyShared(m *Material, r *Report) {
 	}
 }
 
-var keyPerVolume = regexp.MustCompile(`\b(choose|choice|another|own|different|specify) \w*\s?key\b|kmskeyid`)
+var keyPerVolume = lazy.Regexp(`\b(choose|choice|another|own|different|specify) \w*\s?key\b|kmskeyid`)
 
-var telling = regexp.MustCompile(`\b(whether|check|reject\w*|fails?|error|cannot|problem|because|was|were|are encrypted|is encrypted|will (now )?be encrypted|(that|which) (use|uses|using))\b`)
+var telling = lazy.Regexp(`\b(whether|check|reject\w*|fails?|error|cannot|problem|because|was|were|are encrypted|is encrypted|will (now )?be encrypted|(that|which) (use|uses|using))\b`)
 
 // describes reports whether a sentence tells what is the case, or what fails,
 // where an advice would tell what to do.

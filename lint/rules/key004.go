@@ -122,7 +122,7 @@ func bypasses(m *Material, r *Report) {
 	for _, d := range m.Resources {
 		for _, name := range []string{"bypass_policy_lockout_safety_check", "BypassPolicyLockoutSafetyCheck", "bypassPolicyLockoutSafetyCheck"} {
 			if v := d.field(name); v != nil && v.Text == "true" {
-				r.AddAs(finding.Warning, inResource(d, v), d.Name, text, "leave it out")
+				r.AddAs(finding.Warning, m.nodeAt(v.Pos), d.Name, text, "leave it out")
 			}
 		}
 	}
@@ -161,9 +161,4 @@ func (d *Resource) field(name string) *source.Node {
 		}
 	}
 	return nil
-}
-
-// inResource is the place of a property.
-func inResource(d *Resource, n *source.Node) finding.Position {
-	return finding.Position{File: d.Pos.File, Line: int(n.Pos.Line), Column: int(n.Pos.Column)}
 }

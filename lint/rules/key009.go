@@ -36,11 +36,7 @@ func key009() Rule {
 
 func foreignServiceLinked(m *Material, r *Report) {
 	keyed, granted := m.keyOwners(), m.grantees()
-	for _, p := range m.statements(KeyPolicy) {
-		if !p.allows() {
-			continue
-		}
-		own := p.policy.owners()
+	m.inKeyPolicies(func(p *place, own owners) {
 		if owner := keyed[p.policy]; owner != "" {
 			own = owners{owner}
 		}
@@ -49,10 +45,10 @@ func foreignServiceLinked(m *Material, r *Report) {
 			if !ok || role.KMSUse || !own.others(&n) || granted[n.value.Text] {
 				continue
 			}
-			r.add(&p, n.value.Pos, "names "+role.Name+" of account "+n.account+", whose own policy has no right on keys and cannot be changed, so this lets it do nothing",
+			r.add(p, n.value.Pos, "names "+role.Name+" of account "+n.account+", whose own policy has no right on keys and cannot be changed, so this lets it do nothing",
 				"remove it; where the role needs the key, make a grant to it from account "+n.account)
 		}
-	}
+	})
 }
 
 // grantees returns those to whom the text makes grants or holds them.

@@ -49,11 +49,11 @@ func linkedRolePolicies(m *Material, r *Report) {
 				name := roleName(n.Text)
 				if ref, ok := strings.CutPrefix(n.Text, "${aws_iam_service_linked_role."); ok {
 					ref, _, _ = strings.Cut(ref, ".")
-					r.Add(inResource(d, n), d.Name, "aws_iam_service_linked_role."+ref+" is a service-linked role, which takes no policy: AWS refuses this with UnmodifiableEntity",
+					r.Add(m.nodeAt(n.Pos), d.Name, "aws_iam_service_linked_role."+ref+" is a service-linked role, which takes no policy: AWS refuses this with UnmodifiableEntity",
 						"give the right by the key policy or a grant, or to a role that you can change")
 					continue
 				}
-				report(inResource(d, n), name)
+				report(m.nodeAt(n.Pos), name)
 			}
 		}
 	}

@@ -177,7 +177,7 @@ func grantlessKey(m *Material, p *Policy, r *Report) {
 	if !p.settled() {
 		return
 	}
-	own := p.owners()
+	own, let, left := p.owners(), p.granters(), ownerOf(p) != ""
 	for _, at := range p.allows() {
 		if at.s.Action == nil || at.includes(volumeKey) != policy.True {
 			continue
@@ -186,11 +186,11 @@ func grantlessKey(m *Material, p *Policy, r *Report) {
 			role, linked := n.serviceLinked()
 			linked = linked && role.UsesEBS && !role.KMSUse
 			through := (n.kind == arn.Everyone || own.others(&n)) && makesVolumes(&at)
-			if !linked && !through || grantsTo(p, &n) || grantMade(m, &n) {
+			if !linked && !through || let.have(&n) || grantMade(m, &n) {
 				continue
 			}
 			severity := finding.Warning
-			if p.Whole && (linked || alwaysGrants(at.viaServices())) || linked && p.Standalone && ownerOf(p) != "" {
+			if p.Whole && (linked || alwaysGrants(at.viaServices())) || linked && p.Standalone && left {
 				severity = finding.Critical
 			}
 			r.addAs(severity, &at, n.value.Pos, "gives "+n.value.Text+" the rights to make volumes, and no statement gives it kms:CreateGrant: "+grantlessEnd(&at),
@@ -199,15 +199,34 @@ func grantlessKey(m *Material, p *Policy, r *Report) {
 	}
 }
 
-// grantsTo reports whether the policy lets somebody make grants, by name, as
-// everybody, or as one of his account.
-func grantsTo(p *Policy, who *principalName) bool {
-	return slices.ContainsFunc(p.allows(), func(at place) bool {
-		return at.includes(createGrant) != policy.False && slices.ContainsFunc(at.principalNames(), func(n principalName) bool {
-			_, linked := who.serviceLinked()
-			return n.kind == arn.Everyone || n.value.Text == who.value.Text || n.kind == arn.Invalid || !linked && n.account != "" && n.account == who.account
-		})
-	})
+// granters are those whom a key policy lets make grants: by name, as everybody, or as
+// one of an account. Whoever is still to be filled in may be anybody.
+type granters struct {
+	anybody         bool
+	names, accounts map[string]bool
+}
+
+// granters returns those whom the policy lets make grants.
+func (p *Policy) granters() granters {
+	g := granters{names: map[string]bool{}, accounts: map[string]bool{}}
+	for _, at := range p.allows() {
+		if at.includes(createGrant) == policy.False {
+			continue
+		}
+		for _, n := range at.principalNames() {
+			g.anybody = g.anybody || n.kind == arn.Everyone || n.kind == arn.Invalid
+			g.names[n.value.Text] = true
+			g.accounts[n.account] = true
+		}
+	}
+	return g
+}
+
+// have reports whether somebody is one of them. A service-linked role has no policy of
+// its own that could use what its account is given.
+func (g *granters) have(who *principalName) bool {
+	_, linked := who.serviceLinked()
+	return g.anybody || g.names[who.value.Text] || !linked && who.account != "" && g.accounts[who.account]
 }
 
 // grantMade reports whether the text makes a grant for somebody.

@@ -43,10 +43,24 @@ func key012() Rule {
 }
 
 func freeGrants(m *Material, r *Report) {
-	m.inKeyPolicies(func(p *place, own owners) { freeGrant(p, own, r) })
+	left := map[*Policy]string{} // whom each leaves the key to
+	for _, k := range m.Policies {
+		if k.Kind == KeyPolicy {
+			left[k] = ownerOf(k)
+		}
+	}
+	m.inKeyPolicies(func(p *place, own owners) {
+		if left[p.policy] != "" {
+			freeGrant(p, own, nil, r)
+		} else {
+			freeGrant(p, own, own, r)
+		}
+	})
 }
 
-func freeGrant(p *place, own owners, r *Report) {
+// freeGrant looks at one statement of a key that is of one of the accounts own. Those
+// of undelegated are given nothing but single rights.
+func freeGrant(p *place, own, undelegated owners, r *Report) {
 	if p.s.Action == nil {
 		return
 	}
@@ -54,7 +68,7 @@ func freeGrant(p *place, own owners, r *Report) {
 	if p.limitsGrants() && (service == "" || p.limitsGrantees()) {
 		return
 	}
-	who := cmp.Or(p.broad(own), service, p.ownAccount(own))
+	who := cmp.Or(p.broad(own), service, p.ownAccount(undelegated))
 	for i := range p.s.Action.Values {
 		v := &p.s.Action.Values[i]
 		if !slices.Contains(kmsActions(v), createGrant) {
@@ -71,15 +85,12 @@ func freeGrant(p *place, own owners, r *Report) {
 	}
 }
 
-// ownAccount returns the key's account where the statement gives it single
-// rights, and no other statement all of them: then it is not the one by which
-// the account's IAM policies count.
-func (p *place) ownAccount(own owners) string {
-	if ownerOf(p.policy) != "" {
-		return ""
-	}
+// ownAccount returns the account of the key where the statement gives it single
+// rights, and it is one of those that no other statement gives all: then it is not
+// the one by which the account's IAM policies count.
+func (p *place) ownAccount(undelegated owners) string {
 	for _, n := range p.principalNames() {
-		if n.kind == arn.AccountRoot && slices.Contains(own, n.account) && p.includes("kms:PutKeyPolicy") == policy.False {
+		if n.kind == arn.AccountRoot && slices.Contains(undelegated, n.account) && p.includes("kms:PutKeyPolicy") == policy.False {
 			return "everybody of account " + n.account + " whose IAM policy allows it"
 		}
 	}

@@ -1,11 +1,11 @@
 package rules
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 func key018() Rule {
@@ -36,8 +36,8 @@ func key018() Rule {
 // keyCall is a call of a client in a program, and keyAlias an alias among its
 // arguments.
 var (
-	keyCall  = regexp.MustCompile(`(?:\.|\bnew )([a-z]+(?:_[a-z]+)+|[a-z]+[A-Z][A-Za-z]+|[A-Z][A-Za-z]+Command)\(`)
-	keyAlias = regexp.MustCompile(`\b(?:KeyId|TargetKeyId)["']?\s*[=:]\s*["'](alias/[^"']*)["']`)
+	keyCall  = lazy.Regexp(`(?:\.|\bnew )([a-z]+(?:_[a-z]+)+|[a-z]+[A-Z][A-Za-z]+|[A-Z][A-Za-z]+Command)\(`)
+	keyAlias = lazy.Regexp(`\b(?:KeyId|TargetKeyId)["']?\s*[=:]\s*["'](alias/[^"']*)["']`)
 )
 
 func aliasWhereID(m *Material, r *Report) {

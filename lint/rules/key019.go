@@ -2,10 +2,10 @@ package rules
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 func key019() Rule {
@@ -24,7 +24,7 @@ func key019() Rule {
 	}
 }
 
-var keyARNInIt = regexp.MustCompile(`arn:aws[a-z-]*:kms:[a-z0-9-]+:(\d{12}):((?:key|alias)/[A-Za-z0-9/_-]+)`)
+var keyARNInIt = lazy.Regexp(`arn:aws[a-z-]*:kms:[a-z0-9-]+:(\d{12}):((?:key|alias)/[A-Za-z0-9/_-]+)`)
 
 // owners says whose the keys are that a text names by ARN; a name that two
 // accounts have is nobody's.

@@ -1,11 +1,11 @@
 package rules
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/lazy"
 	"github.com/keyreach/keyreach/internal/source"
 )
 
@@ -42,10 +42,10 @@ func managedChanges() []string {
 }
 
 var (
-	managedAdvice = regexp.MustCompile(`\b(edit|update|modify|change|amend|extend|add\b.{0,60}\bto)\b.{0,60}\b(key )?polic(y|ies)\b.{0,40}\b(aws/[a-z0-9]+|aws[- ]managed (kms )?keys?)|\b(edit|update|modify|change|extend)\b.{0,20}(aws/[a-z0-9]+|aws[- ]managed key)('s)? (key )?policy|\b(open|go to|find|select)\b.{0,30}\baws[- ]managed (kms )?key\b.{0,60}\b(edit|update|modify|change|extend)\b.{0,10}\b(its|the) (key )?policy`)
-	putPolicyCall = regexp.MustCompile(`\bput_key_policy\(|\bputKeyPolicy\(|\bPutKeyPolicyCommand\(|\bPutKeyPolicy\(`)
-	everyKey      = regexp.MustCompile(`list_keys|listKeys|ListKeys|\bdef \w+\([^)]*key[^)]*\)|event\[|event\.detail`)
-	managerAsked  = regexp.MustCompile(`KeyManager|key_manager|keyManager|alias/aws`)
+	managedAdvice = lazy.Regexp(`\b(edit|update|modify|change|amend|extend|add\b.{0,60}\bto)\b.{0,60}\b(key )?polic(y|ies)\b.{0,40}\b(aws/[a-z0-9]+|aws[- ]managed (kms )?keys?)|\b(edit|update|modify|change|extend)\b.{0,20}(aws/[a-z0-9]+|aws[- ]managed key)('s)? (key )?policy|\b(open|go to|find|select)\b.{0,30}\baws[- ]managed (kms )?key\b.{0,60}\b(edit|update|modify|change|extend)\b.{0,10}\b(its|the) (key )?policy`)
+	putPolicyCall = lazy.Regexp(`\bput_key_policy\(|\bputKeyPolicy\(|\bPutKeyPolicyCommand\(|\bPutKeyPolicy\(`)
+	everyKey      = lazy.Regexp(`list_keys|listKeys|ListKeys|\bdef \w+\([^)]*key[^)]*\)|event\[|event\.detail`)
+	managerAsked  = lazy.Regexp(`KeyManager|key_manager|keyManager|alias/aws`)
 )
 
 func managedKeyChange(m *Material, r *Report) {

@@ -2,11 +2,11 @@ package rules
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 func key024() Rule {
@@ -57,7 +57,7 @@ func otherRegion(m *Material, r *Report) {
 	sourceRegionClaim(m, r)
 }
 
-var zoneShape = regexp.MustCompile(`^[a-z]{2,3}(-[a-z]+)+-\d[a-z]$`)
+var zoneShape = lazy.Regexp(`^[a-z]{2,3}(-[a-z]+)+-\d[a-z]$`)
 
 // keyOutOfZone reports what is declared in a zone under a key of another Region.
 func keyOutOfZone(m *Material, r *Report) {
@@ -123,7 +123,7 @@ func stagingElsewhere(m *Material, r *Report) {
 	}
 }
 
-var replicaWords = regexp.MustCompile(`multi-?region|replica|mrk`)
+var replicaWords = lazy.Regexp(`multi-?region|replica|mrk`)
 
 // viaTwoRegions reports a key policy whose statements name services of
 // different Regions: one key is in one.
@@ -150,7 +150,7 @@ func viaTwoRegions(m *Material, r *Report) {
 	}
 }
 
-var viaRegion = regexp.MustCompile(`^[a-z0-9-]+\.([a-z]{2,3}(?:-[a-z]+)+-\d)\.amazonaws\.com$`)
+var viaRegion = lazy.Regexp(`^[a-z0-9-]+\.([a-z]{2,3}(?:-[a-z]+)+-\d)\.amazonaws\.com$`)
 
 // oneVia returns the one Region of all services that a condition names.
 func oneVia(c *condition) string {
@@ -166,9 +166,9 @@ func oneVia(c *condition) string {
 }
 
 var (
-	keyWithSource = regexp.MustCompile(`\b(cmk|kms key|customer[- ]managed key|encryption key|key)\b.{0,60}\bregions?\b.{0,30}\b(source|protected|original|production|on-?prem\w*) (instances?|servers?|machines?|volumes?|workloads?|regions?)\b|\b(source|protected) (instances?|servers?|machines?|volumes?)('s?)? regions?\b.{0,60}\b(cmk|key)\b|\b(cmk|key)\b.{0,40}\bsource (instances?'?s?|servers?'?s?|region'?s?) region\b|\b(cmk|key)\b.{0,40}\bin the source region\b`)
-	sourceKey     = regexp.MustCompile(`\bsource (kms |encryption )?(key|cmk)\b`)
-	rightRegion   = regexp.MustCompile(`\bstaging\b|\bto which\b|\breplicat\w+ (to|into)\b|\btarget region\b|\brecovery region\b|\bdrs region\b`)
+	keyWithSource = lazy.Regexp(`\b(cmk|kms key|customer[- ]managed key|encryption key|key)\b.{0,60}\bregions?\b.{0,30}\b(source|protected|original|production|on-?prem\w*) (instances?|servers?|machines?|volumes?|workloads?|regions?)\b|\b(source|protected) (instances?|servers?|machines?|volumes?)('s?)? regions?\b.{0,60}\b(cmk|key)\b|\b(cmk|key)\b.{0,40}\bsource (instances?'?s?|servers?'?s?|region'?s?) region\b|\b(cmk|key)\b.{0,40}\bin the source region\b`)
+	sourceKey     = lazy.Regexp(`\bsource (kms |encryption )?(key|cmk)\b`)
+	rightRegion   = lazy.Regexp(`\bstaging\b|\bto which\b|\breplicat\w+ (to|into)\b|\btarget region\b|\brecovery region\b|\bdrs region\b`)
 )
 
 func sourceRegionClaim(m *Material, r *Report) {

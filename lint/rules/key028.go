@@ -1,11 +1,11 @@
 package rules
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/keyreach/keyreach/access"
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 func key028() Rule {
@@ -78,9 +78,9 @@ func sameStatements(p *Policy, r *Report) {
 
 // What in a program bears on the statements of a key policy.
 var (
-	statementAdded = regexp.MustCompile(`(?i)statements?["'\]]*\)?\s*(\.(append|push|extend|add)\(|\+=)`)
-	keyPolicyPut   = regexp.MustCompile(`(?i)put_?key_?policy`)
-	sidCompared    = regexp.MustCompile(`(?i)sid["'\])]*\s*(==|!=|===|!==|not in|in )|sid["'\])]*[^\n]*\b(filter|find|any|some)\b|\b(filter|find|any|some|if|for)\b[^\n]*sid`)
+	statementAdded = lazy.Regexp(`(?i)statements?["'\]]*\)?\s*(\.(append|push|extend|add)\(|\+=)`)
+	keyPolicyPut   = lazy.Regexp(`(?i)put_?key_?policy`)
+	sidCompared    = lazy.Regexp(`(?i)sid["'\])]*\s*(==|!=|===|!==|not in|in )|sid["'\])]*[^\n]*\b(filter|find|any|some)\b|\b(filter|find|any|some|if|for)\b[^\n]*sid`)
 )
 
 // appends finds where code adds to the statements of a key policy that it then

@@ -1,9 +1,8 @@
 package rules
 
 import (
-	"regexp"
-
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 func key029() Rule {
@@ -29,8 +28,8 @@ func key029() Rule {
 }
 
 var (
-	getPolicyCall = regexp.MustCompile(`\bget_key_policy\(|\bgetKeyPolicy\(|\bGetKeyPolicyCommand\(|\bGetKeyPolicy\(`)
-	compares      = regexp.MustCompile(`(?i)sha256|hash|etag|unchanged|DeepEqual|compare`)
+	getPolicyCall = lazy.Regexp(`\bget_key_policy\(|\bgetKeyPolicy\(|\bGetKeyPolicyCommand\(|\bGetKeyPolicy\(`)
+	compares      = lazy.Regexp(`(?i)sha256|hash|etag|unchanged|DeepEqual|compare`)
 )
 
 // blindWrite reports reading, changing and writing with nothing between. Only a

@@ -2,11 +2,11 @@ package rules
 
 import (
 	"fmt"
-	"regexp"
 	"unicode/utf8"
 
 	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/lazy"
 	"github.com/keyreach/keyreach/policy"
 )
 
@@ -36,7 +36,7 @@ func key030() Rule {
 }
 
 // looksAtLength finds code that measures something.
-var looksAtLength = regexp.MustCompile(`(?i)\blen\(|\.length|32_?768|size`)
+var looksAtLength = lazy.Regexp(`(?i)\blen\(|\.length|32_?768|size`)
 
 func oversized(m *Material, r *Report) {
 	for _, p := range m.Policies {

@@ -3,12 +3,12 @@ package rules
 import (
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 func key031() Rule {
@@ -40,9 +40,9 @@ func bigSources() []string {
 }
 
 var (
-	bigThings  = regexp.MustCompile(`\b(encrypt\w*|kms)\b.{0,60}\b(backups?|archives?|dumps?|tarballs?|files|database|disk|snapshots?|objects)\b`)
-	bigSize    = regexp.MustCompile(`\b(backup|file|archive|dump|snapshot|size)s?\b.{0,30}\b\d+(\.\d+)? ?([kmg]i?b)\b`)
-	byEnvelope = regexp.MustCompile(`\benvelope\b|\bdata keys?\b|\bencryption sdk\b|\bgeneratedatakey\b|4,?096|\b4 ?kb\b`)
+	bigThings  = lazy.Regexp(`\b(encrypt\w*|kms)\b.{0,60}\b(backups?|archives?|dumps?|tarballs?|files|database|disk|snapshots?|objects)\b`)
+	bigSize    = lazy.Regexp(`\b(backup|file|archive|dump|snapshot|size)s?\b.{0,30}\b\d+(\.\d+)? ?([kmg]i?b)\b`)
+	byEnvelope = lazy.Regexp(`\benvelope\b|\bdata keys?\b|\bencryption sdk\b|\bgeneratedatakey\b|4,?096|\b4 ?kb\b`)
 )
 
 func bigPlaintext(m *Material, r *Report) {

@@ -2,11 +2,11 @@ package rules
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/lazy"
 	"github.com/keyreach/keyreach/internal/source"
 )
 
@@ -30,13 +30,13 @@ func key036() Rule {
 }
 
 var (
-	grantAdvice = regexp.MustCompile(`\b(use|using|create|creating|make|making|issue|issuing|add|adding|set up)\b.{0,20}\b(kms |key )+grants?\b|\b(create|creating|make|making|issue|issuing|add|adding|set up)\b (a |one |the |new )?grants?\b`)
-	grantNamed  = regexp.MustCompile(`\bgrants?\b.{0,60}\bnames?\b|\bnames?\b.{0,60}\bgrants?\b|--name\b|\bidempoten`)
+	grantAdvice = lazy.Regexp(`\b(use|using|create|creating|make|making|issue|issuing|add|adding|set up)\b.{0,20}\b(kms |key )+grants?\b|\b(create|creating|make|making|issue|issuing|add|adding|set up)\b (a |one |the |new )?grants?\b`)
+	grantNamed  = lazy.Regexp(`\bgrants?\b.{0,60}\bnames?\b|\bnames?\b.{0,60}\bgrants?\b|--name\b|\bidempoten`)
 )
 
 var (
-	createGrantCall = regexp.MustCompile(`\b(create_grant|createGrant|CreateGrantCommand)\(`)
-	grantNameIn     = regexp.MustCompile(`(^|[^A-Za-z])Name\b["']?\s*[=:]`)
+	createGrantCall = lazy.Regexp(`\b(create_grant|createGrant|CreateGrantCommand)\(`)
+	grantNameIn     = lazy.Regexp(`(^|[^A-Za-z])Name\b["']?\s*[=:]`)
 )
 
 func unnamedGrant(m *Material, r *Report) {

@@ -3,11 +3,11 @@ package rules
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 func key039() Rule {
@@ -32,13 +32,13 @@ func key039() Rule {
 }
 
 var (
-	aboutReplicas  = regexp.MustCompile(`\bmulti-?\s?region (kms )?keys?\b|\breplica keys?\b|\bmrks?\b|\breplicas\b.{0,60}\bkey|\bregional keys?\b`)
-	sharedByClaim  = regexp.MustCompile(`\b(replicas?|replica keys?|multi-?region keys?|regional keys?)\b.{0,60}\b(share|shares|inherits?|copy|copies|same|identical)\b.{0,40}\b(key )?(polic(y|ies)|grants?|alias(es)?)\b|\b(polic(y|ies)|grants?|alias(es)?)\b.{0,40}\b(replicated|copied|synchroni[sz]ed|shared|propagated?)\b.{0,60}\b(replicas?|regions?|multi-?region)\b`)
-	grantsPerPlace = regexp.MustCompile(`\bgrants?\b.{0,80}\b(each|every|per|all)\b.{0,20}\b(region\w*|replicas?)\b|\b(each|every|per|all)\b.{0,20}\b(region\w*|replicas?)\b.{0,80}\bgrants?\b`)
-	policyPerPlace = regexp.MustCompile(`\bpolic(y|ies)\b.{0,80}\b(each|every|per|all)\b.{0,20}\b(region\w*|replicas?)\b|\b(each|every|per|all)\b.{0,20}\b(region\w*|replicas?)\b.{0,80}\bpolic(y|ies)\b`)
-	anyRegion      = regexp.MustCompile(`\bregions?\b.{0,40}\b(wild-?card\w*)\b|\bwild-?card\w*\b.{0,40}\bregions?\b`)
-	keptBackups    = regexp.MustCompile(`\bbackups?\b`)
-	elsewhere      = regexp.MustCompile(`\bmulti-?region\b|\breplicas?\b|\bcross-?region\b|\b(another|second|other|different|secondary) regions?\b|\bdisaster\b`)
+	aboutReplicas  = lazy.Regexp(`\bmulti-?\s?region (kms )?keys?\b|\breplica keys?\b|\bmrks?\b|\breplicas\b.{0,60}\bkey|\bregional keys?\b`)
+	sharedByClaim  = lazy.Regexp(`\b(replicas?|replica keys?|multi-?region keys?|regional keys?)\b.{0,60}\b(share|shares|inherits?|copy|copies|same|identical)\b.{0,40}\b(key )?(polic(y|ies)|grants?|alias(es)?)\b|\b(polic(y|ies)|grants?|alias(es)?)\b.{0,40}\b(replicated|copied|synchroni[sz]ed|shared|propagated?)\b.{0,60}\b(replicas?|regions?|multi-?region)\b`)
+	grantsPerPlace = lazy.Regexp(`\bgrants?\b.{0,80}\b(each|every|per|all)\b.{0,20}\b(region\w*|replicas?)\b|\b(each|every|per|all)\b.{0,20}\b(region\w*|replicas?)\b.{0,80}\bgrants?\b`)
+	policyPerPlace = lazy.Regexp(`\bpolic(y|ies)\b.{0,80}\b(each|every|per|all)\b.{0,20}\b(region\w*|replicas?)\b|\b(each|every|per|all)\b.{0,20}\b(region\w*|replicas?)\b.{0,80}\bpolic(y|ies)\b`)
+	anyRegion      = lazy.Regexp(`\bregions?\b.{0,40}\b(wild-?card\w*)\b|\bwild-?card\w*\b.{0,40}\bregions?\b`)
+	keptBackups    = lazy.Regexp(`\bbackups?\b`)
+	elsewhere      = lazy.Regexp(`\bmulti-?region\b|\breplicas?\b|\bcross-?region\b|\b(another|second|other|different|secondary) regions?\b|\bdisaster\b`)
 )
 
 func replicasApart(m *Material, r *Report) {

@@ -34,16 +34,16 @@ func key040() Rule {
 
 func neverAcross(m *Material, r *Report) {
 	keyed := m.keyOwners()
-	for _, p := range m.statements(KeyPolicy) {
-		if !p.allows() || !p.foreignOnly(keyed[p.policy]) {
-			continue
+	m.inKeyPolicies(func(p *place, own owners) {
+		if !p.foreignOnly(own.orRather(keyed[p.policy])) {
+			return
 		}
 		for _, k := range p.kmsPatterns() {
 			if k.onlyKMS() && !slices.ContainsFunc(k.covered, worksAcross) {
-				r.add(&p, k.value.Pos, k.value.Text+" never works on a key of another account, so it lets nobody do anything here", "remove it")
+				r.add(p, k.value.Pos, k.value.Text+" never works on a key of another account, so it lets nobody do anything here", "remove it")
 			}
 		}
-	}
+	})
 }
 
 // worksAcross reports whether an action can be done with a key of another
@@ -53,13 +53,24 @@ func worksAcross(action string) bool {
 	return !ok || op.CrossAccount || !op.KeyBound
 }
 
-// foreignOnly reports whether everybody whom the statement names is known to
-// belong to another account than the key, whose account is owner if that is known.
-func (p *place) foreignOnly(owner string) bool {
-	own := owners{owner}
-	if owner == "" {
-		own = slices.DeleteFunc(p.policy.owners(), func(account string) bool { return !ownExpression(account) })
+// orRather returns the owner alone where it is known, and otherwise those that are
+// written as a template writes its own account.
+func (own owners) orRather(owner string) owners {
+	if owner != "" {
+		return owners{owner}
 	}
+	var left owners
+	for _, account := range own {
+		if ownExpression(account) {
+			left = append(left, account)
+		}
+	}
+	return left
+}
+
+// foreignOnly reports whether everybody whom the statement names is known to
+// belong to another account than those that the key can be of.
+func (p *place) foreignOnly(own owners) bool {
 	ns := p.principalNames()
 	for i := range ns {
 		if !arn.IsAccount(ns[i].account) || !own.others(&ns[i]) {

@@ -35,12 +35,10 @@ func targetLeftOut(m *Material, r *Report) {
 		return
 	}
 	uses := recovering()
-	target := slices.ContainsFunc(m.allowing(KeyPolicy), func(p place) bool {
-		if neverVia(&p) || !coversUses(&p, uses) {
-			return false
-		}
-		own := p.policy.owners()
-		return slices.ContainsFunc(p.principalNames(), func(n principalName) bool { return mayBeTarget(own, &n) })
+	target := false
+	m.inKeyPolicies(func(p *place, own owners) {
+		target = target || !neverVia(p) && coversUses(p, uses) &&
+			slices.ContainsFunc(p.principalNames(), func(n principalName) bool { return mayBeTarget(own, &n) })
 	})
 	if !target {
 		r.AddAs(v.severity(), v.at.Doc.Position(v.at.Doc.Pos), v.at.Owner, "no statement allows kms:ReEncrypt* to the target account, which reads the shared snapshots of the staging account by it",

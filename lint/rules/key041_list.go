@@ -1,15 +1,15 @@
 package rules
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 var (
-	needsList  = regexp.MustCompile(`\b(needs?|requires?|required|must have)\b.{0,40}\bpermissions?\b`)
-	rightNamed = regexp.MustCompile(`\bkms:[a-z]+\*?`)
+	needsList  = lazy.Regexp(`\b(needs?|requires?|required|must have)\b.{0,40}\bpermissions?\b`)
+	rightNamed = lazy.Regexp(`\bkms:[a-z]+\*?`)
 )
 
 // listedRights notes a guide to recovery across accounts whose list of rights has

@@ -1,10 +1,10 @@
 package rules
 
 import (
-	"regexp"
 	"slices"
 
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 func key043() Rule {
@@ -28,8 +28,8 @@ func key043() Rule {
 }
 
 var (
-	templateKey  = regexp.MustCompile(`\b(set|add|specify|configure|choose|select|change|update|edit|put|use)\b.{0,60}\bkey\b.{0,60}\blaunch template\b|\b(set|edit|update|change|modify|configure)\b.{0,40}\blaunch template\b.{0,60}\b(kms|encryption) key\b|\blaunch template\b.{0,60}\b(set|add|specify|choose|select|enter|pick|put)\b.{0,30}\b(kms |encryption |cmk |managed )key\b`)
-	templateTold = regexp.MustCompile(`\bignored?\b|\bno effect\b|\breplication settings\b`)
+	templateKey  = lazy.Regexp(`\b(set|add|specify|configure|choose|select|change|update|edit|put|use)\b.{0,60}\bkey\b.{0,60}\blaunch template\b|\b(set|edit|update|change|modify|configure)\b.{0,40}\blaunch template\b.{0,60}\b(kms|encryption) key\b|\blaunch template\b.{0,60}\b(set|add|specify|choose|select|enter|pick|put)\b.{0,30}\b(kms |encryption |cmk |managed )key\b`)
+	templateTold = lazy.Regexp(`\bignored?\b|\bno effect\b|\breplication settings\b`)
 )
 
 func launchTemplateKey(m *Material, r *Report) {

@@ -1,10 +1,10 @@
 package rules
 
 import (
-	"regexp"
 	"slices"
 
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 func key044() Rule {
@@ -24,7 +24,7 @@ func key044() Rule {
 	}
 }
 
-var resyncTold = regexp.MustCompile(`\bfull(y)? (re-?)?sync\w*|\bre-?sync\w*|\binitial sync\w*|\bre-?replicat\w+|\brescan\w*`)
+var resyncTold = lazy.Regexp(`\bfull(y)? (re-?)?sync\w*|\bre-?sync\w*|\binitial sync\w*|\bre-?replicat\w+|\brescan\w*`)
 
 func replicationKeyChange(m *Material, r *Report) {
 	updates := []string{"update-replication-configuration", "update-replication-configuration-template"}

@@ -2,11 +2,11 @@ package rules
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 func key045() Rule {
@@ -31,10 +31,10 @@ func key045() Rule {
 
 // The sentences of this rule and of KEY046 and KEY047.
 var (
-	copyShared   = regexp.MustCompile(`\b(copy|copying|duplicate)\b.{0,30}\bshared\b.{0,20}\b(rds |db |encrypted )*snapshots?\b|\bcopy(ing)?\b.{0,30}\bsnapshots?\b.{0,20}\bshared (with|by|from)\b|\bcopy(ing)?\b.{0,30}\bsnapshots?\b.{0,10}\b(that|which) (was|were|is|are) shared\b`)
-	withKey      = regexp.MustCompile(`\b(with|under|using|by|specify\w*|choos\w+|select\w*|pick\w*)\b.{0,40}\b(key|cmk)s?\b|kms-?key-?id`)
-	encryption   = regexp.MustCompile(`encrypt|\bcmk\b|\bkms\b`)
-	notACopyStep = regexp.MustCompile(`^(after|once|when|as soon as)\b`)
+	copyShared   = lazy.Regexp(`\b(copy|copying|duplicate)\b.{0,30}\bshared\b.{0,20}\b(rds |db |encrypted )*snapshots?\b|\bcopy(ing)?\b.{0,30}\bsnapshots?\b.{0,20}\bshared (with|by|from)\b|\bcopy(ing)?\b.{0,30}\bsnapshots?\b.{0,10}\b(that|which) (was|were|is|are) shared\b`)
+	withKey      = lazy.Regexp(`\b(with|under|using|by|specify\w*|choos\w+|select\w*|pick\w*)\b.{0,40}\b(key|cmk)s?\b|kms-?key-?id`)
+	encryption   = lazy.Regexp(`encrypt|\bcmk\b|\bkms\b`)
+	notACopyStep = lazy.Regexp(`^(after|once|when|as soon as)\b`)
 )
 
 func copyWithoutKey(m *Material, r *Report) {

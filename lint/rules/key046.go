@@ -2,11 +2,11 @@ package rules
 
 import (
 	"cmp"
-	"regexp"
 	"strings"
 
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 func key046() Rule {
@@ -31,12 +31,12 @@ func key046() Rule {
 }
 
 var (
-	shareAutomated = regexp.MustCompile(`\bshare\b.{0,30}\b(automated|automatic|system) snapshots?\b`)
-	restoreShared  = regexp.MustCompile(`\brestor(e|ing)\b.{0,30}\bshared (encrypted |rds |db )*snapshots?\b|\brestor(e|ing)\b.{0,40}\bdirectly\b.{0,30}\bshared\b`)
-	shareSnapshot  = regexp.MustCompile(`\bshar(e|ed|ing)\b.{0,50}\bsnapshots?\b`)
-	automatedTold  = regexp.MustCompile(`\bautomat(ed|ic) (db |rds )?(snapshots?|backups?)\b|\bmanual (db |rds )?snapshots?\b`)
-	copyUnderKey   = regexp.MustCompile(`\bcop(y|ying)\b.{0,40}\bsnapshot\b.{0,20}\b(with|under|using)\b.{0,30}\b(key|cmk)\b`)
-	copyBefore     = regexp.MustCompile(`\bcop(y|ied|ying)\b`)
+	shareAutomated = lazy.Regexp(`\bshare\b.{0,30}\b(automated|automatic|system) snapshots?\b`)
+	restoreShared  = lazy.Regexp(`\brestor(e|ing)\b.{0,30}\bshared (encrypted |rds |db )*snapshots?\b|\brestor(e|ing)\b.{0,40}\bdirectly\b.{0,30}\bshared\b`)
+	shareSnapshot  = lazy.Regexp(`\bshar(e|ed|ing)\b.{0,50}\bsnapshots?\b`)
+	automatedTold  = lazy.Regexp(`\bautomat(ed|ic) (db |rds )?(snapshots?|backups?)\b|\bmanual (db |rds )?snapshots?\b`)
+	copyUnderKey   = lazy.Regexp(`\bcop(y|ying)\b.{0,40}\bsnapshot\b.{0,20}\b(with|under|using)\b.{0,30}\b(key|cmk)\b`)
+	copyBefore     = lazy.Regexp(`\bcop(y|ied|ying)\b`)
 )
 
 func unsharable(m *Material, r *Report) {
@@ -69,7 +69,7 @@ func unsharable(m *Material, r *Report) {
 	}
 }
 
-var conditional = regexp.MustCompile(`\b(if|before|in order to)\b`)
+var conditional = lazy.Regexp(`\b(if|before|in order to)\b`)
 
 func unsharableCommand(c *Command, encrypted bool, r *Report) {
 	id, ok := c.Value("--db-snapshot-identifier")

@@ -2,11 +2,11 @@ package rules
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 func key047() Rule {
@@ -30,10 +30,10 @@ func key047() Rule {
 }
 
 var (
-	outlive     = regexp.MustCompile(`\b(los(e|es|ing|t)|loss of|compromis\w+|delet\w+|destroy\w*|hack\w*|wiped?|gone)\b.{0,40}\baccounts?\b|\baccounts?\b.{0,30}\b(is|are|gets?|was|be|been|becomes?) (lost|compromised|deleted|destroyed|gone|hacked|wiped)\b`)
-	ownedThere  = regexp.MustCompile(`\bown (kms |cmk|customer|encryption |key)|\b(key|cmk)\b.{0,30}\b(of|in|owned by|from|created in|that belongs to) (the|that|our|this|your) (own |second |other )?(backup|target|destination|recovery|copying|second|other)?\s?account\b|\b(backup|target|destination|recovery|copying|second|other) account's (own )?(kms |customer )?(managed )?key|\btarget-owned\b`)
-	carefree    = regexp.MustCompile(`\bno (key|keys) (management )?(burden|hassle|overhead|worr\w+)\b|\bno key management\b|\b(keys?) (can never|cannot|can't|never) (be|get) lost\b|\bnothing to manage\b|\bno (personal )?keys? to (manage|lose)\b`)
-	keyLossTold = regexp.MustCompile(`\bpending deletion\b|\bdeletion (window|protection)\b|\bscheduled? (for )?(key )?deletion\b|\b(second|another|other|separate) account\b|\boff-?account\b`)
+	outlive     = lazy.Regexp(`\b(los(e|es|ing|t)|loss of|compromis\w+|delet\w+|destroy\w*|hack\w*|wiped?|gone)\b.{0,40}\baccounts?\b|\baccounts?\b.{0,30}\b(is|are|gets?|was|be|been|becomes?) (lost|compromised|deleted|destroyed|gone|hacked|wiped)\b`)
+	ownedThere  = lazy.Regexp(`\bown (kms |cmk|customer|encryption |key)|\b(key|cmk)\b.{0,30}\b(of|in|owned by|from|created in|that belongs to) (the|that|our|this|your) (own |second |other )?(backup|target|destination|recovery|copying|second|other)?\s?account\b|\b(backup|target|destination|recovery|copying|second|other) account's (own )?(kms |customer )?(managed )?key|\btarget-owned\b`)
+	carefree    = lazy.Regexp(`\bno (key|keys) (management )?(burden|hassle|overhead|worr\w+)\b|\bno key management\b|\b(keys?) (can never|cannot|can't|never) (be|get) lost\b|\bnothing to manage\b|\bno (personal )?keys? to (manage|lose)\b`)
+	keyLossTold = lazy.Regexp(`\bpending deletion\b|\bdeletion (window|protection)\b|\bscheduled? (for )?(key )?deletion\b|\b(second|another|other|separate) account\b|\boff-?account\b`)
 )
 
 func hostageBackup(m *Material, r *Report) {
@@ -96,4 +96,4 @@ func outlives(m *Material) bool {
 	})
 }
 
-var kept = regexp.MustCompile(`\b(backups?|snapshots?|cop(y|ies)|data|restor\w+|worst[- ]case)\b`)
+var kept = lazy.Regexp(`\b(backups?|snapshots?|cop(y|ies)|data|restor\w+|worst[- ]case)\b`)

@@ -1,11 +1,11 @@
 package rules
 
 import (
-	"regexp"
 	"slices"
 
 	"github.com/keyreach/keyreach/access"
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/lazy"
 	"github.com/keyreach/keyreach/policy"
 )
 
@@ -59,6 +59,9 @@ resource "aws_iam_role_policy" "restore" {
 	}
 }
 
+// wholeClaim is the claim that an administrator needs nothing more.
+var wholeClaim = lazy.Regexp(`(?i)\badmin(istrator)?s?\b[^.]*\b(these permissions by itself|needs? nothing (more|else)|no (further|additional|more) (polic|permission))`)
+
 // underControl is an estate in which a service control policy denies an action
 // in the account of a role.
 func underControl(denied string) string {
@@ -94,9 +97,8 @@ func controlled(m *Material, r *Report) {
 	} else {
 		controlledUses(m, r)
 	}
-	claim := regexp.MustCompile(`(?i)\badmin(istrator)?s?\b[^.]*\b(these permissions by itself|needs? nothing (more|else)|no (further|additional|more) (polic|permission))`)
 	for _, p := range m.Prose {
-		if claim.MatchString(p.Text) {
+		if wholeClaim.MatchString(p.Text) {
 			r.AddAs(finding.Info, p.Pos, "", "an administrator has these rights only as far as control policies, permissions boundaries and session policies let him, and the root user of another account has none of them on this key",
 				"look at the control policies of the organization and the boundary of whoever acts")
 		}

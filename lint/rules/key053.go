@@ -3,12 +3,12 @@ package rules
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 func key053() Rule {
@@ -67,8 +67,8 @@ func unknownNames(m *Material, r *Report) {
 }
 
 var (
-	commandName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*$`)
-	optionName  = regexp.MustCompile(`^--[A-Za-z][A-Za-z0-9-]*$`)
+	commandName = lazy.Regexp(`^[A-Za-z][A-Za-z0-9-]*$`)
+	optionName  = lazy.Regexp(`^--[A-Za-z][A-Za-z0-9-]*$`)
 )
 
 // asOf says how old the table is, for a name may be newer.

@@ -1,16 +1,16 @@
 package rules
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/lazy"
 	"github.com/keyreach/keyreach/internal/source"
 )
 
-var jobOfDRS = regexp.MustCompile(`\bdrsjob-[0-9a-f]{17}\b`)
+var jobOfDRS = lazy.Regexp(`\bdrsjob-[0-9a-f]{17}\b`)
 
 // oldJob notes a text that starts a recovery and then watches a job that was
 // there before: the one that was started is named in the answer of StartRecovery.

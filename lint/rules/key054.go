@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 func key054() Rule {
@@ -59,7 +60,7 @@ func policyOutput(m *Material, r *Report) {
 }
 
 // answerAsPolicy is code that takes the answer of GetKeyPolicy for the policy.
-var answerAsPolicy = regexp.MustCompile(`(\w+)\s*=\s*(?:await )?\w+\.get_key_policy\(`)
+var answerAsPolicy = lazy.Regexp(`(\w+)\s*=\s*(?:await )?\w+\.get_key_policy\(`)
 
 func answerInCode(m *Material, r *Report) {
 	for _, code := range m.Code {

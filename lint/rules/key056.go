@@ -1,11 +1,11 @@
 package rules
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 func key056() Rule {
@@ -31,10 +31,10 @@ func key056() Rule {
 }
 
 var (
-	proving       = regexp.MustCompile(`\b(verif\w+|test\w*|check\w*|validat\w+|confirm\w*|prov(e|es|ing)|ensure)\b.{0,60}\b(access|permissions?|can\b|able to|allowed|authori[sz]\w+|cross-account)`)
-	garbageFile   = regexp.MustCompile(`(?i)\b(test|dummy|garbage|fake|random|invalid|bogus|empty|junk|sample)`)
-	surelyGarbage = regexp.MustCompile(`(?i)\b(dummy|garbage|fake|bogus|junk)`)
-	garbageSaid   = regexp.MustCompile(`\b(without|no|not) (an? )?(actual|valid|real) ciphertext\b|invalidciphertextexception|\b(dummy|garbage|fake|random|bogus) (ciphertext|blob|data)\b|should not (give|return|be)\b.{0,30}\b(permission|access)`)
+	proving       = lazy.Regexp(`\b(verif\w+|test\w*|check\w*|validat\w+|confirm\w*|prov(e|es|ing)|ensure)\b.{0,60}\b(access|permissions?|can\b|able to|allowed|authori[sz]\w+|cross-account)`)
+	garbageFile   = lazy.Regexp(`(?i)\b(test|dummy|garbage|fake|random|invalid|bogus|empty|junk|sample)`)
+	surelyGarbage = lazy.Regexp(`(?i)\b(dummy|garbage|fake|bogus|junk)`)
+	garbageSaid   = lazy.Regexp(`\b(without|no|not) (an? )?(actual|valid|real) ciphertext\b|invalidciphertextexception|\b(dummy|garbage|fake|random|bogus) (ciphertext|blob|data)\b|should not (give|return|be)\b.{0,30}\b(permission|access)`)
 )
 
 func weakProof(m *Material, r *Report) {

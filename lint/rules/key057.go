@@ -1,10 +1,10 @@
 package rules
 
 import (
-	"regexp"
 	"slices"
 
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 func key057() Rule {
@@ -29,15 +29,15 @@ func key057() Rule {
 }
 
 var (
-	reencrypts   = regexp.MustCompile(`\brotat\w+\b.{0,60}\bencrypt(s|ed)? (again|anew)\b|\brotat\w+\b.{0,60}\b(re-?encrypts?|re-?encrypted|re-?encrypting)\b|\brotat\w+\b.{0,60}\b(old|existing|previous|leaked|compromised) (data|backups?|ciphertexts?|objects|keys?|material)\b.{0,60}\b(useless|safe|protected|worthless|invalid|unreadable|deleted|removed)\b`)
-	rotateAdvice = regexp.MustCompile(`\b(enable|use|consider|turn on|configure|set up|activate|automatic|automated|yearly|annual)\b.{0,30}\b(key )?rotation\b|\brotate\b.{0,20}\b(kms |encryption |the |your |customer |cmk )*keys?\b|\bkeys?\b.{0,20}\b(are|is|get|gets) (\w+ )?rotated\b`)
-	otherKeys    = regexp.MustCompile(`\b(access|api|ssh|signing|host|gpg|tls|certificate|secret|password|credential)s?\b.{0,10}\b(keys?|rotation|rotated?)\b|\brotat\w+\b.{0,20}\b(access|api|ssh|gpg|secret|password|credential|log|certificate)s?\b|\bmanual key rotation required\b`)
-	rotationTold = regexp.MustCompile(`\b(not|n't|never|no)\b.{0,30}\bre-?encrypt|\bold (key )?material\b.{0,30}\b(kept|stays|remains|retained)\b|\b(previous|old|existing) (data|ciphertexts?)\b.{0,40}\b(not|old key|previous)\b`)
-	aboutKMS     = regexp.MustCompile(`\bkms\b|\bcmks?\b|customer[- ]managed key`)
+	reencrypts   = lazy.Regexp(`\brotat\w+\b.{0,60}\bencrypt(s|ed)? (again|anew)\b|\brotat\w+\b.{0,60}\b(re-?encrypts?|re-?encrypted|re-?encrypting)\b|\brotat\w+\b.{0,60}\b(old|existing|previous|leaked|compromised) (data|backups?|ciphertexts?|objects|keys?|material)\b.{0,60}\b(useless|safe|protected|worthless|invalid|unreadable|deleted|removed)\b`)
+	rotateAdvice = lazy.Regexp(`\b(enable|use|consider|turn on|configure|set up|activate|automatic|automated|yearly|annual)\b.{0,30}\b(key )?rotation\b|\brotate\b.{0,20}\b(kms |encryption |the |your |customer |cmk )*keys?\b|\bkeys?\b.{0,20}\b(are|is|get|gets) (\w+ )?rotated\b`)
+	otherKeys    = lazy.Regexp(`\b(access|api|ssh|signing|host|gpg|tls|certificate|secret|password|credential)s?\b.{0,10}\b(keys?|rotation|rotated?)\b|\brotat\w+\b.{0,20}\b(access|api|ssh|gpg|secret|password|credential|log|certificate)s?\b|\bmanual key rotation required\b`)
+	rotationTold = lazy.Regexp(`\b(not|n't|never|no)\b.{0,30}\bre-?encrypt|\bold (key )?material\b.{0,30}\b(kept|stays|remains|retained)\b|\b(previous|old|existing) (data|ciphertexts?)\b.{0,40}\b(not|old key|previous)\b`)
+	aboutKMS     = lazy.Regexp(`\bkms\b|\bcmks?\b|customer[- ]managed key`)
 )
 
 // misbelief marks a sentence that tells what others think.
-var misbelief = regexp.MustCompile(`\b(assum\w+|believ\w+|myths?|misconceptions?|mistak\w+|wrongly)\b`)
+var misbelief = lazy.Regexp(`\b(assum\w+|believ\w+|myths?|misconceptions?|mistak\w+|wrongly)\b`)
 
 func rotationClaims(m *Material, r *Report) {
 	told, said := m.says(rotationTold), map[string]bool{}

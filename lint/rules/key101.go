@@ -1,10 +1,10 @@
 package rules
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 func key101() Rule {
@@ -29,11 +29,11 @@ func key101() Rule {
 }
 
 var (
-	onlyCause = regexp.MustCompile(`\b(all|always|every|each|same|only|sole|single|one)\b.{0,50}\b(root cause|cause[ds]?|reason|culprit|because of|due to)\b|\b(caused by|due to|because of)\b.{0,30}\b(always|only)\b|\b(root cause|cause|reason) (is|was) (always|simply|just)\b|\balways (means|comes from|indicates)\b`)
-	keyIsIt   = regexp.MustCompile(`\bkms\b|\bkey polic(y|ies)\b|\bkey permissions?\b|\bcmk\b`)
-	causePart = regexp.MustCompile(`\broot cause\b|(^|/ )(the )?causes?$|\bwhy (it|this) (fails|happens)\b`)
-	keyAtFail = regexp.MustCompile(`\b(kms|cmk|key)\b.{0,80}\b(doesn't|does not|didn't|isn't|is not|lacks?|missing|fails? to|without)\b.{0,60}\b(grant|allow|permit|permissions?|access|include|authori[sz]\w*)`)
-	evidence  = regexp.MustCompile(`arn:aws|\b[a-z0-9_-]*role[_/][a-z0-9_]+|because no\b|explicit deny|\b(identity|resource)-based\b|\bcalling principal\b|\bscp\b|\bboundary\b`)
+	onlyCause = lazy.Regexp(`\b(all|always|every|each|same|only|sole|single|one)\b.{0,50}\b(root cause|cause[ds]?|reason|culprit|because of|due to)\b|\b(caused by|due to|because of)\b.{0,30}\b(always|only)\b|\b(root cause|cause|reason) (is|was) (always|simply|just)\b|\balways (means|comes from|indicates)\b`)
+	keyIsIt   = lazy.Regexp(`\bkms\b|\bkey polic(y|ies)\b|\bkey permissions?\b|\bcmk\b`)
+	causePart = lazy.Regexp(`\broot cause\b|(^|/ )(the )?causes?$|\bwhy (it|this) (fails|happens)\b`)
+	keyAtFail = lazy.Regexp(`\b(kms|cmk|key)\b.{0,80}\b(doesn't|does not|didn't|isn't|is not|lacks?|missing|fails? to|without)\b.{0,60}\b(grant|allow|permit|permissions?|access|include|authori[sz]\w*)`)
+	evidence  = lazy.Regexp(`arn:aws|\b[a-z0-9_-]*role[_/][a-z0-9_]+|because no\b|explicit deny|\b(identity|resource)-based\b|\bcalling principal\b|\bscp\b|\bboundary\b`)
 )
 
 func bareDiagnosis(m *Material, r *Report) {
@@ -60,19 +60,19 @@ func bareDiagnosis(m *Material, r *Report) {
 
 // aside is a sentence in which a reason is given for something else than a
 // failure.
-var aside = regexp.MustCompile(`\breason (is )?why\b|\bfor (this|that|the same|the very same|similar) reasons?\b`)
+var aside = lazy.Regexp(`\breason (is )?why\b|\bfor (this|that|the same|the very same|similar) reasons?\b`)
 
 // possible marks a sentence that offers a cause among others.
-var possible = regexp.MustCompile(`\b(may|might|could|can be|possibl[ey]|one of|often|sometimes|usually|likely|common(ly)?|if|not (all|always|every))\b`)
+var possible = lazy.Regexp(`\b(may|might|could|can be|possibl[ey]|one of|often|sometimes|usually|likely|common(ly)?|if|not (all|always|every))\b`)
 
 var (
-	noNetwork  = regexp.MustCompile(`\bnetwork\w*\b.{0,40}\bbetween\b.{0,20}\baccounts\b`)
-	keyFailure = regexp.MustCompile(`\b(fail\w*|denied|error|troubleshoot\w*)\b`)
-	oneRight   = regexp.MustCompile(`\bdrs\b.{0,40}\b(has|have|gets?|needs?)\b.{0,20}\bkms:generatedatakey\w*\*?\s+(permission|right|access)`)
+	noNetwork  = lazy.Regexp(`\bnetwork\w*\b.{0,40}\bbetween\b.{0,20}\baccounts\b`)
+	keyFailure = lazy.Regexp(`\b(fail\w*|denied|error|troubleshoot\w*)\b`)
+	oneRight   = lazy.Regexp(`\bdrs\b.{0,40}\b(has|have|gets?|needs?)\b.{0,20}\bkms:generatedatakey\w*\*?\s+(permission|right|access)`)
 	// refusalShown is the message of a refusal as it is shown, and reasonGiven how one
 	// goes on that tells the kind of policy.
-	refusalShown = regexp.MustCompile(`is not authorized to perform:\s+kms:\w+`)
-	reasonGiven  = regexp.MustCompile(`\bbecause\b|\bwith an explicit deny\b|\bciphertext refers to\b`)
+	refusalShown = lazy.Regexp(`is not authorized to perform:\s+kms:\w+`)
+	reasonGiven  = lazy.Regexp(`\bbecause\b|\bwith an explicit deny\b|\bciphertext refers to\b`)
 )
 
 // shortMessage notes a refusal that is shown without the end of its message, which

@@ -1,10 +1,10 @@
 package rules
 
 import (
-	"regexp"
 	"slices"
 
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 func key104() Rule {
@@ -30,13 +30,13 @@ func key104() Rule {
 }
 
 var (
-	byItself  = regexp.MustCompile(`\bautomat\w+\b|\beventbridge\b|\blambda\b|\bevent rule\b|\bon (key )?creation\b|\bcloudwatch events?\b|\bscheduled job\b|\bcron\b`)
-	anyKey    = regexp.MustCompile(`\b(new|all|every|each|any|newly created|future)\b.{0,25}\b(kms |customer |managed |encryption )*(keys?|cmks?)\b`)
-	opensIt   = regexp.MustCompile(`\b(add|adds|adding|grants?|granting|attach\w*|append\w*|inject\w*|update\w*|appl(y|ies|ying)|patch\w*|put)\b.{0,60}\b(permissions?|statements?|polic(y|ies)|access|grants?)\b|\bgrants?\b.{0,30}\baccess\b`)
-	onlySome  = regexp.MustCompile(`\b(tag|tags|tagged|alias(es)?|allow-?list|whitelist|only|matching|approved|selected|labell?ed|whose)\b`)
-	keyLoop   = regexp.MustCompile(`list_keys\(|["']list_keys["']|paginateListKeys|listKeys\(|ListKeysCommand|ListKeys\(|['"]CreateKey['"]`)
-	grantCall = regexp.MustCompile(`\b(put_key_policy|create_grant|putKeyPolicy|createGrant)\(|\b(PutKeyPolicy|CreateGrant)Command\(`)
-	someCode  = regexp.MustCompile(`(?i)tags?\b|list_resource_tags|alias|allow_?list`)
+	byItself  = lazy.Regexp(`\bautomat\w+\b|\beventbridge\b|\blambda\b|\bevent rule\b|\bon (key )?creation\b|\bcloudwatch events?\b|\bscheduled job\b|\bcron\b`)
+	anyKey    = lazy.Regexp(`\b(new|all|every|each|any|newly created|future)\b.{0,25}\b(kms |customer |managed |encryption )*(keys?|cmks?)\b`)
+	opensIt   = lazy.Regexp(`\b(add|adds|adding|grants?|granting|attach\w*|append\w*|inject\w*|update\w*|appl(y|ies|ying)|patch\w*|put)\b.{0,60}\b(permissions?|statements?|polic(y|ies)|access|grants?)\b|\bgrants?\b.{0,30}\baccess\b`)
+	onlySome  = lazy.Regexp(`\b(tag|tags|tagged|alias(es)?|allow-?list|whitelist|only|matching|approved|selected|labell?ed|whose)\b`)
+	keyLoop   = lazy.Regexp(`list_keys\(|["']list_keys["']|paginateListKeys|listKeys\(|ListKeysCommand|ListKeys\(|['"]CreateKey['"]`)
+	grantCall = lazy.Regexp(`\b(put_key_policy|create_grant|putKeyPolicy|createGrant)\(|\b(PutKeyPolicy|CreateGrant)Command\(`)
+	someCode  = lazy.Regexp(`(?i)tags?\b|list_resource_tags|alias|allow_?list`)
 )
 
 func blanketGrant(m *Material, r *Report) {

@@ -1,11 +1,11 @@
 package rules
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 func key105() Rule {
@@ -44,9 +44,9 @@ func leftOver(m *Material, r *Report) {
 
 // The forms of ids.
 var (
-	accessKeyID = regexp.MustCompile(`\b(AKIA|ASIA)[A-Z0-9]{16}\b`)
-	keyID       = regexp.MustCompile(`\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`)
-	idOfDRS     = regexp.MustCompile(`\b(s|drsjob)-[0-9a-f]{17}\b`)
+	accessKeyID = lazy.Regexp(`\b(AKIA|ASIA)[A-Z0-9]{16}\b`)
+	keyID       = lazy.Regexp(`\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`)
+	idOfDRS     = lazy.Regexp(`\b(s|drsjob)-[0-9a-f]{17}\b`)
 )
 
 // liveIDs reports, once for each kind, ids in a text that are no examples. The
@@ -90,7 +90,7 @@ func liveIDs(m *Material, r *Report) {
 // idKind is one kind of id, and how it is written.
 type idKind struct {
 	name string
-	form *regexp.Regexp
+	form *lazy.Pattern
 }
 
 // invented reports whether an id looks made up, as those in AWS's examples do.

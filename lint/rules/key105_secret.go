@@ -1,8 +1,8 @@
 package rules
 
-import "regexp"
+import "github.com/keyreach/keyreach/internal/lazy"
 
-var hiddenID = regexp.MustCompile(`\bkey[- ]?ids?\b.{0,60}\b(not in (git|the repo\w*|source control|version control)|secret|out of (git|the repo\w*)|confidential)\b|\b(hide|secure|protect|never (commit|share|publish))\b.{0,20}\b(kms )key[- ]?ids?\b`)
+var hiddenID = lazy.Regexp(`\bkey[- ]?ids?\b.{0,60}\b(not in (git|the repo\w*|source control|version control)|secret|out of (git|the repo\w*)|confidential)\b|\b(hide|secure|protect|never (commit|share|publish))\b.{0,20}\b(kms )key[- ]?ids?\b`)
 
 // idNoSecret notes a text that keeps the id of a key secret: it opens nothing, and
 // who looks for a key on the day of a recovery has to find it.
@@ -17,4 +17,4 @@ func idNoSecret(m *Material, r *Report) {
 	}
 }
 
-var notSecret = regexp.MustCompile(`\b(no|not|isn't|aren't|not a) secrets?\b`)
+var notSecret = lazy.Regexp(`\b(no|not|isn't|aren't|not a) secrets?\b`)

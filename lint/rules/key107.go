@@ -1,10 +1,10 @@
 package rules
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 func key107() Rule {
@@ -22,23 +22,23 @@ func key107() Rule {
 	}
 }
 
-// narrowingAdvice reports advice to add a condition, or to see that there is one,
-// under a heading about a denial.
-func narrowingAdvice(m *Material, r *Report) {
-	if len(m.Prose) == 0 {
-		return // most files; the expressions below cost more than all else about them
-	}
-	trouble := regexp.MustCompile(`(?i)denied|accessdenied|not authori[sz]ed|not allow|too restrictive|permission error|forbidden|unauthori[sz]ed`)
-	adds := regexp.MustCompile("(?i)" +
+var (
+	inTrouble = lazy.Regexp(`(?i)denied|accessdenied|not authori[sz]ed|not allow|too restrictive|permission error|forbidden|unauthori[sz]ed`)
+	addsOne   = lazy.Regexp("(?i)" +
 		"\\b(add|include|attach|put|use|set)\\b[^.;]*`(kms|aws):[A-Za-z]+[^`]*`\\s+conditions?\\b" +
 		"|\\b(add|include)\\b[^.;]*\\bconditions?\\b[^.;]*`(kms|aws):[A-Za-z]+" +
 		"|`(kms|aws):[A-Za-z]+[^`]*`(\\s+condition)?\\s+is\\s+(present|set|there|included|added)\\b")
-	against := regexp.MustCompile(`(?i)\b(remove|drop|delete|relax|without|unless|not add|don't|do not|never|instead of|widen)\b`)
+	againstIt = lazy.Regexp(`(?i)\b(remove|drop|delete|relax|without|unless|not add|don't|do not|never|instead of|widen)\b`)
+)
+
+// narrowingAdvice reports advice to add a condition, or to see that there is one,
+// under a heading about a denial.
+func narrowingAdvice(m *Material, r *Report) {
 	for _, p := range m.Prose {
-		if len(p.Headings) == 0 || !trouble.MatchString(p.Headings[len(p.Headings)-1]) {
+		if len(p.Headings) == 0 || !inTrouble.MatchString(p.Headings[len(p.Headings)-1]) {
 			continue
 		}
-		if found := adds.FindString(p.Text); found != "" && !against.MatchString(p.Text) {
+		if found := addsOne.FindString(p.Text); found != "" && !againstIt.MatchString(p.Text) {
 			r.Add(p.Pos, "", "advises, against a denial, to have a condition ("+strings.TrimSpace(found)+"): a condition only ever narrows what a statement allows",
 				"look for the permission that is missing, or widen the condition that failed")
 		}

@@ -1,10 +1,10 @@
 package rules
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 func key111() Rule {
@@ -25,8 +25,8 @@ func key111() Rule {
 }
 
 var (
-	encryptCall = regexp.MustCompile(`\bkms\w*\.(encrypt|generate_data_key|generateDataKey)\(|\bnew (?:Encrypt|GenerateDataKey|GenerateDataKeyWithoutPlaintext)Command\(`)
-	contextPart = regexp.MustCompile(`EncryptionContext|EncryptionAlgorithm`)
+	encryptCall = lazy.Regexp(`\bkms\w*\.(encrypt|generate_data_key|generateDataKey)\(|\bnew (?:Encrypt|GenerateDataKey|GenerateDataKeyWithoutPlaintext)Command\(`)
+	contextPart = lazy.Regexp(`EncryptionContext|EncryptionAlgorithm`)
 )
 
 // noContext reports the first such command of a script.

@@ -142,20 +142,12 @@ func (m *Material) stateUses() []stateUse {
 func (c *Command) stateKeys() []string {
 	var keys []string
 	for _, o := range c.keys() {
-		if v := o.Values[0]; v.Text != "" && (!v.Unknown || isVariable(v.Text)) {
+		// Within a script a variable names the same thing each time.
+		if v := o.Values[0]; v.Text != "" && (!v.Unknown || variableOf(v) != "") {
 			keys = append(keys, v.Text)
 		}
 	}
 	return keys
-}
-
-// isVariable reports whether a word is one variable of the shell: within a
-// script it names the same thing each time.
-func isVariable(text string) bool {
-	name := strings.Trim(strings.TrimPrefix(text, "$"), "{}")
-	return strings.HasPrefix(text, "$") && name != "" && strings.IndexFunc(name, func(r rune) bool {
-		return r != '_' && (r < '0' || r > '9') && (r|0x20 < 'a' || r|0x20 > 'z')
-	}) < 0
 }
 
 // camel writes the CLI's name of an operation as the API has it.

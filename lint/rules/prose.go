@@ -1,10 +1,11 @@
 package rules
 
 import (
-	"regexp"
+	"path"
 	"strings"
 
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 // sentence is one sentence of the prose, in small letters, without the marks
@@ -16,7 +17,7 @@ type sentence struct {
 	under string
 }
 
-var sentenceEnd = regexp.MustCompile(`[.!?][)”"']*\s+|;\s+`)
+var sentenceEnd = lazy.Regexp(`[.!?][)”"']*\s+|;\s+`)
 
 // sentences returns what the prose says.
 func (m *Material) sentences() []sentence {
@@ -39,7 +40,7 @@ func (m *Material) sentences() []sentence {
 
 // says reports whether the text says anywhere, in a sentence, a heading or a
 // comment of a script, what the pattern looks for.
-func (m *Material) says(pattern *regexp.Regexp) bool {
+func (m *Material) says(pattern *lazy.Pattern) bool {
 	under := ""
 	for _, s := range m.sentences() {
 		if pattern.MatchString(s.text) || s.under != under && pattern.MatchString(s.under) {
@@ -55,15 +56,27 @@ func (m *Material) says(pattern *regexp.Regexp) bool {
 	return false
 }
 
-var denial = regexp.MustCompile(`\b(not|cannot|never|none|neither|nor|avoid|stop|without|refus\w*|impossible|unable|no longer|instead of|lets? no|allows? no|rather than|away from|off)\b|n't\b`)
+var denial = lazy.Regexp(`\b(not|cannot|never|none|neither|nor|avoid|stop|without|refus\w*|impossible|unable|no longer|instead of|lets? no|allows? no|rather than|away from|off)\b|n't\b`)
 
 // denies reports whether the sentence says no to something.
 func (s sentence) denies() bool { return denial.MatchString(s.text) }
 
 var (
-	betweenAccounts = regexp.MustCompile(`\b(cross|multi|multiple|inter)[- ]?accounts?\b|\bacross (aws )?accounts\b|\b(target|backup|destination|another|other|second|recovery|consumer|foreign|different|staging) accounts?\b|\bshar(e|ed|es|ing)\b.{0,60}\b(accounts?|snapshots?|amis?|images?|org|organization)\b`)
-	aboutDRS        = regexp.MustCompile(`\b(drs|elastic disaster recovery)\b`)
-	aboutRDS        = regexp.MustCompile(`\b(rds|aurora|db (cluster )?snapshots?|database snapshots?)\b`)
+	changesFile    = lazy.Regexp(`^(change[-_ ]?log|changes|release[-_ ]?notes)([-_. ]|$)`)
+	changesHeading = lazy.Regexp(`(^| / )([^/]*\b(change ?log|release notes)\b[^/]*|changes( (in|since))?( \[?(version )?v?\d[^/]*)?)( / |$)`)
+)
+
+// tellsOfChanges reports whether a sentence stands among the changes of a version, by
+// the name of the file or a heading: it tells what a program does since, and advises
+// nobody.
+func (m *Material) tellsOfChanges(s *sentence) bool {
+	return changesFile.MatchString(strings.ToLower(path.Base(m.File))) || changesHeading.MatchString(s.under)
+}
+
+var (
+	betweenAccounts = lazy.Regexp(`\b(cross|multi|multiple|inter)[- ]?accounts?\b|\bacross (aws )?accounts\b|\b(target|backup|destination|another|other|second|recovery|consumer|foreign|different|staging) accounts?\b|\bshar(e|ed|es|ing)\b.{0,60}\b(accounts?|snapshots?|amis?|images?|org|organization)\b`)
+	aboutDRS        = lazy.Regexp(`\b(drs|elastic disaster recovery)\b`)
+	aboutRDS        = lazy.Regexp(`\b(rds|aurora|db (cluster )?snapshots?|database snapshots?)\b`)
 )
 
 // shares reports whether the text is about data that more than one account

@@ -1,10 +1,10 @@
 package script
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/keyreach/keyreach/internal/lazy"
 	"github.com/keyreach/keyreach/lint/rules"
 )
 
@@ -14,9 +14,9 @@ func (r *reader) word(v *value) rules.Word {
 }
 
 var (
-	option  = regexp.MustCompile(`^--?[A-Za-z][\w-]*(?:=|$)`)
-	name    = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
-	setting = regexp.MustCompile(`^[A-Za-z_]\w*=`)
+	option  = lazy.Regexp(`^--?[A-Za-z][\w-]*(?:=|$)`)
+	name    = lazy.Regexp(`^[a-z][a-z0-9-]*$`)
+	setting = lazy.Regexp(`^[A-Za-z_]\w*=`)
 )
 
 // carriers are commands that run the one that stands behind them.

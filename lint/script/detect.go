@@ -2,8 +2,9 @@ package script
 
 import (
 	"path"
-	"regexp"
 	"strings"
+
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 // IsShell reports whether a file is a shell script, by its name or its first
@@ -16,7 +17,7 @@ func IsShell(name string, data []byte) bool {
 	return shebang.Match(data[:min(len(data), 200)])
 }
 
-var marked = regexp.MustCompile("(?m)^(?:#{1,6} \\S|[ \t]*```|[ \t]*~~~)")
+var marked = lazy.Regexp("(?m)^(?:#{1,6} \\S|[ \t]*```|[ \t]*~~~)")
 
 // IsMarkdown reports whether a file is Markdown or plain prose, by its name, or
 // without one that says so by its headings and fences. A text file that holds

@@ -1,11 +1,12 @@
 package script
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/yuin/goldmark/ast"
+
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 // span is a part of the file.
@@ -15,7 +16,7 @@ type span struct {
 }
 
 // title finds the file name that a fence's own line gives.
-var title = regexp.MustCompile(`(?:(?:title|file|filename|name)=["']?|^\S+?:)([\w./-]+\.\w+)`)
+var title = lazy.Regexp(`(?:(?:title|file|filename|name)=["']?|^\S+?:)([\w./-]+\.\w+)`)
 
 // fence reads a fenced block by its language, and one without a language by what
 // is in it.
@@ -52,7 +53,7 @@ func (m *marks) fence(n *ast.FencedCodeBlock) {
 }
 
 // firstCommand tells a block of commands, before which comments may stand.
-var firstCommand = regexp.MustCompile(`\A(?:[ \t]*(?:#[^\n]*)?\r?\n)*[ \t]*(?:[$%❯#][ \t]+)?(?:sudo[ \t]+)?aws[ \t]+[a-z]`)
+var firstCommand = lazy.Regexp(`\A(?:[ \t]*(?:#[^\n]*)?\r?\n)*[ \t]*(?:[$%❯#][ \t]+)?(?:sudo[ \t]+)?aws[ \t]+[a-z]`)
 
 // programs are languages in which a block that begins with a brace is no JSON.
 var programs = []string{"python", "js", "javascript", "ts", "typescript", "go", "java", "ruby", "rb", "diff", "jinja", "jinja2", "csharp", "c"}
@@ -83,10 +84,10 @@ func (m *marks) indented(n *ast.CodeBlock) {
 
 var (
 	// fileIn finds the name of a file in code marks, then in bold or bare.
-	fileIn   = regexp.MustCompile("`([\\w./~-]+\\.(?:json|ya?ml|tf|hcl|py|sh|template))`")
-	bareFile = regexp.MustCompile(`(?:^|[\s*"“(])([\w./~-]+\.(?:json|ya?ml|tf|hcl))(?:$|[\s*"”):,.])`)
+	fileIn   = lazy.Regexp("`([\\w./~-]+\\.(?:json|ya?ml|tf|hcl|py|sh|template))`")
+	bareFile = lazy.Regexp(`(?:^|[\s*"“(])([\w./~-]+\.(?:json|ya?ml|tf|hcl))(?:$|[\s*"”):,.])`)
 	// commented finds it in a comment on the first line of the block.
-	commented = regexp.MustCompile(`\A\s*(?:#|//)\s*([\w./~-]+\.(?:json|ya?ml|tf|hcl))\s*(?:\n|\z)`)
+	commented = lazy.Regexp(`\A\s*(?:#|//)\s*([\w./~-]+\.(?:json|ya?ml|tf|hcl))\s*(?:\n|\z)`)
 )
 
 // named returns the file name that the block's first line or the paragraph
@@ -105,7 +106,7 @@ func (m *marks) named(n ast.Node, text string) string {
 
 // fileNamed returns the last file that a sentence names.
 func fileNamed(text string) string {
-	for _, pattern := range []*regexp.Regexp{fileIn, bareFile} {
+	for _, pattern := range []*lazy.Pattern{fileIn, bareFile} {
 		if all := pattern.FindAllStringSubmatch(text, -1); len(all) > 0 {
 			return all[len(all)-1][1]
 		}

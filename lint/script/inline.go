@@ -1,8 +1,9 @@
 package script
 
 import (
-	"regexp"
 	"strings"
+
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 // inline takes the marks out of a paragraph. The library's own reader of marks
@@ -18,7 +19,7 @@ type inline struct {
 	unended [9]bool
 }
 
-var tag = regexp.MustCompile(`\A(?:<!--[^>]*-->|</?(?:br|p|a|b|i|em|strong|code|kbd|sub|sup|details|summary|img|span|div|table|t[dhr]|[uo]l|li|h[1-6]|pre|center)\b[^>\n]*>)`)
+var tag = lazy.Regexp(`\A(?:<!--[^>]*-->|</?(?:br|p|a|b|i|em|strong|code|kbd|sub|sup|details|summary|img|span|div|table|t[dhr]|[uo]l|li|h[1-6]|pre|center)\b[^>\n]*>)`)
 
 // strip returns a paragraph on one line without its marks, and where code
 // stands in it.

@@ -2,8 +2,9 @@ package script
 
 import (
 	"path"
-	"regexp"
 	"strings"
+
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 // looksJSON reports whether a text begins as a JSON map or list does, and not as
@@ -24,9 +25,9 @@ func looksJSON(text string) bool {
 }
 
 var (
-	yamlStart = regexp.MustCompile(`(?m)\A(?:[ \t]*(?:#[^\n]*)?\r?\n|---[ \t]*\r?\n)*(?:- )?["']?(?:AWSTemplateFormatVersion|Version|Resources|Statement|Sid|apiVersion|kind|Transform|KeyPolicy|Type|Properties|hosts|name|Effect|Parameters|Description)["']?:(?:\s|\z)`)
-	hclStart  = regexp.MustCompile(`(?m)^[ \t]*(?:resource|data|module|provider|variable|output)[ \t]+"[^"\n]+"|^[ \t]*(?:locals|terraform)[ \t]*\{`)
-	shebang   = regexp.MustCompile(`\A#!\s*\S*(?:/|\s)(?:env\s+)?(?:ba|z|k|da|a)?sh\b`)
+	yamlStart = lazy.Regexp(`(?m)\A(?:[ \t]*(?:#[^\n]*)?\r?\n|---[ \t]*\r?\n)*(?:- )?["']?(?:AWSTemplateFormatVersion|Version|Resources|Statement|Sid|apiVersion|kind|Transform|KeyPolicy|Type|Properties|hosts|name|Effect|Parameters|Description)["']?:(?:\s|\z)`)
+	hclStart  = lazy.Regexp(`(?m)^[ \t]*(?:resource|data|module|provider|variable|output)[ \t]+"[^"\n]+"|^[ \t]*(?:locals|terraform)[ \t]*\{`)
+	shebang   = lazy.Regexp(`\A#!\s*\S*(?:/|\s)(?:env\s+)?(?:ba|z|k|da|a)?sh\b`)
 )
 
 // languageOf tells the language of a file by its name, or by its text.

@@ -1,10 +1,10 @@
 package script
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/keyreach/keyreach/internal/lazy"
 	"github.com/keyreach/keyreach/internal/source"
 )
 
@@ -31,8 +31,8 @@ func (r *reader) literals(p piece, language string, headings []string) {
 }
 
 var (
-	effect = regexp.MustCompile(`\bEffect["']?\s*:`)
-	acts   = regexp.MustCompile(`\b(?:Not)?Action["']?\s*:`)
+	effect = lazy.Regexp(`\bEffect["']?\s*:`)
+	acts   = lazy.Regexp(`\b(?:Not)?Action["']?\s*:`)
 )
 
 const (
@@ -160,8 +160,8 @@ func (l *literal) other(from, to int) bool {
 }
 
 var (
-	number  = regexp.MustCompile(`^-?(?:0|[1-9]\d*)$`)
-	strange = regexp.MustCompile(`[^A-Za-z0-9_.]+`)
+	number  = lazy.Regexp(`^-?(?:0|[1-9]\d*)$`)
+	strange = lazy.Regexp(`[^A-Za-z0-9_.]+`)
 )
 
 // holdsName makes of an expression a name for a placeholder.

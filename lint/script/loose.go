@@ -1,12 +1,13 @@
 package script
 
 import (
-	"regexp"
 	"strings"
+
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 // within is what stands before the first line of a block in a quote or a list.
-var within = regexp.MustCompile(`^[ \t]*(?:(?:>|[-*+]|\d{1,9}[.)])[ \t]+)*`)
+var within = lazy.Regexp(`^[ \t]*(?:(?:>|[-*+]|\d{1,9}[.)])[ \t]+)*`)
 
 // maxLoose is how long JSON between paragraphs may be, and maxLooked how much
 // text is looked through for its end altogether.

@@ -2,7 +2,6 @@ package script
 
 import (
 	"bytes"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/yuin/goldmark/text"
 	"github.com/yuin/goldmark/util"
 
+	"github.com/keyreach/keyreach/internal/lazy"
 	"github.com/keyreach/keyreach/internal/source"
 	"github.com/keyreach/keyreach/lint/rules"
 )
@@ -54,7 +54,7 @@ const maxIndent = 200
 const maxQuotes = 100
 
 // container is what begins a quote or a list.
-var container = regexp.MustCompile(`^[ \t]*(?:>|[-*+][ \t]|\d{1,9}[.)][ \t])`)
+var container = lazy.Regexp(`^[ \t]*(?:>|[-*+][ \t]|\d{1,9}[.)][ \t])`)
 
 // nested finds a line that begins more quotes and lists than are read.
 func nested(text string) (at int, deep bool) {
@@ -175,7 +175,7 @@ func (m *marks) spans(p piece) string {
 }
 
 // bareCommand finds a command that stands on a line of its own in prose.
-var bareCommand = regexp.MustCompile(`(?m)^[ \t]*(?:[$%❯][ \t]+)?aws[ \t]+[a-z0-9-]+[ \t]+[a-z0-9-]+(?:[ \t]+-|[ \t]*\\?\r?$)`)
+var bareCommand = lazy.Regexp(`(?m)^[ \t]*(?:[$%❯][ \t]+)?aws[ \t]+[a-z0-9-]+[ \t]+[a-z0-9-]+(?:[ \t]+-|[ \t]*\\?\r?$)`)
 
 func (m *marks) paragraph(n ast.Node) {
 	p := m.lines(n)

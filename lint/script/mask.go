@@ -1,8 +1,9 @@
 package script
 
 import (
-	"regexp"
 	"strings"
+
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 // What people write for readers and a shell would take amiss is masked before
@@ -11,19 +12,19 @@ import (
 var (
 	// blank is <key-id>, which to a shell is two redirections. What follows tells it
 	// from those.
-	blank = regexp.MustCompile(`<[A-Za-z][A-Za-z0-9_ ./:|-]*[A-Za-z0-9_.-]>`)
+	blank = lazy.Regexp(`<[A-Za-z][A-Za-z0-9_ ./:|-]*[A-Za-z0-9_.-]>`)
 	// expression is what GitHub, Ansible and Helm put in before a shell sees it.
-	expression = regexp.MustCompile(`\$?\{\{[^{}\n]*\}\}`)
+	expression = lazy.Regexp(`\$?\{\{[^{}\n]*\}\}`)
 	// carried is a backslash at the end of a line with blanks after it.
-	carried = regexp.MustCompile(`\\[ \t\r]+\n`)
+	carried = lazy.Regexp(`\\[ \t\r]+\n`)
 	// caret is how lines go on in cmd.exe, tick in PowerShell.
-	caret = regexp.MustCompile(`[ \t]\^[ \t\r]*\n`)
-	tick  = regexp.MustCompile("[ \t]`[ \t\r]*\n[ \t]+-")
+	caret = lazy.Regexp(`[ \t]\^[ \t\r]*\n`)
+	tick  = lazy.Regexp("[ \t]`[ \t\r]*\n[ \t]+-")
 	// prompt is what a terminal shows before a command. A lone # is one only in a
 	// block that is called a console.
-	prompt = regexp.MustCompile(`^[ \t]*(?:(?:\([\w.-]+\)[ \t]*)?(?:[\w.-]+@[\w.-]+[^\n$#%>]{0,80}[$#%]|\[[^\]\n]{1,80}\][$#%]|[$%❯]|➜[ \t]+(?:[~/]\S*)?)|PS [^>\n]{0,120}>|[A-Za-z]:\\[^>\n]{0,120}>)[ \t]+([A-Za-z_./("]|$)`)
-	root   = regexp.MustCompile(`^[ \t]*#[ \t]+aws[ \t]`)
-	more   = regexp.MustCompile(`^[ \t]*>[ \t]`)
+	prompt = lazy.Regexp(`^[ \t]*(?:(?:\([\w.-]+\)[ \t]*)?(?:[\w.-]+@[\w.-]+[^\n$#%>]{0,80}[$#%]|\[[^\]\n]{1,80}\][$#%]|[$%❯]|➜[ \t]+(?:[~/]\S*)?)|PS [^>\n]{0,120}>|[A-Za-z]:\\[^>\n]{0,120}>)[ \t]+([A-Za-z_./("]|$)`)
+	root   = lazy.Regexp(`^[ \t]*#[ \t]+aws[ \t]`)
+	more   = lazy.Regexp(`^[ \t]*>[ \t]`)
 )
 
 // masking takes the place of what the parser is not to see.

@@ -3,10 +3,11 @@ package script
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/keyreach/keyreach/internal/lazy"
 )
 
 // block is what is known of a text before it is read.
@@ -165,7 +166,7 @@ func (r *reader) eachLine(s *script, p piece, masked string, at int) {
 }
 
 // oneCommand finds the lines that are still read by themselves.
-var oneCommand = regexp.MustCompile(`(?:^|[\s(|;])aws\s+[a-z-]`)
+var oneCommand = lazy.Regexp(`(?:^|[\s(|;])aws\s+[a-z-]`)
 
 // oneLine reads the line at an offset with those that it goes on in, and returns
 // where the next one begins.

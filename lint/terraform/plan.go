@@ -1,9 +1,9 @@
 package terraform
 
 import (
-	"regexp"
 	"strings"
 
+	"github.com/keyreach/keyreach/internal/lazy"
 	"github.com/keyreach/keyreach/internal/source"
 	"github.com/keyreach/keyreach/lint/rules"
 )
@@ -96,7 +96,7 @@ func (p *planReader) tree(values *source.Node, mode string) {
 	}
 }
 
-var indexes = regexp.MustCompile(`\[(?:[0-9]+|"[^"]*")\]`)
+var indexes = lazy.Regexp(`\[(?:[0-9]+|"[^"]*")\]`)
 
 // resource takes over one resource with its values; that which goes has none.
 func (p *planReader) resource(r, values *source.Node) {

@@ -3,13 +3,13 @@ package terraform
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/keyreach/keyreach/finding"
+	"github.com/keyreach/keyreach/internal/lazy"
 	"github.com/keyreach/keyreach/internal/source"
 	"github.com/keyreach/keyreach/lint/rules"
 	"github.com/keyreach/keyreach/policy"
@@ -156,7 +156,7 @@ func (m *module) place(diags hcl.Diagnostics) (source.Pos, string) {
 // part is a part of a text, by its bytes.
 type part struct{ from, to int }
 
-var blockBegins = regexp.MustCompile(`(?m)^(?:resource|data|locals|module|variable|output|provider|terraform|moved|import|removed|check)\b[^\n=]*\{`)
+var blockBegins = lazy.Regexp(`(?m)^(?:resource|data|locals|module|variable|output|provider|terraform|moved|import|removed|check)\b[^\n=]*\{`)
 
 // split cuts a text before each line with which a block begins.
 func split(data []byte) []part {

@@ -1,7 +1,6 @@
 package terraform
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -9,6 +8,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/keyreach/keyreach/internal/lazy"
 	"github.com/keyreach/keyreach/internal/source"
 )
 
@@ -32,7 +32,7 @@ func (e *evaluator) reference(x *hclsyntax.ScopeTraversalExpr) source.Node {
 }
 
 // onlyText are the last words of references that can be nothing but one text.
-var onlyText = regexp.MustCompile(`^[A-Za-z0-9_.'\-\[\]]+\.(?:arn|id|account_id|partition|dns_suffix|name|region|key_id|key_arn|target_key_arn|target_key_id|unique_id|user_id)$`)
+var onlyText = lazy.Regexp(`^[A-Za-z0-9_.'\-\[\]]+\.(?:arn|id|account_id|partition|dns_suffix|name|region|key_id|key_arn|target_key_arn|target_key_id|unique_id|user_id)$`)
 
 // elsewhere is the value of a reference to what this text does not hold: a text
 // with a placeholder where it can only be a text, and otherwise unknown.

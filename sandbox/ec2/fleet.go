@@ -263,14 +263,12 @@ func (s *Service) DescribeFleets(ctx context.Context, in *ec2.DescribeFleetsInpu
 			list = append(list, v)
 		}
 	}
-	page, next, ok := gate.Page(list, in.NextToken, in.MaxResults, 1000)
-	if !ok {
-		return nil, badPage()
+	page, next, err := pageOf(list, in.NextToken, in.MaxResults, 1)
+	if err != nil {
+		return nil, err
 	}
 	return &ec2.DescribeFleetsOutput{Fleets: page, NextToken: next}, nil
 }
-
-func badPage() error { return refuse("InvalidNextToken", "The token is not one of this operation's.") } // assumed text
 
 // shownFleet is a fleet with what its instances tell.
 func (s *Service) shownFleet(c *gate.Call, f *Fleet) types.FleetData {
@@ -337,9 +335,9 @@ func (s *Service) DescribeFleetInstances(ctx context.Context, in *ec2.DescribeFl
 			list = append(list, types.ActiveInstance{InstanceId: &l.ID, InstanceType: new(string(typeOf(i.Asked))), InstanceHealth: types.InstanceHealthStatusHealthyStatus})
 		}
 	}
-	page, next, ok := gate.Page(list, in.NextToken, in.MaxResults, 1000)
-	if !ok {
-		return nil, badPage()
+	page, next, err := pageOf(list, in.NextToken, in.MaxResults, 1)
+	if err != nil {
+		return nil, err
 	}
 	return &ec2.DescribeFleetInstancesOutput{FleetId: in.FleetId, ActiveInstances: page, NextToken: next}, nil
 }
@@ -361,9 +359,9 @@ func (s *Service) DescribeFleetHistory(ctx context.Context, in *ec2.DescribeFlee
 			list = append(list, e)
 		}
 	}
-	page, next, ok := gate.Page(list, in.NextToken, in.MaxResults, 1000)
-	if !ok {
-		return nil, badPage()
+	page, next, err := pageOf(list, in.NextToken, in.MaxResults, 1)
+	if err != nil {
+		return nil, err
 	}
 	return &ec2.DescribeFleetHistoryOutput{FleetId: in.FleetId, HistoryRecords: page, NextToken: next, StartTime: in.StartTime, LastEvaluatedTime: &c.At}, nil
 }

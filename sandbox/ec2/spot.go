@@ -215,9 +215,9 @@ func (s *Service) DescribeSpotInstanceRequests(ctx context.Context, in *ec2.Desc
 			list = append(list, v)
 		}
 	}
-	page, next, ok := gate.Page(list, in.NextToken, in.MaxResults, 1000)
-	if !ok {
-		return nil, badPage()
+	page, next, err := pageOf(list, in.NextToken, in.MaxResults, 1)
+	if err != nil {
+		return nil, err
 	}
 	return &ec2.DescribeSpotInstanceRequestsOutput{SpotInstanceRequests: page, NextToken: next}, nil
 }

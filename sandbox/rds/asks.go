@@ -58,6 +58,19 @@ func split(full string) (a arn.ARN, kind, id string, ok bool) {
 	return a, kind, strings.ToLower(id), ok
 }
 
+// rowOf is the row of what an identifier or ARN of a kind names; "", which no row is,
+// where that is not the caller's.
+func rowOf(c *gate.Call, kind, id string) string {
+	a, of, name, ok := split(id)
+	switch {
+	case !ok:
+		return key(c.Caller.Account, c.Region, strings.ToLower(id))
+	case of != kind || a.Account != c.Caller.Account || a.Region != c.Region:
+		return ""
+	}
+	return key(a.Account, a.Region, name)
+}
+
 // question is what a call asks of its caller's policies.
 type question struct {
 	*Service

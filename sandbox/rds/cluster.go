@@ -3,7 +3,6 @@ package rds
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -31,13 +30,7 @@ func (s *Service) putCluster(cl *Cluster) { s.clusters.Put(cl.row(), cl) }
 
 // cluster finds a cluster of the caller by its identifier or ARN.
 func (s *Service) cluster(c *gate.Call, id string) (*Cluster, error) {
-	if a, kind, name, ok := split(id); ok {
-		if kind != kindCluster || a.Account != c.Caller.Account || a.Region != c.Region {
-			return nil, noCluster(id)
-		}
-		id = name
-	}
-	if cl := s.clusters.Get(key(c.Caller.Account, c.Region, strings.ToLower(id))); cl != nil {
+	if cl := s.clusters.Get(rowOf(c, kindCluster, id)); cl != nil {
 		return cl, nil
 	}
 	return nil, noCluster(id)

@@ -40,13 +40,7 @@ func (s *Service) putInstance(i *Instance) { s.instances.Put(i.row(), i) }
 
 // instance finds an instance of the caller by its identifier or ARN.
 func (s *Service) instance(c *gate.Call, id string) (*Instance, error) {
-	if a, kind, name, ok := split(id); ok {
-		if kind != kindInstance || a.Account != c.Caller.Account || a.Region != c.Region {
-			return nil, noInstance(id)
-		}
-		id = name
-	}
-	if i := s.instances.Get(key(c.Caller.Account, c.Region, strings.ToLower(id))); i != nil {
+	if i := s.instances.Get(rowOf(c, kindInstance, id)); i != nil {
 		return i, nil
 	}
 	return nil, noInstance(id)
