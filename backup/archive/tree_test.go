@@ -110,7 +110,7 @@ func TestWhatCannotBeInABackupIsNamedWithTheWayOut(t *testing.T) {
 		name, text string
 		make       func(dir string) error
 	}{
-		{"a symlink that goes up", `"d/x" leaves the directory`, func(dir string) error { return os.Symlink("../../y", filepath.Join(dir, "d/x")) }},
+		{"a symlink that goes up", `"d/x" leaves the directory: it leads to "../../y"`, func(dir string) error { return os.Symlink("../../y", filepath.Join(dir, "d/x")) }},
 		{"a symlink to an absolute path", `"d/x" leaves the directory: it leads to "/etc"`, func(dir string) error { return os.Symlink("/etc", filepath.Join(dir, "d/x")) }},
 		{"symlinks that leave together", "leaves the directory", func(dir string) error {
 			return errors.Join(os.Symlink("..", filepath.Join(dir, "d/up")), os.Symlink("up/../y", filepath.Join(dir, "d/x")))

@@ -9,8 +9,10 @@ import (
 	"syscall"
 
 	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/backup"
 	"github.com/keyreach/keyreach/backup/archive"
 	"github.com/keyreach/keyreach/backup/envelope"
+	"github.com/keyreach/keyreach/backup/store"
 	"github.com/keyreach/keyreach/cloud"
 )
 
@@ -31,6 +33,20 @@ func holds(dir, store string) bool {
 	}
 	within, err := filepath.Rel(dir, store)
 	return err == nil && filepath.IsLocal(within)
+}
+
+// meant is which backups are meant. An id may be given as the file of the store, or as its
+// place, which is what create prints.
+func (f *backupFlags) meant(at store.Store, id string) backup.Select {
+	if id = strings.TrimSuffix(id, store.Suffix); strings.Contains(id, "/") {
+		dir, err := filepath.Abs(filepath.Dir(id))
+		if strings.Contains(at.String(), "://") {
+			id = strings.TrimPrefix(id, strings.TrimSuffix(at.String(), "/")+"/")
+		} else if err == nil && dir == at.String() {
+			id = filepath.Base(id)
+		}
+	}
+	return backup.Select{ID: id, Kind: f.kind, Name: f.name}
 }
 
 // calledOf is the service that failed, s3 or kms; empty when it was none of AWS.

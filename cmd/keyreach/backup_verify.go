@@ -45,6 +45,9 @@ With a route, its max_age is how old the newest good backup may be.`,
 }
 
 func (f *verifyFlags) run(ctx context.Context, s *streams, id string) error {
+	if f.all && id != "" {
+		return misuse(errors.New("an id and --all exclude each other"))
+	}
 	oldest, err := optionalDuration("--max-age", f.maxAge)
 	if err != nil {
 		return err
@@ -57,7 +60,7 @@ func (f *verifyFlags) run(ctx context.Context, s *streams, id string) error {
 	if err != nil {
 		return err
 	}
-	want := backup.Select{ID: id, Kind: f.kind, Name: f.name}
+	want := f.meant(at, id)
 	list, err := backup.List(ctx, at, want)
 	if err != nil {
 		return backupFailure(err)
@@ -112,7 +115,7 @@ func staleness(done []backup.Verified, oldest time.Duration) string {
 		return "no backup is good"
 	}
 	if age := now.Sub(newest.ID.Created); age > oldest {
-		return fmt.Sprintf("the newest good backup is %s old, which is more than %s", backup.Age(age), backup.Age(oldest))
+		return fmt.Sprintf("the newest good backup, %s of %s, is older than %s", newest.Object.ID, clockText(newest.ID.Created), backup.Age(oldest))
 	}
 	return ""
 }
@@ -172,6 +175,14 @@ func verifiedViewOf(v *backup.Verified, now time.Time) verifiedView {
 	return out
 }
 
+// agoText is how long ago something was, or that it is yet to come.
+func agoText(since time.Duration) string {
+	if since < -time.Minute {
+		return backup.Age(-since) + " from now"
+	}
+	return backup.Age(since) + " ago"
+}
+
 func printVerified(p *printer, v *backup.Verified, now time.Time) {
 	word := "GOOD"
 	if !v.Good() {
@@ -179,7 +190,7 @@ func printVerified(p *printer, v *backup.Verified, now time.Time) {
 	}
 	p.line(0, 0, "%s: %s", v.Object.ID, word)
 	if v.ID != (backup.ID{}) {
-		p.line(2, 0, "made %s, %s ago, %s in %s", clockText(v.ID.Created), backup.Age(now.Sub(v.ID.Created)), bytesText(v.Size), v.Location)
+		p.line(2, 0, "made %s, %s, %s in %s", clockText(v.ID.Created), agoText(now.Sub(v.ID.Created)), bytesText(v.Size), v.Location)
 	}
 	for _, k := range keysView(v) {
 		what := k.Type
