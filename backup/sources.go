@@ -90,7 +90,7 @@ func (e *EtcdFile) Write(_ context.Context, w *archive.Writer) ([]string, error)
 	taken, err := e.File.Save(w)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("the file %s: %w", e.File.Path, err)
+		return nil, fmt.Errorf("in the file %s: %w", e.File.Path, err)
 	case taken.Hash == "none":
 		return []string{"the snapshot has no hash: only the checks of its pages vouch for it"}, nil
 	}

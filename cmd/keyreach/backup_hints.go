@@ -12,6 +12,7 @@ import (
 	"github.com/keyreach/keyreach/backup"
 	"github.com/keyreach/keyreach/backup/archive"
 	"github.com/keyreach/keyreach/backup/envelope"
+	"github.com/keyreach/keyreach/backup/etcd"
 	"github.com/keyreach/keyreach/backup/store"
 	"github.com/keyreach/keyreach/cloud"
 )
@@ -100,10 +101,13 @@ func hintNotFound(err error) string {
 func unclassed(err error) error {
 	var busy *archive.BusyError
 	var exit *exitError
+	var missing *etcd.Missing
 	if err = cloudFailure(err); !errors.As(err, &exit) {
 		return err
 	}
 	switch {
+	case errors.As(err, &missing):
+		exit.hint = "install it, or drill where it is; keyreach backup verify needs no other program"
 	case exit.code == exitCredentials && cloud.KindOf(err) == cloud.Credentials:
 		exit.hint = "name a --profile, or set what the AWS SDK reads; aws sts get-caller-identity shows who you are"
 	case cloud.KindOf(err) == cloud.State && calledOf(err) == "kms":

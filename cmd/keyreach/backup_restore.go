@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -91,6 +92,9 @@ func (f *backupFlags) find(ctx context.Context, s *streams, id string) (*backup.
 	b, err := backup.Find(ctx, at, f.meant(at, id))
 	if err != nil {
 		return nil, b, backupFailure(err)
+	}
+	if id == "" && b.ID.Ahead(time.Now()) {
+		fmt.Fprintf(s.err, "warning: %s is taken for the newest, and its time is yet to come: the clock was wrong that made it, or this one is; name the id of another if it is not the one that is meant\n", b.Object.ID)
 	}
 	o, err := f.opener(ctx, s, at)
 	return o, b, err

@@ -115,7 +115,11 @@ func staleness(done []backup.Verified, oldest time.Duration) string {
 		return "no backup is good"
 	}
 	if age := now.Sub(newest.ID.Created); age > oldest {
-		return fmt.Sprintf("the newest good backup, %s of %s, is older than %s", newest.Object.ID, clockText(newest.ID.Created), backup.Age(oldest))
+		most := backup.Age(oldest)
+		if oldest < time.Minute {
+			most = oldest.String()
+		}
+		return fmt.Sprintf("the newest good backup, %s, is %s old, which is more than %s", newest.Object.ID, backup.Age(age), most)
 	}
 	return ""
 }

@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/keyreach/keyreach/backup"
+	"github.com/keyreach/keyreach/backup/archive"
+	"github.com/keyreach/keyreach/backup/envelope"
+	"github.com/keyreach/keyreach/backup/etcd"
 	"github.com/keyreach/keyreach/backup/store"
 )
 
@@ -32,6 +35,38 @@ func TestHowOldTheNewestGoodBackupIs(t *testing.T) {
 	} {
 		if got := staleness(c.done, 26*hour); (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
 			t.Errorf("%s: %q, want %q", c.what, got, c.want)
+		}
+	}
+}
+
+func TestAFailureOfABackupHasItsNextStep(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		err  error
+		code int
+		hint string
+	}{
+		{&etcd.Missing{Programs: []string{"etcd"}}, exitFailed, "drill where it is"},
+		{envelope.Fail(envelope.Corrupt, errors.New("changed")), exitCorrupt, "keyreach backup verify --all finds"},
+		{envelope.Fail(envelope.Truncated, errors.New("cut")), exitTruncated, "keyreach backup verify --all finds"},
+		{&archive.BusyError{}, exitFailed, "wait for it"},
+	} {
+		var exit *exitError
+		if err := backupFailure(c.err); !errors.As(err, &exit) || exit.code != c.code || !strings.Contains(exit.hint, c.hint) {
+			t.Errorf("%v: %+v, expected the code %d and %q", c.err, exit, c.code, c.hint)
+		}
+	}
+}
+
+func TestAnErrorInOneLineHasItsLinesApart(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"one":                                 "one",
+		"it is encrypted for scrypt\n  no":    "it is encrypted for scrypt; no",
+		"no KMS key opened it:\n  a: x\n  b:": "no KMS key opened it: a: x; b:",
+	} {
+		if got := oneLine(errors.New(text)); got != want {
+			t.Errorf("%q: %q", text, got)
 		}
 	}
 }
