@@ -182,10 +182,20 @@ func (f *createFlags) prepare(ctx context.Context, s *streams) (func(backup.ID) 
 	return f.recipientFlags.prepare(ctx, &f.backupFlags, secret, s)
 }
 
+// hint says where a recipient comes from. What was given may be the secret that it is of.
+func (r *recipientFlags) hint() string {
+	for _, text := range r.recipients {
+		if strings.HasPrefix(strings.ToUpper(text), "AGE-SECRET-KEY-") {
+			return "this is the identity, which is secret and now in the history of the shell: make a new one with age-keygen, and give its recipient"
+		}
+	}
+	return "age-keygen -y IDENTITY-FILE prints it"
+}
+
 func (r *recipientFlags) prepare(ctx context.Context, f *backupFlags, secret string, s *streams) (func(backup.ID) ([]age.Recipient, error), error) {
 	native, err := envelope.ParseRecipients(r.recipients...)
 	if err != nil {
-		return nil, misuse(fmt.Errorf("reading --recipient: %w", err))
+		return nil, misuse(fmt.Errorf("reading --recipient: %w", err)).hinting(r.hint())
 	}
 	if secret != "" {
 		if len(native)+len(f.keys) > 0 {
