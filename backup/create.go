@@ -57,8 +57,16 @@ type Seen struct {
 	ID          string    `json:"id"`
 	Fingerprint string    `json:"fingerprint"`
 	VersionID   string    `json:"version_id,omitempty"`
+	Size        int64     `json:"size,omitempty"`
 	Created     time.Time `json:"created"`
 	Under       []string  `json:"under,omitempty"`
+}
+
+// is reports whether what is stored is what was made, as far as a listing tells: one that
+// was cut since does not do as well as a new one.
+func (s *Seen) is(o *store.Object) bool {
+	return o.ID == s.ID && (o.VersionID == "" || o.VersionID == s.VersionID) && // a bucket lists without versions
+		(s.Size == 0 || o.Size == s.Size)
 }
 
 // Made is a backup that was made, or the last one when nothing had changed since.
@@ -102,7 +110,7 @@ func (c *Creation) Run(ctx context.Context) (Made, error) {
 	if err != nil {
 		return Made{}, errors.Join(fmt.Errorf("completing %s in %s: %w", id, c.Store, err), abort(ctx, w))
 	}
-	return Made{Object: o, Kind: id.Kind, Name: id.Name, Created: id.Created, Manifest: m, Warnings: warnings, Seen: Seen{id.String(), print, o.VersionID, id.Created, c.Under}}, nil
+	return Made{Object: o, Kind: id.Kind, Name: id.Name, Created: id.Created, Manifest: m, Warnings: warnings, Seen: Seen{id.String(), print, o.VersionID, o.Size, id.Created, c.Under}}, nil
 }
 
 // abort gives up a backup although the work may have been interrupted.
@@ -137,7 +145,7 @@ func (c *Creation) unchanged(ctx context.Context, print string) (Made, bool) {
 		return Made{}, false // a new one finds out why
 	}
 	for _, o := range list {
-		if o.ID == c.Seen.ID && (o.VersionID == "" || o.VersionID == c.Seen.VersionID) { // a bucket lists without versions
+		if c.Seen.is(&o) {
 			return Made{Object: o, Unchanged: true, Kind: c.Source.Kind(), Name: CleanName(c.Name), Created: c.Seen.Created, Seen: c.Seen}, true
 		}
 	}

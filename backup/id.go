@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/keyreach/keyreach/backup/envelope"
 )
@@ -21,6 +22,9 @@ type ID struct {
 }
 
 const stamp = "20060102T150405.000Z"
+
+// nameLen is how long the name in an id can be.
+const nameLen = 80
 
 var idForm = regexp.MustCompile(`^([a-z0-9-]{1,20})\.([A-Za-z0-9_-]{1,80})\.(\d{8}T\d{6}\.\d{3}Z)\.([0-9a-f]{8})$`)
 
@@ -58,6 +62,25 @@ func ParseID(text string) (ID, error) {
 	return ID{m[1], m[2], at, m[4]}, nil
 }
 
+// CheckName refuses a name of which CleanName leaves too little to tell it from another: a
+// backup of one source is not to stand, and be pruned, for that of another.
+func CheckName(name string) error {
+	letter := false
+	for _, r := range name {
+		if r >= utf8.RuneSelf {
+			return fmt.Errorf("the name %q has the letter %q, which no id of a backup has", name, r)
+		}
+		letter = letter || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+	}
+	switch {
+	case !letter:
+		return fmt.Errorf("the name %q has no letter and no digit, which the id of a backup needs", name)
+	case len(name) > nameLen:
+		return fmt.Errorf("the name %q is longer than the %d letters that the id of a backup has for it", name, nameLen)
+	}
+	return nil
+}
+
 // CleanName is a name as it stands in ids: what is no letter, digit, - or _ becomes -.
 func CleanName(name string) string {
 	clean := strings.Map(func(r rune) rune {
@@ -70,5 +93,5 @@ func CleanName(name string) string {
 	if clean = strings.Trim(clean, "-"); clean == "" {
 		return "backup"
 	}
-	return clean[:min(len(clean), 80)]
+	return clean[:min(len(clean), nameLen)]
 }

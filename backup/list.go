@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/keyreach/keyreach/backup/envelope"
 	"github.com/keyreach/keyreach/backup/store"
@@ -30,8 +31,10 @@ func (s Select) String() string {
 		return "backup " + s.ID
 	case s.Kind+s.Name == "":
 		return "backup"
+	case s.Kind == "":
+		return "backup of the name " + s.Name
 	}
-	return "backup of " + cmp.Or(s.Kind, "any kind") + " " + s.Name
+	return strings.TrimSuffix("backup of "+s.Kind+" "+s.Name, " ")
 }
 
 // List returns the backups of a store, the newest first; what has another name than a

@@ -134,3 +134,17 @@ func TestAnIDIsWhatItSays(t *testing.T) {
 		}
 	}
 }
+
+func TestANameInAnIDIsToldFromOthers(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"prod", "example.com", "a b", "-x-", "_1"} {
+		if err := backup.CheckName(name); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	for _, name := range []string{"", "..", "/", "日本", "ünïcode", "a\xff", strings.Repeat("a", 81)} {
+		if backup.CheckName(name) == nil {
+			t.Errorf("%q is taken, and its backups would be of the series %s", name, backup.CleanName(name))
+		}
+	}
+}

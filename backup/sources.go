@@ -14,6 +14,9 @@ import (
 // noteQuiesced is whether what was read stood still: yes or unknown.
 const noteQuiesced = "quiesced"
 
+// Kinds are the sources that there are.
+func Kinds() []string { return []string{kindFiles, kindEtcd, kindStepCA} }
+
 // Files is a directory with all that is in it.
 type Files struct {
 	Root    string
@@ -34,7 +37,13 @@ func (f *Files) Fingerprint(ctx context.Context) (string, error) {
 // Write puts the tree into the archive.
 func (f *Files) Write(ctx context.Context, w *archive.Writer) ([]string, error) {
 	w.Note(noteQuiesced, string(quiesced(f.Quiesced)))
-	return nil, f.in(archive.AddTree(ctx, w, f.Root, f.Exclude))
+	if err := archive.AddTree(ctx, w, f.Root, f.Exclude); err != nil {
+		return nil, f.in(err)
+	}
+	if w.Files() == 0 {
+		return []string{"there is no file in " + f.Root + ": look whether it is the right directory, and mounted"}, nil
+	}
+	return nil, nil
 }
 
 // in says of which directory the paths in a failure are.
@@ -79,10 +88,13 @@ func (e *EtcdFile) Fingerprint(context.Context) (string, error) { return e.File.
 // Write puts the file into the archive, verified.
 func (e *EtcdFile) Write(_ context.Context, w *archive.Writer) ([]string, error) {
 	taken, err := e.File.Save(w)
-	if err == nil && taken.Hash == "none" {
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("in the file %s: %w", e.File.Path, err)
+	case taken.Hash == "none":
 		return []string{"the snapshot has no hash: only the checks of its pages vouch for it"}, nil
 	}
-	return nil, err
+	return nil, nil
 }
 
 // StepCA is the directory of a step-ca.

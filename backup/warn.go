@@ -46,7 +46,7 @@ func waysInto(h *envelope.Header) []string {
 
 // oneKey warns of what only the key of an ARN opens.
 func oneKey(key string) string {
-	return fmt.Sprintf("ONLY ONE KEY IN ONE ACCOUNT OPENS IT: %s. When the key is deleted, disabled or refused, or account %s is gone, it is lost. Give a second --kms-key in another account, or an age --recipient whose identity is kept offline", key, accountOf(key))
+	return fmt.Sprintf("ONLY ONE KEY IN ONE ACCOUNT OPENS IT: %s. When the key is deleted, disabled or refused, or account %s is gone, it is lost. Put it under a second key, of another account, or an age recipient whose identity is kept offline", key, accountOf(key))
 }
 
 // statesOf warns of keys that open nothing, or will not.
@@ -56,7 +56,7 @@ func statesOf(keys []envelope.Opening) []string {
 		k := &keys[i]
 		switch {
 		case !k.Key.Deletion.IsZero():
-			list = append(list, fmt.Sprintf("key %s is deleted on %s: cancel that, or rewrap the backup under another key", k.ARN, k.Key.Deletion.Format(time.DateOnly)))
+			list = append(list, fmt.Sprintf("key %s will be deleted on %s: cancel that, or rewrap the backup under another key", k.ARN, k.Key.Deletion.Format(time.DateOnly)))
 		case k.Key.State != "" && k.Key.State != "Enabled":
 			list = append(list, fmt.Sprintf("key %s is %s", k.ARN, k.Key.State))
 		}

@@ -115,6 +115,8 @@ func (r *fileReader) backupSource(w *writtenBackup) {
 	switch {
 	case s.Kind != "etcd" && (live || s.Cert != "" || s.Key != "" || s.CACert != ""):
 		r.Add(w.at("source"), "endpoints, cert, key and cacert are those of etcd", "remove them, or write kind: etcd")
+	case s.Kind != "files" && len(s.Exclude) > 0:
+		r.Add(at("exclude"), "exclude leaves out files, and "+s.Kind+" is backed up whole", "remove it, or write kind: files")
 	case s.Kind == "etcd" && live == (s.Path != ""):
 		r.Add(w.at("source"), "etcd is backed up from its endpoints or from the path of a snapshot", "give one of the two")
 	case s.Kind != "etcd" && s.Path == "":

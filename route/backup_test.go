@@ -23,7 +23,7 @@ routes:
     restorers: [recovery]
     backup:
       store: s3://example-org-ca/step-ca/
-      source: {kind: step-ca, path: /etc/step-ca, exclude: [tmp], before: [[systemctl, stop, ca]], after: [[systemctl, start, ca]]}
+      source: {kind: step-ca, path: /etc/step-ca, before: [[systemctl, stop, ca]], after: [[systemctl, start, ca]]}
       name: main
       recipients: [age1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq]
       keys: ["arn:aws:kms:us-west-2:111122223333:key/two", {account: recovery, key: alias/three}]
@@ -55,7 +55,7 @@ func TestTheBackupPartIsReadWhole(t *testing.T) {
 	if b.Name != "main" || b.MinWraps != 2 || b.MaxAge != 36*time.Hour || b.Retention.Days != 90 || !b.Retention.Expire || len(b.Recipients) != 1 || b.Ping == "" || b.SSEKey != route.AES256 {
 		t.Errorf("%+v", b)
 	}
-	if b.Source.Kind != "step-ca" || b.Source.Path != "/etc/step-ca" || !slices.Equal(b.Source.Before[0], []string{"systemctl", "stop", "ca"}) || !slices.Equal(b.Source.Exclude, []string{"tmp"}) {
+	if b.Source.Kind != "step-ca" || b.Source.Path != "/etc/step-ca" || !slices.Equal(b.Source.Before[0], []string{"systemctl", "stop", "ca"}) {
 		t.Errorf("%+v", b.Source)
 	}
 	var ids []string
@@ -98,7 +98,8 @@ func TestBackupPartsThatAreWrong(t *testing.T) {
 		{"no store", change("      store: s3://example-org-ca/step-ca/\n", ""), "it is not said where the backups lie", false},
 		{"an unknown member", change("ping:", "pong:"), "did you mean ping?", false},
 		{"an unknown source", change("kind: step-ca", "kind: mysql"), `there is no kind of source called "mysql"`, false},
-		{"endpoints of files", change("exclude: [tmp]", "endpoints: [a]"), "endpoints, cert, key and cacert are those of etcd", true},
+		{"endpoints of files", change("before: [[", "endpoints: [a], before: [["), "endpoints, cert, key and cacert are those of etcd", true},
+		{"files left out of a CA", change("before: [[", "exclude: [tmp], before: [["), "exclude leaves out files, and step-ca is backed up whole", true},
 		{"an empty hook", change("[[systemctl, stop, ca]]", "[[]]"), "a command is empty", false},
 		{"a hook that is a text", change("[[systemctl, stop, ca]]", "[systemctl stop ca]"), "it should be a list", false},
 		{"a secret identity", change("age1qqqq", "AGE-SECRET-KEY-1qqqq"), "this is the identity, which is secret", false},

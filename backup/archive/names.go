@@ -70,7 +70,7 @@ func checkTarget(p, target string) error {
 // A target returns where the symlink of a path leads, and whether there is one.
 func checkLink(p string, target func(p string) (string, bool)) error {
 	at := path.Dir(p)
-	todo := []string{path.Base(p)}
+	todo, leads := []string{path.Base(p)}, ""
 	for followed := 0; len(todo) > 0; {
 		part := todo[0]
 		todo = todo[1:]
@@ -79,7 +79,7 @@ func checkLink(p string, target func(p string) (string, bool)) error {
 			continue
 		case "..":
 			if at == top {
-				return fmt.Errorf("the symlink %q leaves the directory", p)
+				return fmt.Errorf("the symlink %q leaves the directory: it leads to %q", p, leads)
 			}
 			at = path.Dir(at)
 			continue
@@ -95,6 +95,7 @@ func checkLink(p string, target func(p string) (string, bool)) error {
 		if strings.HasPrefix(to, "/") {
 			return fmt.Errorf("the symlink %q leaves the directory: it leads to %q", p, to)
 		}
+		leads = to
 		todo = append(strings.Split(to, "/"), todo...)
 	}
 	return nil

@@ -22,7 +22,8 @@ import (
 // holes of sparse ones are filled, extended attributes and ACLs are not kept.
 //
 // What exclude matches is left out, with everything below it: a pattern of path.Match
-// for paths relative to the root, or, without a slash, for the last name of them.
+// for paths relative to the root, or, without a slash, for the last name of them. Before a
+// path may stand "./", which makes that of a name at the top.
 //
 // A symlink that leaves the root, a socket, a pipe and a device are errors. Every file
 // is looked at again after it was read, every directory at the end: one that is not what
@@ -122,7 +123,7 @@ func (w *walker) excluded(p string) bool {
 		if !strings.Contains(pattern, "/") {
 			name = path.Base(p)
 		}
-		ok, _ := path.Match(pattern, name) // the patterns were tried before
+		ok, _ := path.Match(strings.TrimPrefix(pattern, "./"), name) // the patterns were tried before
 		return ok
 	})
 }
@@ -194,7 +195,16 @@ func (w *walker) any(p string) error {
 	case 0:
 		return w.file(p, info)
 	}
-	return fmt.Errorf("%s is %s, which cannot be in a backup: leave it out with --exclude %s", p, kind(info.Mode()), p)
+	return fmt.Errorf("%s is %s, which cannot be in a backup: leave it out with --exclude %s", p, kind(info.Mode()), only(p))
+}
+
+// only is the pattern of one path, and of nothing of the same name elsewhere.
+func only(p string) string {
+	p = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(p)
+	if !strings.Contains(p, "/") {
+		return "./" + p
+	}
+	return p
 }
 
 func kind(m fs.FileMode) string {
@@ -215,14 +225,14 @@ func (w *walker) link(p string, info fs.FileInfo) error {
 		return w.failed(p, err)
 	}
 	if err := checkTarget(p, target); err != nil {
-		return fmt.Errorf("%w: leave it out with --exclude %s", err, p)
+		return fmt.Errorf("%w: leave it out with --exclude %s", err, only(p))
 	}
 	err = checkLink(p, func(p string) (string, bool) {
 		t, err := w.root.Readlink(p)
 		return t, err == nil
 	})
 	if err != nil {
-		return fmt.Errorf("%w: leave it out with --exclude %s", err, p)
+		return fmt.Errorf("%w: leave it out with --exclude %s", err, only(p))
 	}
 	return w.visitor.Symlink(p, target, info)
 }

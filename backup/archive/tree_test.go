@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -110,7 +111,7 @@ func TestWhatCannotBeInABackupIsNamedWithTheWayOut(t *testing.T) {
 		name, text string
 		make       func(dir string) error
 	}{
-		{"a symlink that goes up", `"d/x" leaves the directory`, func(dir string) error { return os.Symlink("../../y", filepath.Join(dir, "d/x")) }},
+		{"a symlink that goes up", `"d/x" leaves the directory: it leads to "../../y"`, func(dir string) error { return os.Symlink("../../y", filepath.Join(dir, "d/x")) }},
 		{"a symlink to an absolute path", `"d/x" leaves the directory: it leads to "/etc"`, func(dir string) error { return os.Symlink("/etc", filepath.Join(dir, "d/x")) }},
 		{"symlinks that leave together", "leaves the directory", func(dir string) error {
 			return errors.Join(os.Symlink("..", filepath.Join(dir, "d/up")), os.Symlink("up/../y", filepath.Join(dir, "d/x")))
@@ -149,11 +150,28 @@ func TestWhatCannotBeInABackupIsNamedWithTheWayOut(t *testing.T) {
 	}
 }
 
+func TestTheWayOutLeavesOutNothingElse(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"data", "a[1]*?", `back\slash`} {
+		dir := tree(t, map[string]string{"b": "", "d/" + name: "", "d/a1": ""})
+		must(t, syscall.Mkfifo(filepath.Join(dir, name), 0o600))
+		w, err := archive.NewWriter(io.Discard, header())
+		must(t, err)
+		_, pattern, ok := strings.Cut(fmt.Sprint(archive.AddTree(context.Background(), w, dir, nil)), "--exclude ")
+		if !ok {
+			t.Fatalf("%s: no way out is named", name)
+		}
+		if _, m := pack(t, dir, pattern); m.Count != 5 {
+			t.Errorf("without %s there are %d members, and not the root, b, d and what is in that", pattern, m.Count)
+		}
+	}
+}
+
 func TestWhatIsLeftOut(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{"a.log": "", "b": "", "d/a.log": "", "d/e/f": "", "d/g": ""})
 	for pattern, want := range map[string]string{
-		"*.log": ". b d d/e d/e/f d/g", "d/*.log": ". a.log b d d/e d/e/f d/g", "e": ". a.log b d d/a.log d/g", "d/*": ". a.log b d", "f/*": ". a.log b d d/a.log d/e d/e/f d/g",
+		"*.log": ". b d d/e d/e/f d/g", "d/*.log": ". a.log b d d/e d/e/f d/g", "e": ". a.log b d d/a.log d/g", "d/*": ". a.log b d", "./a.log": ". b d d/a.log d/e d/e/f d/g", "./d/a.log": ". a.log b d d/e d/e/f d/g", "f/*": ". a.log b d d/a.log d/e d/e/f d/g",
 	} {
 		_, m := pack(t, dir, pattern)
 		var got []string

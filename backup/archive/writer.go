@@ -102,6 +102,17 @@ func (w *Writer) keep(err error) error {
 	return w.err
 }
 
+// Files is how many files were written so far.
+func (w *Writer) Files() int {
+	n := 0
+	for i := range w.manifest.Entries {
+		if w.manifest.Entries[i].Type == typeFile {
+			n++
+		}
+	}
+	return n
+}
+
 // Note adds to the manifest's notes.
 func (w *Writer) Note(k, v string) {
 	if w.manifest.Notes == nil {

@@ -57,6 +57,9 @@ func (a Attempt) String() string {
 	return text
 }
 
+// errNotAllowed is of a key that is not called.
+var errNotAllowed = errors.New("not called, since it is not among the keys and accounts that are allowed")
+
 // AttemptsError tells of each key why it did not open the file.
 type AttemptsError struct{ Attempts []Attempt }
 
@@ -169,7 +172,7 @@ func (i *KMSIdentity) try(s *age.Stanza) ([]byte, []Attempt) {
 	}
 	calls := i.allow.Calls(w.ARN)
 	if len(calls) == 0 {
-		return nil, []Attempt{{Key: w.ARN, Err: Fail(NoKey, errors.New("not called, since it is not among the keys and accounts that are allowed"))}}
+		return nil, []Attempt{{Key: w.ARN, Err: Fail(NoKey, errNotAllowed)}}
 	}
 	var attempts []Attempt
 	for _, key := range calls {

@@ -258,7 +258,7 @@ func unpad(b []byte) ([]byte, error) {
 		if len(b) <= aes.BlockSize {
 			return nil, Fail(NoKey, errors.New("opening the file: the passphrase does not open it, or it was changed"))
 		}
-		return b[:len(b)-aes.BlockSize], Fail(Corrupt, errors.New("reading the file: its last block is not the end of what was written"))
+		return b[:len(b)-aes.BlockSize], Fail(Corrupt, errors.New("reading the file: its last block is not the end of what was written: it was changed, or the passphrase is another"))
 	}
 	return b[:len(b)-pad], io.EOF
 }

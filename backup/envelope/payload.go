@@ -310,5 +310,5 @@ func (p *payload) corrupt(what string) error {
 }
 
 func (p *payload) truncated() error {
-	return Fail(Truncated, fmt.Errorf("reading the payload: the file ends after %d KiB, before its end", p.counter*64))
+	return Fail(Truncated, fmt.Errorf("reading the payload: the file is cut off: of its plaintext, the first %d bytes are whole", p.counter*chunkSize))
 }

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 
 	"filippo.io/age"
 	"filippo.io/age/plugin"
@@ -16,6 +17,18 @@ import (
 // PluginName is the name under which age finds the plugin: age-plugin-keyreach on the PATH,
 // and age -d -j keyreach. See https://c2sp.org/age-plugin.
 const PluginName = "keyreach"
+
+// pluginFlag is that by which age says what it wants of a plugin.
+const pluginFlag = "age-plugin"
+
+// pluginUsage is for somebody who calls it by hand.
+const pluginUsage = `age-plugin-keyreach is keyreach under the name by which age finds it. age runs it:
+
+  age -d -j keyreach BACKUP.age | zstd -d | tar x
+
+It calls the KMS keys of the caller's own account only. keyreach backup restore calls
+others too, with --kms-key and --kms-account.
+`
 
 // PluginIdentityData is what an identity AGE-PLUGIN-KEYREACH-1… says. There is no secret
 // in it: what opens a file is the caller's right to use the key.
@@ -95,7 +108,11 @@ func (i pluginIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	key, err := i.KMSIdentity.Unwrap(stanzas)
 	var tried *AttemptsError
 	if errors.As(err, &tried) {
-		return nil, errors.New(tried.Error())
+		text := tried.Error()
+		if slices.ContainsFunc(tried.Attempts, func(a Attempt) bool { return errors.Is(a.Err, errNotAllowed) }) {
+			text += "\nkeyreach backup restore calls others with --kms-key and --kms-account"
+		}
+		return nil, errors.New(text)
 	}
 	return key, err
 }
@@ -114,7 +131,14 @@ func PluginMain(ctx context.Context, kms KMS, own string, args []string, stdin i
 	p.SetIO(stdin, stdout, stderr)
 	p.HandleIdentity(func(data []byte) (age.Identity, error) { return PluginIdentity(ctx, kms, own, data) })
 	p.HandleRecipient(func(data []byte) (age.Recipient, error) { return PluginRecipient(ctx, kms, data) })
-	if err := flags.Parse(args); err != nil {
+	flags.Usage = func() { fmt.Fprint(stderr, pluginUsage) }
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return 0
+	} else if err != nil {
+		return 4
+	}
+	if machine := flags.Lookup(pluginFlag); machine == nil || machine.Value.String() == "" {
+		fmt.Fprint(stderr, pluginUsage)
 		return 4
 	}
 	return p.Main()

@@ -128,6 +128,36 @@ func TestOursOpensWhatStockAgeMakes(t *testing.T) {
 	}
 }
 
+func TestWhoeverCallsThePluginByHandIsToldWhatItIs(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]int{"": 4, "--help": 0, "backup list": 4} {
+		var said bytes.Buffer
+		if code := envelope.PluginMain(context.Background(), newFakeKMS(), account, strings.Fields(args), strings.NewReader(""), io.Discard, &said); code != want {
+			t.Errorf("%q: exit code %d, expected %d", args, code, want)
+		}
+		if !strings.Contains(said.String(), "age -d -j keyreach") || !strings.HasSuffix(said.String(), "\n") {
+			t.Errorf("%q: it says %q", args, said.String())
+		}
+	}
+}
+
+func TestThePluginTellsOfTheWayToOtherKeys(t *testing.T) {
+	t.Parallel()
+	k := newFakeKMS()
+	h, err := envelope.ReadHeader(bytes.NewReader(encrypt(t, content(10), kmsRecipient(k, keyOne))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := envelope.PluginIdentity(context.Background(), k, "999999999999", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &h.Stanzas[0]
+	if _, err := id.Unwrap([]*age.Stanza{{Type: s.Type, Args: s.Args, Body: s.Body}}); err == nil || !strings.Contains(err.Error(), "keyreach backup restore calls others with --kms-key") {
+		t.Errorf("a key of another account: %v", err)
+	}
+}
+
 func TestPluginDataIsReadStrictly(t *testing.T) {
 	t.Parallel()
 	ctx, k := context.Background(), newFakeKMS()

@@ -41,7 +41,7 @@ func (s File) Save(w Writer) (Taken, error) {
 		return Taken{}, err
 	}
 	if info.Hash == "none" && !s.NoHash {
-		return Taken{}, envelope.Fail(envelope.Corrupt, fmt.Errorf("reading the snapshot: %s has no hash, as a database copied from a member has none", s.Path))
+		return Taken{}, envelope.Fail(envelope.Corrupt, fmt.Errorf("reading the snapshot: %s has no hash, as a database copied from a member has none: --no-hash takes that", s.Path))
 	}
 	f, err := os.Open(s.Path)
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,12 +86,9 @@ func (f *createFlags) add(fs *pflag.FlagSet) {
 }
 
 func (f *createFlags) run(ctx context.Context, s *streams) error {
-	source, name, err := f.source()
+	source, name, err := f.named()
 	if err != nil {
 		return err
-	}
-	if f.name != "" {
-		name = f.name
 	}
 	if files, ok := source.(*backup.Files); ok && len(files.Exclude) == 0 && holds(files.Root, f.at) {
 		return misuse(fmt.Errorf("the store %s lies in %s, and would be in its own backups", f.at, files.Root)).hinting("name another --store, or leave it out with --exclude")
@@ -100,6 +98,9 @@ func (f *createFlags) run(ctx context.Context, s *streams) error {
 		return err
 	}
 	if err := f.locking(); err != nil {
+		return err
+	}
+	if err := watcher(f.ping); err != nil {
 		return err
 	}
 	recipients, err := f.prepare(ctx, s)
@@ -138,10 +139,20 @@ func (f *createFlags) run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return backupFailure(err) // of --after: the backup is made and told all the same
 	}
-	if err != nil {
-		return backupFailure(err) // of --after: the backup is made and told all the same
-	}
 	return ping(ctx, f.ping)
+}
+
+// named is what is backed up, under the name that the backup gets.
+func (f *createFlags) named() (backup.Source, string, error) {
+	source, name, err := f.source()
+	if err != nil {
+		return nil, "", err
+	}
+	name = cmp.Or(f.name, name)
+	if err := backup.CheckName(name); err != nil {
+		return nil, "", misuse(err).hinting("give it another with --name")
+	}
+	return source, name, nil
 }
 
 // locking reads how the object is to be locked.
@@ -152,8 +163,12 @@ func (f *createFlags) locking() (err error) {
 	if (f.lockMode == "") != (f.lock == "") {
 		return misuse(errors.New("--lock-mode and --lock-for belong together"))
 	}
-	if f.lockMode != "" && !strings.HasPrefix(f.at, "s3://") {
+	switch {
+	case f.at == "" || strings.HasPrefix(f.at, "s3://"):
+	case f.lockMode != "":
 		return misuse(errors.New("only a bucket locks what is in it")).hinting("give --store s3://BUCKET/PREFIX")
+	case f.sseKey != "":
+		return misuse(errors.New("--sse-key is for a bucket: in a directory nothing encrypts besides")).hinting("leave it out, or give --store s3://BUCKET/PREFIX")
 	}
 	return nil
 }
@@ -167,10 +182,20 @@ func (f *createFlags) prepare(ctx context.Context, s *streams) (func(backup.ID) 
 	return f.recipientFlags.prepare(ctx, &f.backupFlags, secret, s)
 }
 
+// hint says where a recipient comes from. What was given may be the secret that it is of.
+func (r *recipientFlags) hint() string {
+	for _, text := range r.recipients {
+		if strings.HasPrefix(strings.ToUpper(text), "AGE-SECRET-KEY-") {
+			return "this is the identity, which is secret and now in the history of the shell: make a new one with age-keygen, and give its recipient"
+		}
+	}
+	return "age-keygen -y IDENTITY-FILE prints it"
+}
+
 func (r *recipientFlags) prepare(ctx context.Context, f *backupFlags, secret string, s *streams) (func(backup.ID) ([]age.Recipient, error), error) {
 	native, err := envelope.ParseRecipients(r.recipients...)
 	if err != nil {
-		return nil, misuse(fmt.Errorf("reading --recipient: %w", err))
+		return nil, misuse(fmt.Errorf("reading --recipient: %w", err)).hinting(r.hint())
 	}
 	if secret != "" {
 		if len(native)+len(f.keys) > 0 {
@@ -184,6 +209,9 @@ func (r *recipientFlags) prepare(ctx context.Context, f *backupFlags, secret str
 	}
 	if len(native)+len(f.keys) == 0 {
 		return nil, misuse(errors.New("nothing says who can open the backup")).hinting("give --kms-key, --recipient or --passphrase-file")
+	}
+	if r.minWraps < 0 {
+		return nil, misuse(fmt.Errorf("--min-wraps %d is no number of keys", r.minWraps))
 	}
 	if r.minWraps > len(f.keys) {
 		return nil, misuse(fmt.Errorf("--min-wraps %d asks for more than the %d keys that are named", r.minWraps, len(f.keys)))
@@ -213,6 +241,19 @@ func optionalDuration(flag, text string) (time.Duration, error) {
 		return 0, misuse(fmt.Errorf("%s %q is no time", flag, text)).hinting("write it as 36h or 90d")
 	}
 	return d, nil
+}
+
+// watcher looks at where a watcher is told, before there is something to tell. The URL may
+// hold a secret.
+func watcher(at string) error {
+	if at == "" {
+		return nil
+	}
+	u, err := url.Parse(at)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return misuse(errors.New("--ping is no URL")).hinting("write it as https://HOST/PATH")
+	}
+	return nil
 }
 
 // ping tells a watcher that all is well.

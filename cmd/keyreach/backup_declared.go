@@ -134,8 +134,8 @@ func (f *backupFlags) declare(ctx context.Context, fs *pflag.FlagSet, id string)
 			return cloudFailure(err)
 		}
 	}
-	if f.route == nil {
-		return nil
+	if err := f.checkSeries(); err != nil || f.route == nil {
+		return err
 	}
 	b := f.route.Backup
 	if !fs.Changed("store") {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,6 +61,20 @@ func (f *backupFlags) addStore(fs *pflag.FlagSet) {
 func (f *backupFlags) addSeries(fs *pflag.FlagSet) {
 	fs.StringVar(&f.kind, "kind", "", "only backups of the `KIND`: files, etcd, step-ca")
 	fs.StringVar(&f.name, "name", "", "only backups of the `NAME`")
+}
+
+// checkSeries refuses what no backup is of.
+func (f *backupFlags) checkSeries() error {
+	if f.kind != "" && !slices.Contains(backup.Kinds(), f.kind) {
+		return misuse(fmt.Errorf("--kind %s: there is no such source", f.kind)).hinting("it is one of " + strings.Join(backup.Kinds(), ", "))
+	}
+	if f.name == "" {
+		return nil
+	}
+	if err := backup.CheckName(f.name); err != nil {
+		return misuse(fmt.Errorf("--name: %w", err))
+	}
+	return nil
 }
 
 // addBackup adds what says which backup is meant, and opens it.
@@ -284,8 +299,8 @@ func backupFailure(err error) error {
 		hint string
 	}{
 		envelope.NoKey:     {exitNoKey, "name a key that opens it with --kms-key, --identity or --passphrase-file; keyreach backup verify --quick shows which it has"},
-		envelope.Corrupt:   {exitCorrupt, "take another backup, or another version of this one; keyreach backup verify --full finds those that are whole"},
-		envelope.Truncated: {exitTruncated, "take another backup, or another version of this one; keyreach backup verify --full finds those that are whole"},
+		envelope.Corrupt:   {exitCorrupt, "take another backup, or another version of this one; keyreach backup verify --all finds those that are whole"},
+		envelope.Truncated: {exitTruncated, "take another backup, or another version of this one; keyreach backup verify --all finds those that are whole"},
 		envelope.Denied:    {exitDenied, hintDenied(err)},
 		envelope.NotFound:  {exitNotFound, hintNotFound(err)},
 	}

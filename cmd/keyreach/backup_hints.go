@@ -9,8 +9,11 @@ import (
 	"syscall"
 
 	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/backup"
 	"github.com/keyreach/keyreach/backup/archive"
 	"github.com/keyreach/keyreach/backup/envelope"
+	"github.com/keyreach/keyreach/backup/etcd"
+	"github.com/keyreach/keyreach/backup/store"
 	"github.com/keyreach/keyreach/cloud"
 )
 
@@ -31,6 +34,20 @@ func holds(dir, store string) bool {
 	}
 	within, err := filepath.Rel(dir, store)
 	return err == nil && filepath.IsLocal(within)
+}
+
+// meant is which backups are meant. An id may be given as the file of the store, or as its
+// place, which is what create prints.
+func (f *backupFlags) meant(at store.Store, id string) backup.Select {
+	if id = strings.TrimSuffix(id, store.Suffix); strings.Contains(id, "/") {
+		dir, err := filepath.Abs(filepath.Dir(id))
+		if strings.Contains(at.String(), "://") {
+			id = strings.TrimPrefix(id, strings.TrimSuffix(at.String(), "/")+"/")
+		} else if err == nil && dir == at.String() {
+			id = filepath.Base(id)
+		}
+	}
+	return backup.Select{ID: id, Kind: f.kind, Name: f.name}
 }
 
 // calledOf is the service that failed, s3 or kms; empty when it was none of AWS.
@@ -84,10 +101,13 @@ func hintNotFound(err error) string {
 func unclassed(err error) error {
 	var busy *archive.BusyError
 	var exit *exitError
+	var missing *etcd.Missing
 	if err = cloudFailure(err); !errors.As(err, &exit) {
 		return err
 	}
 	switch {
+	case errors.As(err, &missing):
+		exit.hint = "install it, or drill where it is; keyreach backup verify needs no other program"
 	case exit.code == exitCredentials && cloud.KindOf(err) == cloud.Credentials:
 		exit.hint = "name a --profile, or set what the AWS SDK reads; aws sts get-caller-identity shows who you are"
 	case cloud.KindOf(err) == cloud.State && calledOf(err) == "kms":

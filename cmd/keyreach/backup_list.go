@@ -50,7 +50,7 @@ func (f *backupFlags) printList(s *streams, list []backup.Backup) error {
 		return f.format.writeData(s.out, v)
 	}
 	if len(list) == 0 {
-		fmt.Fprintf(s.out, "There is no backup in %s.\n", f.at)
+		fmt.Fprintf(s.out, "There is no %s in %s.\n", backup.Select{Kind: f.kind, Name: f.name}, f.at)
 		return nil
 	}
 	cells := [][]string{{"backup", "made", "size", "version"}}

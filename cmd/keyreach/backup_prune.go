@@ -152,7 +152,7 @@ func (f *pruneFlags) print(s *streams, plan, removed []backup.Pruned) error {
 		cells = append(cells, []string{x.Object.ID, clockText(x.ID.Created), what, x.Why})
 	}
 	if len(plan) == 0 {
-		p.line(0, 0, "There is no backup in %s.", f.at)
+		p.line(0, 0, "There is no %s in %s.", backup.Select{Kind: f.kind, Name: f.name}, f.at)
 	} else {
 		p.columns(cells)
 	}

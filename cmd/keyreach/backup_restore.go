@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -36,7 +38,7 @@ is wrong, the directory is as it was.`,
 	fs := c.Flags()
 	f.addBackup(fs)
 	fs.StringVar(&f.to, "to", "", "the `DIR` that becomes the backup")
-	fs.StringVar(&f.version, "version-id", "", "the version of the object, where the bucket has versions (default: the newest)")
+	fs.StringVar(&f.version, "version-id", "", "the `VERSION` of the object, where the bucket has versions (default: the newest)")
 	return c
 }
 
@@ -46,6 +48,9 @@ func (f *restoreFlags) run(ctx context.Context, s *streams, id string) error {
 	}
 	if _, err := os.Stat(filepath.Dir(filepath.Clean(f.to))); errors.Is(err, fs.ErrNotExist) {
 		return misuse(fmt.Errorf("looking at where to restore to: %w", err)).hinting("make the directory that --to is in")
+	}
+	if err := apart(f.to, f.at); err != nil {
+		return err
 	}
 	o, b, err := f.find(ctx, s, id)
 	if err != nil {
@@ -64,15 +69,32 @@ func (f *restoreFlags) run(ctx context.Context, s *streams, id string) error {
 	return f.print(s, &b, &done)
 }
 
+// apart refuses a target that holds the store, which the exchange would move away with all
+// the backups, or that lies in it.
+func apart(to, store string) error {
+	switch {
+	case store == "" || strings.Contains(store, "://"):
+		return nil
+	case holds(to, store):
+		return misuse(fmt.Errorf("the store %s lies in %s, and would be moved to %s.previous with it", store, to, filepath.Clean(to))).hinting("name another --to, beside the store")
+	case holds(store, to):
+		return misuse(fmt.Errorf("%s lies in the store %s", to, store)).hinting("name another --to, beside the store")
+	}
+	return nil
+}
+
 // find opens the store and looks for the backup that is meant.
 func (f *backupFlags) find(ctx context.Context, s *streams, id string) (*backup.Opener, backup.Backup, error) {
 	at, err := f.openStore(ctx, false)
 	if err != nil {
 		return nil, backup.Backup{}, err
 	}
-	b, err := backup.Find(ctx, at, backup.Select{ID: id, Kind: f.kind, Name: f.name})
+	b, err := backup.Find(ctx, at, f.meant(at, id))
 	if err != nil {
 		return nil, b, backupFailure(err)
+	}
+	if id == "" && b.ID.Ahead(time.Now()) {
+		fmt.Fprintf(s.err, "warning: %s is taken for the newest, and its time is yet to come: the clock was wrong that made it, or this one is; name the id of another if it is not the one that is meant\n", b.Object.ID)
 	}
 	o, err := f.opener(ctx, s, at)
 	return o, b, err

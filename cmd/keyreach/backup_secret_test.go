@@ -352,6 +352,16 @@ func TestNoSecretIsInACrash(t *testing.T) {
 // An interrupted create has its --after, and leaves nothing where it was to be stored.
 func TestAnInterruptedCreateLeavesNothing(t *testing.T) {
 	t.Parallel()
+	for _, with := range []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP} {
+		t.Run(with.String(), func(t *testing.T) {
+			t.Parallel()
+			interruptACreate(t, with)
+		})
+	}
+}
+
+func interruptACreate(t *testing.T, with syscall.Signal) {
+	t.Helper()
 	k := newKeeper(t)
 	k.noise(k.at("src/large"), 17<<20)
 	at := "s3://" + hostBucket + "/app"
@@ -359,7 +369,7 @@ func TestAnInterruptedCreateLeavesNothing(t *testing.T) {
 	came, release := k.holding("UploadPart")
 	k.must(c.Start())
 	<-came
-	k.must(c.Process.Signal(syscall.SIGTERM))
+	k.must(c.Process.Signal(with))
 	err := c.Wait()
 	release()
 	if code := c.ProcessState.ExitCode(); code != exitStopped {

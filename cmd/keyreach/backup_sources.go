@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -49,8 +50,8 @@ func (f *sourceFlags) add(fs *pflag.FlagSet) {
 // source is what the kind and the path mean, with the name that it has when none is given.
 func (f *sourceFlags) source() (backup.Source, string, error) {
 	kind, path := f.of, f.path
-	if kind != "etcd" && len(f.endpoints) > 0 {
-		return nil, "", misuse(errors.New("--endpoints is for etcd"))
+	if err := f.belong(); err != nil {
+		return nil, "", err
 	}
 	switch kind {
 	case "files":
@@ -76,6 +77,43 @@ func (f *sourceFlags) source() (backup.Source, string, error) {
 		return nil, "", misuse(errors.New("nothing says what is to be backed up")).hinting("give files DIR, etcd or step-ca DIR, or --route NAME of a keyreach.yaml that says it")
 	}
 	return nil, "", misuse(fmt.Errorf("there is no source %q", kind)).hinting("it is one of files, etcd, step-ca")
+}
+
+// belong refuses flags of another source than the one that is meant, and what can be seen to
+// be wrong before anything is read.
+func (f *sourceFlags) belong() error {
+	live := len(f.endpoints) > 0
+	for _, flag := range []struct {
+		name, of string
+		given    bool
+	}{
+		{"--endpoints", "etcd", live},
+		{"--no-hash", "etcd", f.noHash},
+		{"--ca-password-file", "step-ca", f.caPassword != ""},
+		{"--ca-password-elsewhere", "step-ca", f.caPasswordElsewhere},
+		{"--exclude", "files", len(f.exclude) > 0},
+	} {
+		if flag.given && f.of != flag.of && f.of != "" {
+			return misuse(fmt.Errorf("%s is for %s, and not for %s", flag.name, flag.of, f.of))
+		}
+	}
+	for _, given := range []string{f.cert, f.key, f.cacert, f.user, f.etcdPasswordAt} {
+		if given != "" && !live && f.of != "" {
+			return misuse(errors.New("--cert, --key, --cacert, --etcd-user and --etcd-password-file are for a running etcd")).hinting("give --endpoints https://HOST:2379 too, or leave them out")
+		}
+	}
+	if (f.cert == "") != (f.key == "") {
+		return misuse(errors.New("--cert and --key belong together"))
+	}
+	for _, pattern := range f.exclude {
+		if _, err := path.Match(pattern, ""); err != nil {
+			return misuse(fmt.Errorf("--exclude %s is no pattern: %w", pattern, err))
+		}
+		if strings.HasPrefix(pattern, "/") {
+			return misuse(fmt.Errorf("--exclude %s matches nothing: patterns are of paths in the directory", pattern)).hinting("write the path as it is from the directory on, as in --exclude cache/tmp")
+		}
+	}
+	return nil
 }
 
 func (f *sourceFlags) etcd(path string) (backup.Source, string, error) {

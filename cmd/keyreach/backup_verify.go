@@ -47,6 +47,9 @@ older; with a route, its max_age is that age.`,
 }
 
 func (f *verifyFlags) run(ctx context.Context, s *streams, id string) error {
+	if f.all && id != "" {
+		return misuse(errors.New("an id and --all exclude each other"))
+	}
 	oldest, err := optionalDuration("--max-age", f.maxAge)
 	if err != nil {
 		return err
@@ -59,7 +62,7 @@ func (f *verifyFlags) run(ctx context.Context, s *streams, id string) error {
 	if err != nil {
 		return err
 	}
-	want := backup.Select{ID: id, Kind: f.kind, Name: f.name}
+	want := f.meant(at, id)
 	list, err := backup.List(ctx, at, want)
 	if err != nil {
 		return backupFailure(err)
@@ -155,7 +158,11 @@ func tooOld(list []backup.Verified, oldest time.Duration, of string) string {
 		return "no backup" + of + " is good"
 	}
 	if age := now.Sub(newest.ID.Created); age > oldest {
-		return fmt.Sprintf("the newest good backup%s is %s old, which is more than %s", of, backup.Age(age), backup.Age(oldest))
+		most := backup.Age(oldest)
+		if oldest < time.Minute {
+			most = oldest.String()
+		}
+		return fmt.Sprintf("the newest good backup, %s, is %s old, which is more than %s", newest.Object.ID, backup.Age(age), most)
 	}
 	return ""
 }
@@ -193,7 +200,7 @@ func (f *verifyFlags) print(s *streams, done []backup.Verified, wrong stale) err
 			Store         string         `json:"store"`
 			Stale         string         `json:"stale,omitempty"`
 			Backups       []verifiedView `json:"backups"`
-		}{estate.FormatVersion, f.at, wrong.String(), nil}
+		}{estate.FormatVersion, f.at, wrong.String(), []verifiedView{}}
 		for i := range done {
 			out.Backups = append(out.Backups, verifiedViewOf(&done[i], now))
 		}
@@ -216,6 +223,14 @@ func verifiedViewOf(v *backup.Verified, now time.Time) verifiedView {
 	return out
 }
 
+// agoText is how long ago something was, or that it is yet to come.
+func agoText(since time.Duration) string {
+	if since < -time.Minute {
+		return backup.Age(-since) + " from now"
+	}
+	return backup.Age(since) + " ago"
+}
+
 func printVerified(p *printer, v *backup.Verified, now time.Time) {
 	word := "GOOD"
 	if !v.Good() {
@@ -223,7 +238,7 @@ func printVerified(p *printer, v *backup.Verified, now time.Time) {
 	}
 	p.line(0, 0, "%s: %s", v.Object.ID, word)
 	if v.ID != (backup.ID{}) {
-		p.line(2, 0, "made %s, %s ago, %s in %s", clockText(v.ID.Created), backup.Age(now.Sub(v.ID.Created)), bytesText(v.Size), v.Location)
+		p.line(2, 0, "made %s, %s, %s in %s", clockText(v.ID.Created), agoText(now.Sub(v.ID.Created)), bytesText(v.Size), v.Location)
 	}
 	for _, k := range keysView(v) {
 		what := k.Type

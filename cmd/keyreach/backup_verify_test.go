@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/keyreach/keyreach/backup"
+	"github.com/keyreach/keyreach/backup/archive"
+	"github.com/keyreach/keyreach/backup/envelope"
+	"github.com/keyreach/keyreach/backup/etcd"
 	"github.com/keyreach/keyreach/backup/store"
 )
 
@@ -31,7 +34,7 @@ func TestHowOldTheNewestGoodBackupIs(t *testing.T) {
 		{"all are damaged", []backup.Verified{of(hour, bad), of(2*hour, bad)}, "no backup is good"},
 		{"one of a clock that was ahead hides no old one", []backup.Verified{of(-9000*hour, nil), of(90*hour, nil)}, "3 days old"},
 		{"the only one is of a clock that was ahead", []backup.Verified{of(-9000*hour, nil)}, "yet to come"},
-		{"another series has a young one", []backup.Verified{of(hour, nil), named("b", 90*hour, nil)}, "of files b is 3 days old"},
+		{"another series has a young one", []backup.Verified{of(hour, nil), named("b", 90*hour, nil)}, "backup, files.b."},
 		{"of another series none is good", []backup.Verified{of(hour, nil), named("b", hour, bad)}, "no backup of files b"},
 		{"both are young", []backup.Verified{of(hour, nil), named("b", 2*hour, nil)}, ""},
 		{"a file of another name is of no series", []backup.Verified{of(hour, nil), foreign}, ""},
@@ -39,6 +42,38 @@ func TestHowOldTheNewestGoodBackupIs(t *testing.T) {
 	} {
 		if got := staleness(c.done, 26*hour).String(); (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
 			t.Errorf("%s: %q, want %q", c.what, got, c.want)
+		}
+	}
+}
+
+func TestAFailureOfABackupHasItsNextStep(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		err  error
+		code int
+		hint string
+	}{
+		{&etcd.Missing{Programs: []string{"etcd"}}, exitFailed, "drill where it is"},
+		{envelope.Fail(envelope.Corrupt, errors.New("changed")), exitCorrupt, "keyreach backup verify --all finds"},
+		{envelope.Fail(envelope.Truncated, errors.New("cut")), exitTruncated, "keyreach backup verify --all finds"},
+		{&archive.BusyError{}, exitFailed, "wait for it"},
+	} {
+		var exit *exitError
+		if err := backupFailure(c.err); !errors.As(err, &exit) || exit.code != c.code || !strings.Contains(exit.hint, c.hint) {
+			t.Errorf("%v: %+v, expected the code %d and %q", c.err, exit, c.code, c.hint)
+		}
+	}
+}
+
+func TestAnErrorInOneLineHasItsLinesApart(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"one":                                 "one",
+		"it is encrypted for scrypt\n  no":    "it is encrypted for scrypt; no",
+		"no KMS key opened it:\n  a: x\n  b:": "no KMS key opened it: a: x; b:",
+	} {
+		if got := oneLine(errors.New(text)); got != want {
+			t.Errorf("%q: %q", text, got)
 		}
 	}
 }

@@ -18,7 +18,11 @@ func main() { os.Exit(start()) }
 // start runs the program until it ends or is interrupted.
 func start() int {
 	leaveNoCore()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as it is under nohup
+		ends = append(ends, syscall.SIGHUP) // a lost connection leaves no half of anything
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	context.AfterFunc(ctx, stop) // a second interrupt ends the program at once
 	defer stop()
 	if len(os.Args) > 0 && strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe") == "age-plugin-"+envelope.PluginName {
