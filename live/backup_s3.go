@@ -95,7 +95,7 @@ func s3URL(url string) (bucket, prefix string, err error) {
 	case !ok || bucket == "":
 		return "", "", fmt.Errorf("%q is not of the form s3://BUCKET/PREFIX", url)
 	case !bucketForm(bucket):
-		return "", "", fmt.Errorf("%q of %q is no name of a bucket, which has 3 to 63 small letters, digits, - and .", bucket, url)
+		return "", "", fmt.Errorf("%q of %q is no name of a bucket, which has 3 to 63 small letters, digits, hyphens and dots", bucket, url)
 	case strings.HasPrefix(prefix, "/") || strings.Contains(prefix, "//"):
 		return "", "", fmt.Errorf("the prefix of %q has an empty part", url)
 	case len(prefix) > 700:
