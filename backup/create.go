@@ -73,6 +73,7 @@ func (s *Seen) is(o *store.Object) bool {
 type Made struct {
 	store.Object
 	Unchanged bool             `json:"unchanged,omitempty"`
+	Recent    bool             `json:"recent,omitempty"`
 	Kind      string           `json:"kind"`
 	Name      string           `json:"name"`
 	Created   time.Time        `json:"created"`
@@ -147,6 +148,26 @@ func (c *Creation) unchanged(ctx context.Context, print string) (Made, bool) {
 	for _, o := range list {
 		if c.Seen.is(&o) {
 			return Made{Object: o, Unchanged: true, Kind: c.Source.Kind(), Name: CleanName(c.Name), Created: c.Seen.Created, Seen: c.Seen}, true
+		}
+	}
+	return Made{}, false
+}
+
+// Recent finds a backup of the series that is younger than the interval, whoever made it:
+// of several machines that have the same, one makes the backup. A time that is yet to come
+// counts for nothing, and so does a store that cannot be listed: Run finds out why.
+func (c *Creation) Recent(ctx context.Context, interval time.Duration) (Made, bool) {
+	if interval <= 0 {
+		return Made{}, false
+	}
+	list, err := List(ctx, c.Store, Select{Kind: c.Source.Kind(), Name: c.Name})
+	if err != nil {
+		return Made{}, false
+	}
+	for i := range list {
+		b := &list[i]
+		if age := c.Now().Sub(b.ID.Created); !b.ID.Ahead(c.Now()) && age < interval {
+			return Made{Object: b.Object, Recent: true, Kind: b.ID.Kind, Name: b.ID.Name, Created: b.ID.Created}, true
 		}
 	}
 	return Made{}, false

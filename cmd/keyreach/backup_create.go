@@ -25,6 +25,7 @@ type createFlags struct {
 	recipientFlags
 	state     string
 	retention string
+	within    string
 	lock      string
 	ping      string
 }
@@ -81,6 +82,7 @@ func (f *createFlags) add(fs *pflag.FlagSet) {
 	fs.StringVar(&f.lockMode, "lock-mode", "", "lock the object in this `MODE`: GOVERNANCE or COMPLIANCE")
 	fs.StringVar(&f.lock, "lock-for", "", "how long S3 is to let nobody delete it, a `TIME` such as 30d")
 	fs.StringVar(&f.retention, "retention", "", "how long backups are kept, a `TIME` such as 90d: then an unchanged source is passed over while its newest backup has half of that before it")
+	fs.StringVar(&f.within, "unless-within", "", "make none when the store has one of the kind and name that any machine made within this `TIME`, such as 1h")
 	fs.StringVar(&f.state, "state", "", "the `DIR` that remembers the last backups (default: keyreach in $XDG_STATE_HOME or ~/.local/state)")
 	fs.StringVar(&f.ping, "ping", "", "get this `URL` when it went well")
 }
@@ -94,7 +96,8 @@ func (f *createFlags) run(ctx context.Context, s *streams) error {
 		return misuse(fmt.Errorf("the store %s lies in %s, and would be in its own backups", f.at, files.Root)).hinting("name another --store, or leave it out with --exclude")
 	}
 	keep, err := optionalDuration("--retention", f.retention)
-	if err != nil {
+	interval, err2 := optionalDuration("--unless-within", f.within)
+	if err := cmp.Or(err, err2); err != nil {
 		return err
 	}
 	if err := f.locking(); err != nil {
@@ -116,13 +119,16 @@ func (f *createFlags) run(ctx context.Context, s *streams) error {
 		return err
 	}
 	show := newMeter(s.err, "written")
-	made := backup.Made{}
+	creation := backup.Creation{
+		Source: source, Store: at, Name: name, Recipients: recipients, Tool: "keyreach " + programVersion(),
+		Now: time.Now, Seen: last.seen, Retention: keep, Progress: show.at,
+		Under: slices.Concat(f.keys, f.recipients),
+	}
+	made, recent := creation.Recent(ctx, interval)
+	if recent {
+		return errors.Join(f.print(s, &made), ping(ctx, f.ping))
+	}
 	err = f.standingStill(ctx, s.err, func() error {
-		creation := backup.Creation{
-			Source: source, Store: at, Name: name, Recipients: recipients, Tool: "keyreach " + programVersion(),
-			Now: time.Now, Seen: last.seen, Retention: keep, Progress: show.at,
-			Under: slices.Concat(f.keys, f.recipients),
-		}
 		made, err = creation.Run(ctx)
 		return err
 	})

@@ -52,7 +52,7 @@ func (f *drillFlags) run(ctx context.Context, s *streams, id string) error {
 		return drilling(err, b.ID.Kind)
 	}
 	if f.format.format != textFormat {
-		return f.format.writeData(s.out, struct {
+		return f.format.writeLine(s.out, struct {
 			FormatVersion int      `json:"format_version"`
 			ID            string   `json:"id"`
 			Proven        []string `json:"proven"`

@@ -167,7 +167,7 @@ func (f *legacyFlags) print(s *streams, v *legacyView) error {
 		if v.Warning != "" {
 			fmt.Fprintf(s.err, "WARNING: NOTHING PROVES THAT THIS IS WHOLE: %s\n", v.Warning)
 		}
-		return f.format.writeData(s.out, v)
+		return f.format.writeLine(s.out, v)
 	}
 	p := &printer{w: s.out}
 	p.line(0, 0, "%s is decrypted into %s: %s", v.From, v.To, bytesText(v.Size))

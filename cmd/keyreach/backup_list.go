@@ -47,7 +47,7 @@ func (f *backupFlags) printList(s *streams, list []backup.Backup) error {
 		for i := range list {
 			v.Backups = append(v.Backups, storedView(&list[i]))
 		}
-		return f.format.writeData(s.out, v)
+		return f.format.writeLine(s.out, v)
 	}
 	if len(list) == 0 {
 		fmt.Fprintf(s.out, "There is no %s in %s.\n", backup.Select{Kind: f.kind, Name: f.name}, f.at)

@@ -137,7 +137,7 @@ func (f *pruneFlags) print(s *streams, plan, removed []backup.Pruned) error {
 			x := &plan[i]
 			v.Backups = append(v.Backups, prunedView{x.Object.ID, x.ID.Created, x.Keep, x.Why, gone[x.Object.ID]})
 		}
-		return f.format.writeData(s.out, v)
+		return f.format.writeLine(s.out, v)
 	}
 	p := &printer{w: s.out}
 	cells := [][]string{{"backup", "made", "", "why"}}

@@ -102,7 +102,7 @@ func (f *backupFlags) find(ctx context.Context, s *streams, id string) (*backup.
 
 func (f *restoreFlags) print(s *streams, b *backup.Backup, done *backup.Restored) error {
 	if f.format.format != textFormat {
-		return f.format.writeData(s.out, struct {
+		return f.format.writeLine(s.out, struct {
 			FormatVersion int `json:"format_version"`
 			*backup.Restored
 		}{estate.FormatVersion, done})

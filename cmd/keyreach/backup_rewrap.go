@@ -94,7 +94,7 @@ func (f *rewrapFlags) run(ctx context.Context, s *streams, id string) error {
 		views = append(views, v)
 	}
 	if f.format.format != textFormat {
-		return f.format.writeData(s.out, struct {
+		return f.format.writeLine(s.out, struct {
 			FormatVersion int          `json:"format_version"`
 			Store         string       `json:"store"`
 			Rewrapped     []backupView `json:"rewrapped"`

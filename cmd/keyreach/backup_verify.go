@@ -204,7 +204,7 @@ func (f *verifyFlags) print(s *streams, done []backup.Verified, wrong stale) err
 		for i := range done {
 			out.Backups = append(out.Backups, verifiedViewOf(&done[i], now))
 		}
-		return f.format.writeData(s.out, out)
+		return f.format.writeLine(s.out, out)
 	}
 	p := &printer{w: s.out}
 	for i := range done {

@@ -27,6 +27,7 @@ type backupView struct {
 	Checksum      string            `json:"checksum,omitempty"`
 	LockedUntil   time.Time         `json:"locked_until,omitzero"`
 	Unchanged     bool              `json:"unchanged,omitempty"`
+	Recent        bool              `json:"recent,omitempty"`
 	Files         int               `json:"files,omitempty"`
 	Bytes         int64             `json:"bytes,omitempty"`
 	Notes         map[string]string `json:"notes,omitempty"`
@@ -53,13 +54,17 @@ func bytesText(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }
 // print tells of a backup that was made.
 func (f *createFlags) print(s *streams, m *backup.Made) error {
 	v := backupView{FormatVersion: estate.FormatVersion, ID: m.ID, Kind: m.Kind, Name: m.Name, Created: m.Created, Store: f.at, Location: m.Location,
-		Size: m.Size, VersionID: m.VersionID, Checksum: m.Checksum, LockedUntil: m.LockedUntil, Unchanged: m.Unchanged}
+		Size: m.Size, VersionID: m.VersionID, Checksum: m.Checksum, LockedUntil: m.LockedUntil, Unchanged: m.Unchanged, Recent: m.Recent}
 	v.contents(&m.Manifest)
 	v.Warnings = m.Warnings
 	if f.format.format != textFormat {
-		return f.format.writeData(s.out, v)
+		return f.format.writeLine(s.out, v)
 	}
 	p := &printer{w: s.out}
+	if m.Recent {
+		p.line(0, 0, "%s was made %s ago and is in %s: no other was made. It was not opened: keyreach backup verify does that.", m.ID, backup.Age(time.Since(m.Created)), f.at)
+		return p.err
+	}
 	if m.Unchanged {
 		p.line(0, 0, "Nothing has changed since %s of %s, which is in %s: no backup was made.", m.ID, clockText(m.Created), f.at)
 		return p.err

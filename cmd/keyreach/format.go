@@ -91,6 +91,20 @@ func (f format) writeData(w io.Writer, value any) error {
 	return err
 }
 
+// writeLine prints a value as JSON on one line, for logs that take a run's last line, or as
+// YAML.
+func (f format) writeLine(w io.Writer, value any) error {
+	if f != jsonFormat {
+		return f.writeData(w, value)
+	}
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(value); err != nil {
+		return fmt.Errorf("writing %s: %w", f, err)
+	}
+	return nil
+}
+
 // output opens where the answer goes: the file when one is named.
 func (s *streams) output(path string, write func(io.Writer) error) error {
 	if path == "" {
