@@ -169,9 +169,6 @@ func (p *printer) reach(r *lint.Reach) {
 	p.openings("may do this if what is not known here holds:", unsure)
 }
 
-// invented is what access has in the names of those whom nobody made yet.
-const invented = "keyreach-unnamed"
-
 func (p *printer) openings(title string, opens []plan.Opening) {
 	if len(opens) == 0 {
 		return
@@ -180,7 +177,7 @@ func (p *printer) openings(title string, opens []plan.Opening) {
 	list := sortedAccess(opens)
 	who := ""
 	for i := range list {
-		if next := strings.ReplaceAll(strings.Join(list[i].principals, "; "), invented, "*"); next != who {
+		if next := anyName(strings.Join(list[i].principals, "; ")); next != who {
 			who = next
 			p.line(4, 2, "%s", who)
 		}

@@ -41,7 +41,7 @@ func (r *planReport) markdown(w io.Writer) error {
 	if len(r.plan.Notes) > 0 {
 		b.WriteString("### To be known\n\n")
 		for _, n := range r.plan.Notes {
-			fmt.Fprintf(&b, "- %s\n", cell(n))
+			fmt.Fprintf(&b, "- %s\n", cell(anyName(n)))
 		}
 		b.WriteString("\n")
 	}

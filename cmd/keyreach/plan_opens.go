@@ -13,6 +13,9 @@ import (
 // anyOther is in the values that stand for everything that nobody names.
 const anyOther = "keyreach-unnamed"
 
+// anyName has a * for what stands for every other name.
+func anyName(text string) string { return strings.ReplaceAll(text, anyOther, "*") }
+
 // absent is the value of a context key that a request does not have.
 const absent = "\x00absent"
 
@@ -143,9 +146,19 @@ func wordsOf(values []string) []string {
 	return slices.Compact(words)
 }
 
-// sortedAccess is what openings open, put together and sorted by who gets it.
+// sortedAccess is what openings open, put together and sorted by who gets it. An object
+// without a name is told of with those of any name when it is open as they are.
 func sortedAccess(opens []plan.Opening) []openedAccess {
 	list := merged(opens)
+	seen := map[string]bool{}
+	for i := range list {
+		list[i].resource = anyName(list[i].resource)
+		seen[list[i].identity()] = true
+	}
+	list = slices.DeleteFunc(list, func(a openedAccess) bool {
+		a.resource += "*"
+		return strings.HasSuffix(a.resource, "/*") && seen[a.identity()]
+	})
 	slices.SortStableFunc(list, func(a, b openedAccess) int {
 		return cmp.Or(cmp.Compare(strings.Join(a.principals, " "), strings.Join(b.principals, " ")), cmp.Compare(a.resource, b.resource))
 	})

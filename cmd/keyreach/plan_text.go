@@ -232,7 +232,7 @@ func (p *planPrinter) notes() {
 	}
 	p.section("To be known:")
 	for _, n := range p.report.plan.Notes {
-		p.line(2, 2, "- %s", n)
+		p.line(2, 2, "- %s", anyName(n))
 	}
 }
 
