@@ -125,8 +125,8 @@ func TestAnythingIsDoneOnceAndUndone(t *testing.T) {
 	})
 }
 
-// takeLeft takes away by hand the service-linked role that an undo left because it was
-// denied; other things are pending deletion.
+// takeLeft takes away by hand what an undo left because it was denied; other keys are
+// pending deletion.
 func (f *fixture) takeLeft(t *rapid.T, u *Run) {
 	u, err := f.j.Run(u.ID)
 	if err != nil {
@@ -136,6 +136,10 @@ func (f *fixture) takeLeft(t *rapid.T, u *Run) {
 		switch left.Slot.Kind {
 		case "linked-role":
 			f.cloud.intrude(f.t, &estate.LinkedRole{ARN: left.Slot.Subject, Absent: true})
+		case "key":
+			if left.Until.IsZero() {
+				f.cloud.intrude(f.t, &estate.NewKey{ARN: left.Slot.Subject, Absent: true})
+			}
 		case "bucket":
 			f.cloud.intrude(f.t, &estate.NewBucket{Bucket: left.Slot.Subject, Account: left.Slot.Account, Region: left.Slot.Region, Absent: true})
 		}
