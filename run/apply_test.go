@@ -221,7 +221,7 @@ func TestAFaultAtAnyCallLeadsToTheSameEnd(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t)
-			for n := 1; n <= smooth.cloud.n; n++ {
+			for n := 1; n <= smooth.cloud.n; n += callStep() {
 				f.again(t, fmt.Sprintf("CHG-%d", n))
 				f.cloud.faults[n] = bad
 				f.toTheEnd(fmt.Sprintf("at call %d", n), want)
@@ -383,7 +383,7 @@ func TestAnEndOfTheContextStopsAfterTheCallUnderWay(t *testing.T) {
 	smooth.must(smooth.apply())
 	want := asText(t, smooth.cloud.e)
 	f := newFixture(t)
-	for n := 1; n <= smooth.cloud.n; n++ {
+	for n := 1; n <= smooth.cloud.n; n += callStep() {
 		f.again(t, fmt.Sprintf("CHG-%d", n))
 		ctx, cancel := context.WithCancel(t.Context())
 		f.cloud.before = func(c call) {

@@ -412,3 +412,12 @@ func testJournal(t testing.TB) *Journal {
 	})
 	return j
 }
+
+// callStep: of the calls and records, one in so many is tried: all of them, but for the race
+// detector, to which one is as good as another.
+func callStep() int {
+	if testing.Short() {
+		return 5
+	}
+	return 1
+}

@@ -38,7 +38,7 @@ func until(f func() error) (err error, was bool) {
 // after every call that writes, which has no record of its own.
 func cuts(records, writes int) []string {
 	var all []string
-	for n := 1; n <= records; n++ {
+	for n := 1; n <= records; n += callStep() {
 		all = append(all, fmt.Sprintf("record %d", n))
 	}
 	for n := 1; n <= writes; n++ {
