@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/backup/store"
 	"github.com/keyreach/keyreach/cloud"
+	"github.com/keyreach/keyreach/route"
 )
 
 // S3Options say how backups are kept in a bucket. The zero value asks for nothing.
@@ -55,12 +55,6 @@ type s3Store struct {
 	o              S3Options
 }
 
-// bucketForm is that of the names of buckets. See
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html.
-func bucketForm(name string) bool {
-	return regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`).MatchString(name)
-}
-
 // S3Store returns the store at s3://BUCKET/PREFIX: the objects PREFIX/ID.age. It calls S3
 // for the Region of the bucket when the options do not name it. Failures are of type
 // *cloud.Error: of kind NotFound when there is no such bucket.
@@ -94,7 +88,7 @@ func s3URL(url string) (bucket, prefix string, err error) {
 	switch {
 	case !ok || bucket == "":
 		return "", "", fmt.Errorf("%q is not of the form s3://BUCKET/PREFIX", url)
-	case !bucketForm(bucket):
+	case !route.IsBucketName(bucket):
 		return "", "", fmt.Errorf("%q of %q is no name of a bucket, which has 3 to 63 small letters, digits, hyphens and dots", bucket, url)
 	case strings.HasPrefix(prefix, "/") || strings.Contains(prefix, "//"):
 		return "", "", fmt.Errorf("the prefix of %q has an empty part", url)

@@ -42,6 +42,10 @@ func (b *writtenBackup) UnmarshalNode(n *source.Node) error {
 
 func (b *writtenBackup) at(path ...string) source.Pos { return placeOf(b.node, path...) }
 
+// IsBucketName reports whether a bucket of S3 can have the name. See
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html.
+func IsBucketName(name string) bool { return bucketName.MatchString(name) }
+
 // backupPart is the name of the part, and of where its parties stand.
 const backupPart = "backup"
 
@@ -91,8 +95,7 @@ func (r *fileReader) store(w *writtenBackup, b *Backup) {
 	switch {
 	case w.Store == "":
 		r.Add(w.at("store"), "it is not said where the backups lie", "add store: s3://BUCKET/PREFIX, or a directory")
-	case inS3 && !bucketName.MatchString(bucket):
-		// See https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html.
+	case inS3 && !IsBucketName(bucket):
 		r.Add(w.at("store"), fmt.Sprintf("%q is no name of a bucket", bucket), "write s3://BUCKET/PREFIX")
 	case !inS3 && strings.Contains(w.Store, "://"):
 		r.Add(w.at("store"), fmt.Sprintf("%q is no store", w.Store), "write s3://BUCKET/PREFIX, or a directory")
