@@ -31,6 +31,17 @@ type Manifest struct {
 	Notes map[string]string `json:"notes,omitempty"`
 }
 
+// Files is how many of the entries are files.
+func (m *Manifest) Files() int {
+	n := 0
+	for i := range m.Entries {
+		if m.Entries[i].Type == typeFile {
+			n++
+		}
+	}
+	return n
+}
+
 // Entry is one member between the two.
 type Entry struct {
 	// Path is relative, with slashes.

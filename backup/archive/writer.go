@@ -103,15 +103,7 @@ func (w *Writer) keep(err error) error {
 }
 
 // Files is how many files were written so far.
-func (w *Writer) Files() int {
-	n := 0
-	for i := range w.manifest.Entries {
-		if w.manifest.Entries[i].Type == typeFile {
-			n++
-		}
-	}
-	return n
-}
+func (w *Writer) Files() int { return w.manifest.Files() }
 
 // Note adds to the manifest's notes.
 func (w *Writer) Note(k, v string) {

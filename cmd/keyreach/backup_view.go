@@ -41,12 +41,7 @@ func storedView(b *backup.Backup) backupView {
 
 // contents are what an archive says is in it.
 func (v *backupView) contents(m *archive.Manifest) {
-	for i := range m.Entries {
-		if m.Entries[i].Type == "file" {
-			v.Files++
-		}
-	}
-	v.Bytes, v.Notes = m.Total, m.Notes
+	v.Files, v.Bytes, v.Notes = m.Files(), m.Total, m.Notes
 }
 
 func bytesText(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }
