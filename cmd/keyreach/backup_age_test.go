@@ -151,6 +151,12 @@ const ageUnpack = ` | zstd -d | tar x -C got`
 func TestStockAgeOpensABackupUnderAKMSKeyByThisProgram(t *testing.T) {
 	t.Parallel()
 	w := newAgeWorld(t, "age", "zstd", "tar")
+	w.opensUnderAKey(t)
+}
+
+// opensUnderAKey has age open a backup by what it finds as age-plugin-keyreach.
+func (w *ageWorld) opensUnderAKey(t *testing.T) {
+	t.Helper()
 	w.sh(t, `keyreach backup create files src --store store --kms-key `+ageKey+`
 		keyreach backup restore --store store --to want
 		mkdir got; age -d -j keyreach store/*.age`+ageUnpack)
@@ -161,10 +167,7 @@ func TestStockAgeOpensABackupUnderAKMSKeyByTheScriptOfTheDocument(t *testing.T) 
 	t.Parallel()
 	w := newAgeWorld(t, "age", "zstd", "tar", "aws", "base64")
 	w.script(t)
-	w.sh(t, `keyreach backup create files src --store store --kms-key `+ageKey+`
-		keyreach backup restore --store store --to want
-		mkdir got; age -d -j keyreach store/*.age`+ageUnpack)
-	w.same(t)
+	w.opensUnderAKey(t)
 }
 
 // The key that the script calls first is not there: it goes on to the next.

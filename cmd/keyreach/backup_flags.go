@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -112,9 +111,7 @@ const backupGCPercent = 10
 
 // openStore opens the store. A directory that is not there is made when create is set.
 func (f *backupFlags) openStore(ctx context.Context, create bool) (store.Store, error) {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(backupGCPercent)
-	}
+	collectAt(backupGCPercent)
 	switch {
 	case f.at == "":
 		return nil, misuse(errors.New("nothing says where the backups lie")).hinting("give --store DIR, --store s3://BUCKET/PREFIX, or --route NAME of a keyreach.yaml that says it")

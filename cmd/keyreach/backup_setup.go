@@ -17,30 +17,13 @@ import (
 // ansibleFormat is the form of the values that an Ansible role takes.
 const ansibleFormat format = "ansible"
 
-// setupFormat is how backup setup prints its answer.
-type setupFormat format
-
-// String, Set and Type make it a flag.
-func (f *setupFormat) String() string { return string(*f) }
-
-func (f *setupFormat) Set(s string) error {
-	if known := strings.Split(f.Type(), "|"); !slices.Contains(known, s) {
-		return fmt.Errorf("it is one of %s", strings.Join(known, ", "))
-	}
-	*f = setupFormat(s)
-	return nil
-}
-
-func (f *setupFormat) Type() string { return "text|json|ansible" }
-
 // setupOptions are the flags of backup setup: some of those of plan.
 type setupOptions struct {
 	planOptions
-	format setupFormat
 }
 
 func newBackupSetup(s *streams) *cobra.Command {
-	o := setupOptions{format: setupFormat(textFormat)}
+	o := setupOptions{planOptions: planOptions{format: textFormat}}
 	c := &cobra.Command{
 		Use:   "setup [DIR]",
 		Short: "Plan the bucket, keys and rights that the declared backups need",
@@ -64,7 +47,7 @@ configuration · 7 refused by a guard.`,
 	f.BoolVar(&o.live, "live", false, "plan on what AWS has now, in place of a file")
 	f.StringVar(&o.out, "out", "", "save the plan to a `FILE`, for keyreach apply")
 	f.StringArrayVar(&o.routes, "route", nil, "plan for this `ROUTE` only; may be given again")
-	f.VarP(&o.format, "output", "o", "how to print; json is the plan file itself")
+	f.VarP(oneOf(&o.format, textFormat, jsonFormat, ansibleFormat), "output", "o", "how to print; json is the plan file itself")
 	return c
 }
 
@@ -109,7 +92,7 @@ func (o *setupOptions) withBackups(file *route.File) error {
 }
 
 func (o *setupOptions) print(w io.Writer, shown *planReport, in *planInput) error {
-	if format(o.format) == ansibleFormat {
+	if o.format == ansibleFormat {
 		text, err := ansibleValues(in.routes, in.estate, len(shown.plan.Steps))
 		if err != nil {
 			return err
@@ -117,7 +100,7 @@ func (o *setupOptions) print(w io.Writer, shown *planReport, in *planInput) erro
 		_, err = io.WriteString(w, text)
 		return asFailure(err)
 	}
-	if err := shown.print(w, format(o.format)); err != nil || format(o.format) != textFormat {
+	if err := shown.print(w, o.format); err != nil || o.format != textFormat {
 		return asFailure(err)
 	}
 	p := &printer{w: w}

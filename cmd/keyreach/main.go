@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -14,6 +15,13 @@ import (
 )
 
 func main() { os.Exit(start()) }
+
+// collectAt is debug.SetGCPercent, unless the environment says how much garbage there may be.
+func collectAt(percent int) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(percent)
+	}
+}
 
 // start runs the program until it ends or is interrupted.
 func start() int {

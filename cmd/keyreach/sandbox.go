@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -99,9 +98,7 @@ func (o *sandboxOptions) run(ctx context.Context, s *streams) error {
 	}
 	at := listener.Addr().(*net.TCPAddr)
 	o.warn(s, at.IP, box.Kept())
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(sandbox.GCPercent)
-	}
+	collectAt(sandbox.GCPercent)
 	if _, err := fmt.Fprintf(s.out, "keyreach sandbox is ready at %s\n", urlOf(at)); err != nil {
 		return failure(errors.Join(err, box.Close()))
 	}
