@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"filippo.io/age"
@@ -133,6 +134,18 @@ func TestEveryBitOfTheHeaderCounts(t *testing.T) {
 	}
 	if n := 8 * len(h); n < 2000 {
 		t.Errorf("only %d bits were flipped", n)
+	}
+}
+
+func TestADamagedClosingLineIsNoCutHoweverThePayloadEnds(t *testing.T) {
+	t.Parallel()
+	p := apart(t, encrypt(t, content(1000), x25519(t).Recipient()))
+	p.header[bytes.LastIndex(p.header, []byte("---"))] ^= 1
+	for _, end := range []string{"\n", "\n-", "\n---", "\n-> X", "\nAbc", "A"} {
+		_, err := envelope.ReadHeader(strings.NewReader(string(p.join()) + end))
+		if c := envelope.ClassOf(err); c != envelope.Corrupt {
+			t.Errorf("a payload that ends in %q: class %q, %v", end, c, err)
+		}
 	}
 }
 

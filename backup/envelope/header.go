@@ -99,7 +99,7 @@ func scanHeader(r *bufio.Reader) ([]byte, error) {
 				break
 			}
 			if errors.Is(err, io.EOF) {
-				return nil, cutHeader(raw, raw[start:], start == 0)
+				return nil, cutHeader(raw)
 			}
 			if !errors.Is(err, bufio.ErrBufferFull) {
 				return nil, ioFailure("reading the header", err)
@@ -122,30 +122,46 @@ func errNotAge() error {
 	return Fail(Corrupt, errors.New("reading the header: it does not begin as an age file of version 1"))
 }
 
-// cutHeader tells an input that ended within its header from one that is none: what is
-// there of the last line has to be the beginning of such a line.
-func cutHeader(raw, line []byte, first bool) error {
-	legible := !bytes.ContainsFunc(line, func(c rune) bool { return c < ' ' || c > '~' })
-	var fits bool
-	switch {
-	case len(raw) == 0:
+// cutHeader tells an input that ended within its header from one that is none: every line
+// that is there has to be of a header, and what is there of the last the beginning of one.
+// The last alone would not tell: where the closing line is damaged, it is what follows the
+// last line feed of the payload, which may be short and legible by chance.
+func cutHeader(raw []byte) error {
+	if len(raw) == 0 {
 		return Fail(Truncated, errors.New("reading the header: the file is empty"))
-	case first:
-		fits = bytes.HasPrefix([]byte(intro), line)
+	}
+	first, rest, whole := bytes.Cut(raw, []byte("\n"))
+	if !whole {
+		if !bytes.HasPrefix([]byte(intro), first) {
+			return errNotAge()
+		}
+	} else if !allFit(rest) {
+		return Fail(Corrupt, errors.New("reading the header: its closing line is missing"))
+	}
+	return Fail(Truncated, fmt.Errorf("reading the header: the file ends within it, after %d bytes", len(raw)))
+}
+
+// allFit says whether each of the lines, the last of which may be cut, can be of a header.
+func allFit(lines []byte) bool {
+	for line := range bytes.Lines(lines) {
+		if !fits(bytes.TrimSuffix(line, []byte("\n"))) {
+			return false
+		}
+	}
+	return true
+}
+
+func fits(line []byte) bool {
+	switch {
+	case bytes.ContainsFunc(line, func(c rune) bool { return c < ' ' || c > '~' }):
+		return false
 	case bytes.HasPrefix(line, []byte(footer)):
-		fits = legible && len(line) <= footerLen
+		return len(line) <= footerLen
 	case bytes.HasPrefix(line, []byte("->")):
-		fits = legible
+		return true
 	default:
-		fits = legible && len(line) <= bodyLine
+		return len(line) <= bodyLine
 	}
-	if first && !fits {
-		return errNotAge()
-	}
-	if fits {
-		return Fail(Truncated, fmt.Errorf("reading the header: the file ends within it, after %d bytes", len(raw)))
-	}
-	return Fail(Corrupt, errors.New("reading the header: its closing line is missing"))
 }
 
 // ioFailure is a failure to read the source, which says nothing of the file; armor is the
