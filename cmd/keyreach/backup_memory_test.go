@@ -3,66 +3,24 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 )
 
-// measuredTo names, in the environment of a run that measures itself, where to tell.
-const measuredTo = "KEYREACH_TEST_MEASURED"
-
-// measured is the program, which tells at its end what memory it had at most. What the
-// system tells a parent cannot be used: it begins with the memory of the process that
-// the child was forked from, see ru_maxrss in
-// https://man7.org/linux/man-pages/man2/getrusage.2.html.
-func measured() {
-	code := start()
-	text, err := os.ReadFile("/proc/self/status")
-	if err == nil {
-		err = os.WriteFile(os.Getenv(measuredTo), text, 0o600)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(exitFailed)
-	}
-	os.Exit(code)
-}
-
-// memory is what a process has: at most, and of that, at its end, of files, which is
-// the program itself.
-type memory struct{ most, files int }
-
-func (m memory) String() string {
-	return fmt.Sprintf("%d MB (%d of the program)", m.most>>10, m.files>>10)
-}
-
-// memoryOf runs the program and returns its memory, in kB.
-func (h *host) memoryOf(args ...string) (m memory) {
+// memoryOf runs the program and returns its memory.
+func (h *host) memoryOf(args ...string) memory {
 	h.Helper()
 	c := h.program(h.Context(), args...)
-	c.Args[0] = "keyreach-measured"
-	c.Env = append(c.Env, measuredTo+"="+h.at("measured"))
-	if out, err := c.CombinedOutput(); err != nil {
-		h.Fatalf("%q: %v\n%s", args, err, out)
-	}
-	text, err := os.ReadFile(h.at("measured"))
-	h.must(err)
-	for line := range strings.SplitSeq(string(text), "\n") {
-		name, rest, _ := strings.Cut(line, ":")
-		kb, _ := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(rest), " kB"))
-		switch name {
-		case "VmHWM":
-			m.most = kb
-		case "RssFile":
-			m.files = kb
-		}
-	}
-	if m.most == 0 {
-		h.Skip("the system does not tell what memory a process had")
+	var out bytes.Buffer
+	c.Stdout, c.Stderr = &out, &out
+	m, err := measure(h, c)
+	if err != nil {
+		h.Fatalf("%q: %v\n%s", args, err, out.String())
 	}
 	return m
 }

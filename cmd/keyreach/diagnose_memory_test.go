@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/keyreach/keyreach/diagnose"
@@ -65,20 +64,17 @@ func TestDiagnoseMemory(t *testing.T) {
 		for _, output := range outputs {
 			t.Run(name+" as "+output, func(t *testing.T) {
 				in := text
-				c := exec.CommandContext(t.Context(), os.Args[0])
-				c.Args = []string{"keyreach", "diagnose", "-o", output}
+				c := exec.CommandContext(t.Context(), os.Args[0], "diagnose", "-o", output)
 				c.Stdin, c.Stdout = &in, io.Discard
 				var errs bytes.Buffer
 				c.Stderr = &errs
-				if err := c.Run(); c.ProcessState == nil || c.ProcessState.ExitCode() != exitFailed {
+				m, err := measure(t, c)
+				if c.ProcessState.ExitCode() != exitFailed {
 					t.Fatalf("%v, %s: it ends with %d, as not all was read", err, errs.String(), exitFailed)
 				}
-				usage, ok := c.ProcessState.SysUsage().(*syscall.Rusage)
-				if !ok {
-					t.Skip("the use of memory is not known")
-				}
-				if mb := usage.Maxrss >> 10; mb > 300 {
-					t.Errorf("it took %d MB", mb)
+				t.Logf("it took %s", m)
+				if m.most>>10 > 300 {
+					t.Errorf("it took %s", m)
 				}
 			})
 		}
