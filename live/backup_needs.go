@@ -3,9 +3,9 @@ package live
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/keyreach/keyreach/awsfacts"
+	"github.com/keyreach/keyreach/backup/envelope"
 )
 
 // BackupRole is who works with backups.
@@ -50,8 +50,12 @@ func BackupNeeds(role BackupRole, at BackupPlace) ([]Need, error) {
 		return nil, fmt.Errorf("nobody who works with backups is called %q", role)
 	}
 	var list []Need
+	app := envelope.NewContext("", "", "")[envelope.ContextApp]
 	for _, key := range at.Keys {
-		list = append(list, needsOn(key, backupKeyActions(role))...)
+		if actions := backupKeyActions(role); len(actions) > 0 {
+			list = append(list, Need{Action: "kms:DescribeKey", Resource: key})
+			list = append(list, within(envelope.ContextApp, []string{app}, needsOn(key, actions))...)
+		}
 	}
 	if at.URL == "" {
 		return sortedNeeds(list), nil
@@ -64,7 +68,10 @@ func BackupNeeds(role BackupRole, at BackupPlace) ([]Need, error) {
 	list = append(list, needsOn(arn, backupBucketActions(role))...)
 	list = append(list, needsOn(arn+"/"+prefix+"*", backupObjectActions(role, at.Locked))...)
 	if at.SSEKey != "" {
-		list = append(list, needsOn(at.SSEKey, backupSealActions(role))...)
+		// The ARN of the bucket is what S3 says where the bucket has a bucket key. See
+		// https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#encryption-context.
+		objects := []string{arn, arn + "/" + prefix + "*"}
+		list = append(list, within("aws:s3:arn", objects, needsOn(at.SSEKey, backupSealActions(role)))...)
 	}
 	return sortedNeeds(list), nil
 }
@@ -76,17 +83,27 @@ func needsOn(resource string, actions []string) (list []Need) {
 	return list
 }
 
-// backupKeyActions are those on the keys that wrap file keys.
+// backupKeyActions are those on the keys that wrap file keys, in the context of backups.
 func backupKeyActions(role BackupRole) []string {
 	switch role {
 	case BackupWriter:
-		return []string{"kms:Encrypt", "kms:DescribeKey"}
+		return []string{"kms:Encrypt"}
 	case BackupRestorer:
-		return []string{"kms:Decrypt", "kms:DescribeKey"}
+		return []string{"kms:Decrypt"}
 	case BackupRewrapper:
-		return []string{"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt"}
+		return []string{"kms:Decrypt", "kms:Encrypt"}
 	}
 	return nil
+}
+
+// within binds rights on a key to an encryption context: it may be the key of other things
+// besides, and one key may wrap file keys and encrypt the bucket. See
+// https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-encryption-context.
+func within(name string, values []string, list []Need) []Need {
+	for i := range list {
+		list[i].If = NeedCondition{"kms:EncryptionContext:" + name, values}
+	}
+	return list
 }
 
 // backupBucketActions: with the right to list, what is not there is told from what may
@@ -126,11 +143,4 @@ func backupSealActions(role BackupRole) []string {
 		return []string{"kms:Decrypt"}
 	}
 	return []string{"kms:Decrypt", "kms:GenerateDataKey"}
-}
-
-func sortedNeeds(list []Need) []Need {
-	slices.SortFunc(list, func(a, b Need) int {
-		return strings.Compare(a.Resource+" "+a.Action, b.Resource+" "+b.Action)
-	})
-	return slices.Compact(list)
 }

@@ -20,7 +20,11 @@ func backupPolicy(needs []live.Need) string {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		b.WriteString(`{"Effect":"Allow","Action":"` + n.Action + `","Resource":"` + n.Resource + `"}`)
+		b.WriteString(`{"Effect":"Allow","Action":"` + n.Action + `","Resource":"` + n.Resource + `"`)
+		if n.If.Key != "" {
+			b.WriteString(`,"Condition":{"StringLike":{"` + n.If.Key + `":["` + strings.Join(n.If.Values, `","`) + `"]}}`)
+		}
+		b.WriteByte('}')
 	}
 	return b.String() + `]}`
 }
@@ -149,5 +153,53 @@ func TestWhoWritesBackupsOpensNone(t *testing.T) {
 	}
 	if err := s.Remove(t.Context(), store.Object{ID: "x"}); envelope.ClassOf(err) != envelope.Denied {
 		t.Errorf("removing: %v", err)
+	}
+}
+
+// One key may wrap file keys and encrypt the bucket, under which a writer has to decrypt.
+func TestWhoWritesBackupsOpensNoneUnderTheKeyOfTheBucket(t *testing.T) {
+	t.Parallel()
+	w := newVaultWorld(t, true)
+	at := newBackupPlace(w)
+	at.Keys = []string{at.SSEKey}
+	needs, err := live.BackupNeeds(live.BackupWriter, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bound := envelope.NewContext("etcd", "prod", "x")
+	blob, _, err := w.as(live.Keys{}).BackupKMS("").Encrypt(t.Context(), at.SSEKey, []byte("x"), bound)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := w.as(w.user(opOwner, "w", backupPolicy(needs)))
+	if _, err := c.BackupKMS("").Decrypt(t.Context(), at.SSEKey, blob, bound); envelope.ClassOf(err) != envelope.Denied {
+		t.Errorf("opening a file key: %v", err)
+	}
+	s := opNeed(c.S3Store(t.Context(), at.URL, live.S3Options{SSEKey: at.SSEKey}))(t)
+	if _, err := save(t.Context(), s, "new", bytes.Repeat([]byte("x"), 17<<20)); err != nil {
+		t.Errorf("writing in parts: %v", err)
+	}
+}
+
+func TestTheRightsOnAKeyAreForBackupsOnly(t *testing.T) {
+	t.Parallel()
+	w := newVaultWorld(t, true)
+	at := newBackupPlace(w)
+	needs, err := live.BackupNeeds(live.BackupRewrapper, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := w.as(w.user(opOwner, "r", backupPolicy(needs))).BackupKMS("")
+	for _, context := range []envelope.Context{nil, {"app": "orders"}} {
+		if _, _, err := keys.Encrypt(t.Context(), at.Keys[0], []byte("x"), context); envelope.ClassOf(err) != envelope.Denied {
+			t.Errorf("encrypting with the context %v: %v", context, err)
+		}
+		blob, _, err := w.as(live.Keys{}).BackupKMS("").Encrypt(t.Context(), at.Keys[0], []byte("x"), context)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := keys.Decrypt(t.Context(), at.Keys[0], blob, context); envelope.ClassOf(err) != envelope.Denied {
+			t.Errorf("decrypting with the context %v: %v", context, err)
+		}
 	}
 }

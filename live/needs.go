@@ -14,6 +14,24 @@ import (
 type Need struct {
 	Action   string // iam:GetPolicy
 	Resource string // a pattern of ARNs, or *
+	// If bounds the right, unless it is the zero value.
+	If NeedCondition
+}
+
+// NeedCondition is that a condition key has one of the values, which may be patterns
+// (StringLike).
+type NeedCondition struct {
+	Key    string
+	Values []string
+}
+
+func (c NeedCondition) compare(other NeedCondition) int {
+	return cmp.Or(cmp.Compare(c.Key, other.Key), slices.Compare(c.Values, other.Values))
+}
+
+// Beside reports whether two rights can stand in one statement.
+func (n Need) Beside(other Need) bool {
+	return n.Resource == other.Resource && n.If.compare(other.If) == 0
 }
 
 // Purpose is what a right is needed for.
@@ -42,11 +60,15 @@ func Needs(p Purpose) ([]Need, error) {
 	if !ok {
 		return nil, fmt.Errorf("there is no purpose %q", p)
 	}
-	list := of()
+	return sortedNeeds(of()), nil
+}
+
+// sortedNeeds have those of one resource under one condition together.
+func sortedNeeds(list []Need) []Need {
 	slices.SortFunc(list, func(a, b Need) int {
-		return cmp.Or(cmp.Compare(a.Resource, b.Resource), cmp.Compare(a.Action, b.Action))
+		return cmp.Or(cmp.Compare(a.Resource, b.Resource), a.If.compare(b.If), cmp.Compare(a.Action, b.Action))
 	})
-	return slices.Compact(list), nil
+	return slices.CompactFunc(list, func(a, b Need) bool { return a.Action == b.Action && a.Beside(b) })
 }
 
 // readNeeds are the rights that Collect needs. Who it is called as it may ask without.

@@ -5,21 +5,27 @@ package main
 import (
 	"context"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
 
 // diskFaults are ways in which a disk refuses, as strace has the system call answer. From
-// which call on it does is counted for each thread.
-var diskFaults = []struct{ what, inject, says string }{
-	{"is full", "write:error=ENOSPC:when=2+", "no space left on device"},
-	{"has a quota", "write:error=EDQUOT:when=2+", "disk quota exceeded"},
-	{"fails to write", "write:error=EIO:when=2+", "input/output error"},
-	{"fails to read", "read,pread64:error=EIO:when=12+", "input/output error"},
-	{"cannot make what is written durable", "fsync:error=EIO", "input/output error"},
-	{"is read-only", "mkdirat,renameat2,renameat,linkat:error=EROFS", "read-only file system"},
-	{"takes no name from elsewhere", "renameat2,renameat,linkat:error=EXDEV", "cross-device link"},
-	{"lets nobody rename", "renameat2,renameat,linkat:error=EACCES", "permission denied"},
+// which call on it does is counted for each thread: where there are few, it is a file that
+// refuses, one of the patterns at.
+var diskFaults = []struct {
+	what, inject, says string
+	at                 []string
+}{
+	{"is full", "write:error=ENOSPC:when=2+", "no space left on device", nil},
+	{"has a quota", "write:error=EDQUOT:when=2+", "disk quota exceeded", nil},
+	{"fails to write", "write:error=EIO:when=2+", "input/output error", nil},
+	{"fails to read", "read,pread64:error=EIO", "input/output error", []string{"src/d3/f7", "store/*.age"}},
+	{"cannot make what is written durable", "fsync:error=EIO", "input/output error", nil},
+	{"is read-only", "mkdirat,renameat2,renameat,linkat:error=EROFS", "read-only file system", nil},
+	{"takes no name from elsewhere", "renameat2,renameat,linkat:error=EXDEV", "cross-device link", nil},
+	{"lets nobody rename", "renameat2,renameat,linkat:error=EACCES", "permission denied", nil},
 }
 
 // Whatever a disk refuses: a backup that was not made is not listed, the target of a
@@ -45,7 +51,7 @@ func TestADiskThatRefuses(t *testing.T) {
 			id := h.create("files", "src", "--store", "store", "--recipient", h.recipient)
 			refused := func(args ...string) {
 				t.Helper()
-				e := h.traced(strace, fault.inject, args...)
+				e := h.traced(strace, fault.inject, fault.at, args...)
 				if e.code == 0 || e.code > exitNotFound {
 					t.Errorf("%q with a disk that %s: %v", args, fault.what, e)
 				}
@@ -71,14 +77,25 @@ func TestADiskThatRefuses(t *testing.T) {
 	}
 }
 
-// traced runs the program with system calls that answer otherwise.
-func (h *host) traced(strace, inject string, args ...string) ended {
+// traced runs the program with system calls that answer otherwise, all or those on files.
+func (h *host) traced(strace, inject string, files []string, args ...string) ended {
 	h.Helper()
 	program, err := exec.LookPath("keyreach")
 	h.must(err)
 	ctx, stop := context.WithTimeout(h.Context(), killTimeout)
 	defer stop()
-	c := exec.CommandContext(ctx, strace, append([]string{"-f", "-o", "/dev/null", "-e", "inject=" + inject, program}, args...)...)
+	with := []string{"-f", "-o", "/dev/null", "-e", "inject=" + inject}
+	for _, pattern := range files {
+		found, err := filepath.Glob(h.at(pattern))
+		h.must(err)
+		if len(found) == 0 {
+			h.Fatalf("%s is nowhere", pattern)
+		}
+		for _, path := range found {
+			with = append(with, "-P", path)
+		}
+	}
+	c := exec.CommandContext(ctx, strace, slices.Concat(with, []string{program}, args)...)
 	c.Dir, c.Env = h.dir, h.env
 	var out, errs strings.Builder
 	c.Stdout, c.Stderr = &out, &errs

@@ -75,22 +75,30 @@ type identityStatement struct {
 	Effect   string
 	Action   []string
 	Resource string
+	// Condition is an operator, its keys and their values.
+	Condition map[string]map[string][]string `json:",omitempty"`
 }
 
 func capital(word string) string { return strings.ToUpper(word[:1]) + word[1:] }
 
-// printNeeds prints the rights, a statement for each resource. name stands in the ids of
+func newStatement(sid string, n live.Need) identityStatement {
+	s := identityStatement{Sid: sid, Effect: "Allow", Resource: n.Resource}
+	if n.If.Key != "" {
+		s.Condition = map[string]map[string][]string{"StringLike": {n.If.Key: n.If.Values}}
+	}
+	return s
+}
+
+// printNeeds prints the rights, a statement for each resource and condition. name stands in the ids of
 // the statements, which have letters and digits only.
 func printNeeds(s *streams, name string, needs []live.Need) error {
 	policy := identityPolicy{Version: "2012-10-17"}
-	for _, n := range needs { // sorted by resource
-		last := len(policy.Statement) - 1
-		if last < 0 || policy.Statement[last].Resource != n.Resource {
-			sid := fmt.Sprintf("Keyreach%s%d", name, last+2)
-			policy.Statement = append(policy.Statement, identityStatement{Sid: sid, Effect: "Allow", Resource: n.Resource})
-			last++
+	for i, n := range needs {
+		if i == 0 || !n.Beside(needs[i-1]) {
+			policy.Statement = append(policy.Statement, newStatement(fmt.Sprintf("Keyreach%s%d", name, len(policy.Statement)+1), n))
 		}
-		policy.Statement[last].Action = append(policy.Statement[last].Action, n.Action)
+		last := &policy.Statement[len(policy.Statement)-1]
+		last.Action = append(last.Action, n.Action)
 	}
 	enc := json.NewEncoder(s.out)
 	enc.SetEscapeHTML(false)
