@@ -45,7 +45,7 @@ func newHost(t testing.TB) *host {
 	h.write("id.txt", []byte(id.String()+"\n"))
 	h.must(os.Mkdir(h.at("tmp"), 0o700))
 	h.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + h.dir, "XDG_STATE_HOME=" + h.at("state"), "TMPDIR=" + h.at("tmp"), "AWS_EC2_METADATA_DISABLED=true"}
-	h.env = append(h.env, "GORACE=atexit_sleep_ms=0") // a program built with -race sleeps a second at its end
+	setRace(func(name, value string) { h.env = append(h.env, name+"="+value) })
 	return h
 }
 

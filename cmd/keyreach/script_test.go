@@ -41,10 +41,16 @@ func TestScripts(t *testing.T) {
 			examples, err := os.Getwd()
 			env.Values[actsKey{}] = &actsWorld{}
 			env.Setenv("EXAMPLES", examples+"/../../examples")
+			setRace(env.Setenv)
 			return err
 		},
 	})
 }
+
+// setRace: a program built with -race sleeps a second at its end, to see more of what its
+// other threads do, and scripts run the program hundreds of times. See
+// https://go.dev/doc/articles/race_detector#Options.
+func setRace(setenv func(name, value string)) { setenv("GORACE", "atexit_sleep_ms=0") }
 
 // exits runs a command that has to end with exactly this code.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
