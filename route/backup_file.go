@@ -193,6 +193,10 @@ func (r *fileReader) retention(w *writtenBackup, b *Backup) {
 			return
 		}
 	}
+	if b.Retention.Days >= mostDays {
+		r.Add(w.at("retention", "days"), fmt.Sprintf("%d days are more than can be counted", b.Retention.Days), "leave days out to keep backups for good")
+		return
+	}
 	kept := time.Duration(b.Retention.Days) * 24 * time.Hour
 	switch {
 	case b.Retention.Days > 0 && k != Keep{}:
@@ -236,10 +240,13 @@ func (r *fileReader) sseKey(w *writtenBackup, route *Route) {
 	}
 }
 
+// mostDays is more than what is counted in days has: some fewer fit into a time.Duration.
+const mostDays = 100_000
+
 // parseAge reads a duration in Go's form, or in days: 36h, 7d.
 func parseAge(text string) (time.Duration, error) {
 	days, isDays := strings.CutSuffix(text, "d")
-	if n, err := strconv.Atoi(days); isDays && err == nil && n > 0 && n < 100_000 {
+	if n, err := strconv.Atoi(days); isDays && err == nil && n > 0 && n < mostDays {
 		return time.Duration(n) * 24 * time.Hour, nil
 	}
 	if d, err := time.ParseDuration(text); err == nil && d > 0 {

@@ -113,6 +113,7 @@ func TestBackupPartsThatAreWrong(t *testing.T) {
 		{"kept too shortly", change("days: 90", "days: 2"), "keep them for at least twice max_age", true},
 		{"an end that nobody watches", change("      max_age: 36h\n", ""), "S3 hides the last backup of a source that is quiet too", true},
 		{"an end of no day", change("{days: 90, expire: true}", "{expire: true}"), "after how many days", true},
+		{"more days than can be counted", change("days: 90", "days: 213504"), "more than can be counted", true},
 		{"less than nothing", change("days: 90", "days: -1"), "counts days and backups from zero", false},
 		{"an age that is none", change("36h", "often"), `"often" is no length of time`, true},
 		{"a ping that is no URL", change("https://example.com/ping", "example"), "ping is no URL", false},
