@@ -1,11 +1,16 @@
 package archive_test
 
 import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -86,4 +91,26 @@ func writeLarge(dst io.Writer, size int64) error {
 	err = w.Stream("large", 0o600, epoch(), size, io.LimitReader(newMixed(), size))
 	_, err2 := w.Close()
 	return errors.Join(err, err2)
+}
+
+// Whoever made an archive may give each member a MiB of records, which compress to nothing.
+func TestRecordsOfMembersAreNotKept(t *testing.T) {
+	const members, limit = 160, 64 << 20
+	var b bytes.Buffer
+	zip := gzip.NewWriter(&b)
+	w := tar.NewWriter(zip)
+	for i := range members {
+		must(t, w.WriteHeader(&tar.Header{
+			Typeflag: tar.TypeDir, Name: fmt.Sprintf("%0150d/", i), Mode: 0o700, Format: tar.FormatPAX,
+			PAXRecords: map[string]string{"comment": strings.Repeat("x", 1_000_000)},
+		}))
+	}
+	must(t, errors.Join(w.Close(), zip.Close()))
+	runtime.GC()
+	var err error
+	got := highWater(func() { _, err = unpackTarGz(bytes.NewReader(b.Bytes()), t.TempDir(), archive.Limits{}) })
+	must(t, err)
+	if t.Logf("%d MiB", got>>20); got > limit {
+		t.Errorf("%d members took %d MiB", members, got>>20)
+	}
 }
