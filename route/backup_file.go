@@ -215,6 +215,33 @@ func (r *fileReader) retention(w *writtenBackup, b *Backup) {
 	}
 }
 
+// ends refuses that S3 hides what lies in one store after a time that a route of the same
+// place has not: a lifecycle rule is of everything below a prefix.
+func (r *fileReader) ends(name string, w *writtenBackup) {
+	i := slices.IndexFunc(r.file.Routes, func(route Route) bool {
+		return route.Name == name && route.Backup != nil && route.Backup.Retention.Expire
+	})
+	if i < 0 {
+		return
+	}
+	b := r.file.Routes[i].Backup
+	for j := range r.file.Routes {
+		other := r.file.Routes[j].Backup
+		if j == i || other == nil || !b.holds(other) || other.Retention.Expire && other.Retention.Days <= b.Retention.Days {
+			continue
+		}
+		r.Add(w.at("retention", "expire"), fmt.Sprintf("S3 would hide the backups of %s too after %d days: they lie in %s", r.file.Routes[j].Name, b.Retention.Days, other.Store), "give each store a prefix of its own, or leave expire out")
+		return
+	}
+}
+
+// holds reports whether what lies in another store in S3 lies below the prefix of this one.
+func (b *Backup) holds(other *Backup) bool {
+	bucket, prefix, inS3 := b.Bucket()
+	name, below, alsoInS3 := other.Bucket()
+	return inS3 && alsoInS3 && bucket == name && (prefix == "" || strings.HasPrefix(below+"/", prefix+"/"))
+}
+
 func (r *fileReader) sseKey(w *writtenBackup, route *Route) {
 	_, _, inS3 := route.Backup.Bucket()
 	vault := route.Parties["vault"]

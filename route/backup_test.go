@@ -143,6 +143,41 @@ func TestBackupPartsThatAreWrong(t *testing.T) {
 	}
 }
 
+// A rule of S3 hides everything below a prefix, whichever route wrote it.
+func TestAnEndIsForNoBackupsOfOthers(t *testing.T) {
+	t.Parallel()
+	another := func(store, retention string) string {
+		return backupFile + `  - name: etcd
+    kind: backup
+    vault: {account: cluster, key: "arn:aws:kms:us-east-1:444455556666:key/one"}
+    hosts: [cluster]
+    restorers: [recovery]
+    backup:
+      store: ` + store + `
+      source: {kind: etcd, path: /var/snapshot.db}
+      max_age: 24h
+      retention: ` + retention + "\n"
+	}
+	const theirs, hides = "s3://example-org-ca/step-ca", "S3 would hide the backups of "
+	for _, tt := range []struct{ name, text, want string }{
+		{"one store, and no end for the other", another(theirs, "{days: 365}"), hides + "etcd too after 90 days"},
+		{"one store, and the other's end is later", another(theirs, "{days: 365, expire: true}"), hides + "etcd too after 90 days"},
+		{"one store, and the other's end is sooner", another(theirs, "{days: 30, expire: true}"), hides + "ca too after 30 days"},
+		{"one store and one end", another(theirs, "{days: 90, expire: true}"), ""},
+		{"a store below", another(theirs+"/etcd", "{days: 365}"), hides + "etcd too after 90 days"},
+		{"a store below that ends sooner", another(theirs+"/etcd", "{days: 30, expire: true}"), ""},
+		{"a store around", another("s3://example-org-ca", "{days: 30, expire: true}"), hides + "ca too after 30 days"},
+		{"a store beside", another(theirs+"-etcd", "{days: 30}"), ""},
+		{"another bucket", another("s3://example-org/step-ca", "{days: 30}"), ""},
+		{"a directory", another("/step-ca", "{days: 30}"), ""},
+	} {
+		_, err := route.Load("keyreach.yaml", []byte(tt.text))
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: %v, want %s", tt.name, err, tt.want)
+		}
+	}
+}
+
 // Of a route with a backup part every right of every use is taken away alone: exactly the
 // steps that make the use are blocked. The context of the envelope may narrow what is given.
 func TestRemovingOneRightOfABackup(t *testing.T) {
