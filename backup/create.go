@@ -191,6 +191,9 @@ func (c *Creation) write(ctx context.Context, w io.Writer, id ID, recipients []a
 		return m, nil, err
 	}
 	aw, err := archive.NewWriter(enc, archive.Header{Tool: c.Tool, ID: id.String(), Kind: id.Kind, Name: id.Name, Created: id.Created})
+	if aw != nil {
+		defer aw.Abandon() // what is written to w after it was given up would stay
+	}
 	if err == nil {
 		warnings, err = c.Source.Write(ctx, aw)
 	}

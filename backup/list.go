@@ -46,10 +46,7 @@ func List(ctx context.Context, s store.Store, want Select) ([]Backup, error) {
 	}
 	var list []Backup
 	for _, o := range objects {
-		b := Backup{Object: o}
-		if id, err := ParseID(o.ID); err == nil {
-			b.ID = id
-		}
+		b := At(o)
 		if want.takes(&b) {
 			list = append(list, b)
 		}
@@ -73,6 +70,16 @@ func Find(ctx context.Context, s store.Store, want Select) (Backup, error) {
 		return Backup{}, envelope.Fail(envelope.NotFound, fmt.Errorf("nothing in %s has the name of a backup", s))
 	}
 	return list[0], nil
+}
+
+// At is the backup in an object, of which nobody is asked whether it is there: a version that
+// is hidden is in no listing.
+func At(o store.Object) Backup {
+	b := Backup{Object: o}
+	if id, err := ParseID(o.ID); err == nil {
+		b.ID = id
+	}
+	return b
 }
 
 // errForeign refuses what does not have the name under which it was made.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"filippo.io/age"
 
@@ -20,10 +21,8 @@ type Verified struct {
 	Backup
 	// Keys are the KMS keys that it lies under, each with what came of calling it.
 	Keys []envelope.Opening
-	// Others are age's words for the other ways in, and OthersOpen whether the identities
-	// at hand open one.
-	Others     []string
-	OthersOpen bool
+	// Others are the other ways in.
+	Others []Other
 	// Full is set when all of it was read, hashed and compared with its manifest.
 	Full     bool
 	Manifest archive.Manifest
@@ -32,6 +31,13 @@ type Verified struct {
 	Err error
 	// Warnings are what may keep it from opening another day.
 	Warnings []string
+}
+
+// Other is a way into a backup that is none of a KMS key: age's word for it, and whether an
+// identity at hand opens it.
+type Other struct {
+	Type  string
+	Opens bool
 }
 
 // Good reports whether it opens and, as far as it was looked at, is whole.
@@ -73,22 +79,17 @@ func (o *Opener) tryKeys(ctx context.Context, v *Verified) (fileKey []byte, err 
 	if err != nil {
 		return nil, err
 	}
-	kms := false
-	for i := range h.Stanzas {
-		if s := &h.Stanzas[i]; s.KMS != nil {
-			kms = true
-		} else {
-			v.Others = append(v.Others, s.Type)
-		}
-	}
-	if len(v.Others) > 0 && len(o.Native) > 0 {
-		fileKey, err = age.DecryptHeader(h.Raw, o.Native...)
-		v.OthersOpen = err == nil
-	}
-	if kms {
+	v.Others, fileKey = o.tryOthers(h)
+	if slices.ContainsFunc(h.Stanzas, func(s envelope.Stanza) bool { return s.Type == envelope.StanzaType }) {
 		allow, err := o.Allow(ctx)
-		if err != nil {
+		switch {
+		case err == nil:
+		case fileKey == nil:
 			return nil, err
+		default:
+			// Whoever opens it without AWS need not be able to call it.
+			v.Keys, v.Warnings = unasked(h, err), waysInto(h)
+			return fileKey, nil
 		}
 		var underKMS []byte
 		v.Keys, underKMS = envelope.OpenEach(ctx, o.KMS, allow, v.ID.Context(), h)
@@ -98,6 +99,49 @@ func (o *Opener) tryKeys(ctx context.Context, v *Verified) (fileKey []byte, err 
 	}
 	v.Warnings = append(statesOf(v.Keys), waysInto(h)...)
 	return fileKey, nil
+}
+
+// unasked are the keys of a header when nobody could be asked which of them may be called.
+func unasked(h *envelope.Header, why error) (keys []envelope.Opening) {
+	for i := range h.Stanzas {
+		if s := &h.Stanzas[i]; s.KMS != nil {
+			keys = append(keys, envelope.Opening{ARN: s.KMS.ARN, Err: fmt.Errorf("not called: %w", why)})
+		}
+	}
+	return keys
+}
+
+// tryOthers opens each stanza that is of no KMS key by the identities at hand, and returns
+// the file key, nil when none of them opens.
+func (o *Opener) tryOthers(h *envelope.Header) (all []Other, fileKey []byte) {
+	for i := range h.Stanzas {
+		s := &h.Stanzas[i]
+		if s.Type == envelope.StanzaType {
+			continue
+		}
+		key := o.tryOther(h, s)
+		all = append(all, Other{s.Type, key != nil})
+		if fileKey == nil {
+			fileKey = key
+		} else {
+			clear(key)
+		}
+	}
+	return all, fileKey
+}
+
+func (o *Opener) tryOther(h *envelope.Header, s *envelope.Stanza) []byte {
+	for _, id := range o.Native {
+		key, err := id.Unwrap([]*age.Stanza{{Type: s.Type, Args: s.Args, Body: s.Body}})
+		if err != nil {
+			continue // when nothing opens it, opening it as a restore does says why
+		}
+		if _, err := age.DecryptHeader(h.Raw, age.NewInjectedFileKeyIdentity(key)); err == nil {
+			return key
+		}
+		clear(key)
+	}
+	return nil
 }
 
 // head reads the header of a backup.

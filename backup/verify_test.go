@@ -2,6 +2,8 @@ package backup_test
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"testing"
 
 	"filippo.io/age"
@@ -55,12 +57,64 @@ func TestEachWayInIsOpenedOnceByAVerification(t *testing.T) {
 					return envelope.AllowList{Keys: []string{oneKey, twoKey}}, nil
 				}}
 			v := o.Verify(t.Context(), &b, full)
-			if v.Err != nil || !v.OthersOpen || len(v.Keys) != 2 {
+			if v.Err != nil || len(v.Others) != 1 || !v.Others[0].Opens || len(v.Keys) != 2 {
 				t.Fatalf("%+v", v)
 			}
 			if opened != 1 || kms.decrypted[oneKey] != 1 || kms.decrypted[twoKey] != 1 || len(kms.decrypted) != 2 {
 				t.Errorf("the identity opened %d times, KMS %v", opened, kms.decrypted)
 			}
 		})
+	}
+}
+
+func TestAVerificationTellsOfEachIdentityWhetherItOpens(t *testing.T) {
+	t.Parallel()
+	mine, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := creation(t, []age.Recipient{theirs.Recipient(), mine.Recipient()})
+	if _, err := c.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b, err := backup.Find(t.Context(), c.Store, backup.Select{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := backup.Opener{Store: c.Store, Native: []age.Identity{mine}}
+	v := o.Verify(t.Context(), &b, true)
+	if want := []backup.Other{{Type: "X25519"}, {Type: "X25519", Opens: true}}; v.Err != nil || !slices.Equal(v.Others, want) {
+		t.Errorf("%+v, %v", v.Others, v.Err)
+	}
+}
+
+// Whoever has the identity that was kept offline may have nothing to call AWS with.
+func TestAVerificationByAnIdentityNeedsNoAWS(t *testing.T) {
+	t.Parallel()
+	native, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := creation(t, []age.Recipient{native.Recipient()}, "alias/one", "alias/two")
+	if _, err := c.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b, err := backup.Find(t.Context(), c.Store, backup.Select{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	none := errors.New("no credentials")
+	o := backup.Opener{Store: c.Store, Allow: func(context.Context) (envelope.AllowList, error) { return envelope.AllowList{}, none }}
+	if v := o.Verify(t.Context(), &b, true); !errors.Is(v.Err, none) {
+		t.Errorf("without the identity: %v", v.Err)
+	}
+	o.Native = []age.Identity{native}
+	v := o.Verify(t.Context(), &b, true)
+	if !v.Good() || len(v.Keys) != 2 || !errors.Is(v.Keys[0].Err, none) || v.Keys[1].ARN != twoKey || !v.Others[0].Opens {
+		t.Errorf("%+v", v)
 	}
 }

@@ -19,15 +19,24 @@ import (
 
 // Own returns the number of the account that calls are made in when nothing names one.
 func (c *Cloud) Own(ctx context.Context) (string, error) {
+	account, _, err := c.OwnIn(ctx)
+	return account, err
+}
+
+// OwnIn is Own with the partition of the account: aws, aws-cn or aws-us-gov.
+func (c *Cloud) OwnIn(ctx context.Context) (account, partition string, err error) {
 	cfg, err := c.base(ctx, "")
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	out, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
-		return "", c.failed(err, "sts:GetCallerIdentity", "", cfg.Region)
+		return "", "", c.failed(err, "sts:GetCallerIdentity", "", cfg.Region)
 	}
-	return aws.ToString(out.Account), nil
+	if p, err := arn.Parse(aws.ToString(out.Arn)); err == nil {
+		partition = p.Partition
+	}
+	return aws.ToString(out.Account), partition, nil
 }
 
 // readAccount looks up which Regions an account has enabled.

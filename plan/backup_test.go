@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/keyreach/keyreach/access"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/plan"
 	"github.com/keyreach/keyreach/route"
@@ -101,6 +102,50 @@ func TestAPlanSetsBackupsUp(t *testing.T) {
 	}
 	if days := rules["keyreach-uploads etcd"]["AbortIncompleteMultipartUpload"].(map[string]any)["DaysAfterInitiation"]; days != 2.0 {
 		t.Errorf("uploads are given up after %v days", days)
+	}
+}
+
+// What is set up lets everybody do their work: who prunes looks at each backup for its lock.
+func TestTheRightsThatAreSetUpAreThoseThatTheWorkTakes(t *testing.T) {
+	t.Parallel()
+	const bucket = "arn:aws:s3:::example-org-backups"
+	const backup = bucket + "/step-ca/x.age"
+	routes, e := backups(t, stores, "")
+	after := performed(t, planned(t, routes, e, plan.Options{}), e)
+	for _, who := range []struct {
+		role           string
+		does, doesNot  []string // with a backup
+		toTheWholeList []string
+	}{
+		{"444455556666:role/nodes", []string{"s3:PutObject", "s3:AbortMultipartUpload"}, []string{"s3:DeleteObject", "s3:GetObject"}, []string{"s3:ListBucket", "s3:ListBucketMultipartUploads"}},
+		{"111122223333:role/restorer", []string{"s3:GetObject", "s3:GetObjectVersion"}, []string{"s3:DeleteObject", "s3:PutObject"}, []string{"s3:ListBucket", "s3:ListBucketVersions"}},
+		{"111122223333:role/admin", []string{"s3:DeleteObject", "s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectRetention", "s3:GetObjectLegalHold"}, []string{"s3:PutObject", "s3:DeleteObjectVersion"}, []string{"s3:ListBucket", "s3:ListBucketMultipartUploads"}},
+	} {
+		may := func(action, resource string) bool {
+			r, err := estate.NewRequest("arn:aws:iam::"+who.role, action, resource)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.At = noon
+			c := after.Bind(r)
+			d := access.Authorize(&c)
+			return d.Effect == access.Allow
+		}
+		for _, action := range who.does {
+			if !may(action, backup) {
+				t.Errorf("%s may not %s", who.role, action)
+			}
+		}
+		for _, action := range who.doesNot {
+			if may(action, backup) {
+				t.Errorf("%s may %s", who.role, action)
+			}
+		}
+		for _, action := range who.toTheWholeList {
+			if !may(action, bucket) {
+				t.Errorf("%s may not %s", who.role, action)
+			}
+		}
 	}
 }
 

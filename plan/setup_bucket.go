@@ -141,7 +141,7 @@ type use struct {
 
 // usesOf are the least rights of the parties. A host also completes and gives up uploads in
 // parts and sweeps what interrupted ones left; who restores also finds and reads versions
-// that were hidden; who prunes hides. See
+// that were hidden; who prunes hides, and looks at each backup for its lock. See
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions and
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html.
 func usesOf(b *bucket) []use {
@@ -154,7 +154,7 @@ func usesOf(b *bucket) []use {
 	return []use{
 		{"hosts", writePart, []string{"s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject"}, []string{"s3:ListBucket", "s3:ListBucketMultipartUploads"}},
 		{"restorers", readPart, []string{"s3:GetObject", "s3:GetObjectVersion"}, []string{"s3:ListBucket", "s3:ListBucketVersions"}},
-		{"admins", prunePart, []string{"s3:AbortMultipartUpload", "s3:DeleteObject"}, []string{"s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:ListBucketVersions"}},
+		{"admins", prunePart, []string{"s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:GetObjectLegalHold", "s3:GetObjectRetention"}, []string{"s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:ListBucketVersions"}},
 	}
 }
 

@@ -193,6 +193,10 @@ func (r *fileReader) retention(w *writtenBackup, b *Backup) {
 			return
 		}
 	}
+	if b.Retention.Days >= mostDays {
+		r.Add(w.at("retention", "days"), fmt.Sprintf("%d days are more than can be counted", b.Retention.Days), "leave days out to keep backups for good")
+		return
+	}
 	kept := time.Duration(b.Retention.Days) * 24 * time.Hour
 	switch {
 	case b.Retention.Days > 0 && k != Keep{}:
@@ -209,6 +213,33 @@ func (r *fileReader) retention(w *writtenBackup, b *Backup) {
 	if _, _, inS3 := b.Bucket(); b.Retention.Expire && !inS3 {
 		r.Add(w.at("retention", "expire"), "a directory hides nothing by itself", "leave expire out")
 	}
+}
+
+// ends refuses that S3 hides what lies in one store after a time that a route of the same
+// place has not: a lifecycle rule is of everything below a prefix.
+func (r *fileReader) ends(name string, w *writtenBackup) {
+	i := slices.IndexFunc(r.file.Routes, func(route Route) bool {
+		return route.Name == name && route.Backup != nil && route.Backup.Retention.Expire
+	})
+	if i < 0 {
+		return
+	}
+	b := r.file.Routes[i].Backup
+	for j := range r.file.Routes {
+		other := r.file.Routes[j].Backup
+		if j == i || other == nil || !b.holds(other) || other.Retention.Expire && other.Retention.Days <= b.Retention.Days {
+			continue
+		}
+		r.Add(w.at("retention", "expire"), fmt.Sprintf("S3 would hide the backups of %s too after %d days: they lie in %s", r.file.Routes[j].Name, b.Retention.Days, other.Store), "give each store a prefix of its own, or leave expire out")
+		return
+	}
+}
+
+// holds reports whether what lies in another store in S3 lies below the prefix of this one.
+func (b *Backup) holds(other *Backup) bool {
+	bucket, prefix, inS3 := b.Bucket()
+	name, below, alsoInS3 := other.Bucket()
+	return inS3 && alsoInS3 && bucket == name && (prefix == "" || strings.HasPrefix(below+"/", prefix+"/"))
 }
 
 func (r *fileReader) sseKey(w *writtenBackup, route *Route) {
@@ -236,10 +267,13 @@ func (r *fileReader) sseKey(w *writtenBackup, route *Route) {
 	}
 }
 
+// mostDays is more than what is counted in days has: some fewer fit into a time.Duration.
+const mostDays = 100_000
+
 // parseAge reads a duration in Go's form, or in days: 36h, 7d.
 func parseAge(text string) (time.Duration, error) {
 	days, isDays := strings.CutSuffix(text, "d")
-	if n, err := strconv.Atoi(days); isDays && err == nil && n > 0 && n < 100_000 {
+	if n, err := strconv.Atoi(days); isDays && err == nil && n > 0 && n < mostDays {
 		return time.Duration(n) * 24 * time.Hour, nil
 	}
 	if d, err := time.ParseDuration(text); err == nil && d > 0 {

@@ -113,6 +113,7 @@ func TestBackupPartsThatAreWrong(t *testing.T) {
 		{"kept too shortly", change("days: 90", "days: 2"), "keep them for at least twice max_age", true},
 		{"an end that nobody watches", change("      max_age: 36h\n", ""), "S3 hides the last backup of a source that is quiet too", true},
 		{"an end of no day", change("{days: 90, expire: true}", "{expire: true}"), "after how many days", true},
+		{"more days than can be counted", change("days: 90", "days: 213504"), "more than can be counted", true},
 		{"less than nothing", change("days: 90", "days: -1"), "counts days and backups from zero", false},
 		{"an age that is none", change("36h", "often"), `"often" is no length of time`, true},
 		{"a ping that is no URL", change("https://example.com/ping", "example"), "ping is no URL", false},
@@ -139,6 +140,41 @@ func TestBackupPartsThatAreWrong(t *testing.T) {
 				t.Errorf("the schema says %v", err)
 			}
 		})
+	}
+}
+
+// A rule of S3 hides everything below a prefix, whichever route wrote it.
+func TestAnEndIsForNoBackupsOfOthers(t *testing.T) {
+	t.Parallel()
+	another := func(store, retention string) string {
+		return backupFile + `  - name: etcd
+    kind: backup
+    vault: {account: cluster, key: "arn:aws:kms:us-east-1:444455556666:key/one"}
+    hosts: [cluster]
+    restorers: [recovery]
+    backup:
+      store: ` + store + `
+      source: {kind: etcd, path: /var/snapshot.db}
+      max_age: 24h
+      retention: ` + retention + "\n"
+	}
+	const theirs, hides = "s3://example-org-ca/step-ca", "S3 would hide the backups of "
+	for _, tt := range []struct{ name, text, want string }{
+		{"one store, and no end for the other", another(theirs, "{days: 365}"), hides + "etcd too after 90 days"},
+		{"one store, and the other's end is later", another(theirs, "{days: 365, expire: true}"), hides + "etcd too after 90 days"},
+		{"one store, and the other's end is sooner", another(theirs, "{days: 30, expire: true}"), hides + "ca too after 30 days"},
+		{"one store and one end", another(theirs, "{days: 90, expire: true}"), ""},
+		{"a store below", another(theirs+"/etcd", "{days: 365}"), hides + "etcd too after 90 days"},
+		{"a store below that ends sooner", another(theirs+"/etcd", "{days: 30, expire: true}"), ""},
+		{"a store around", another("s3://example-org-ca", "{days: 30, expire: true}"), hides + "ca too after 30 days"},
+		{"a store beside", another(theirs+"-etcd", "{days: 30}"), ""},
+		{"another bucket", another("s3://example-org/step-ca", "{days: 30}"), ""},
+		{"a directory", another("/step-ca", "{days: 30}"), ""},
+	} {
+		_, err := route.Load("keyreach.yaml", []byte(tt.text))
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: %v, want %s", tt.name, err, tt.want)
+		}
 	}
 }
 

@@ -172,6 +172,9 @@ func (r *fileReader) read() {
 			r.file.Routes = append(r.file.Routes, *route)
 		}
 	}
+	for i := range w.Routes {
+		r.ends(w.Routes[i].Name, w.Routes[i].backup)
+	}
 }
 
 func kindNames() []string {

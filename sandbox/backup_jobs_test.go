@@ -245,7 +245,7 @@ func TestEventBridgeIsToldOfJobs(t *testing.T) {
 		"Backup Job CREATED", "Backup Job RUNNING", "Backup Job COMPLETED", "Copy Job CREATED", "Copy Job RUNNING", "Copy Job COMPLETED",
 		"Restore Job PENDING", "Restore Job RUNNING", "Restore Job COMPLETED",
 	}
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		mu.Lock()
 		got := slices.Clone(told)

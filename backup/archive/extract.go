@@ -63,9 +63,13 @@ type disk struct {
 }
 
 type pending struct {
-	entry  Entry
-	header *tar.Header
+	entry    Entry
+	uid, gid int
+	modified time.Time
 }
+
+// later is what is kept of a head for the end.
+func later(e Entry, h *tar.Header) pending { return pending{e, h.Uid, h.Gid, h.ModTime} }
 
 // made gives the failure to make something its meaning: the path was not there before,
 // so the file system takes it for that of another member.
@@ -77,7 +81,7 @@ func made(path string, err error) error {
 }
 
 func (d *disk) dir(e Entry, h *tar.Header) error {
-	d.dirs = append(d.dirs, pending{e, h})
+	d.dirs = append(d.dirs, later(e, h))
 	if e.Path == top {
 		return nil
 	}
@@ -88,7 +92,7 @@ func (d *disk) dir(e Entry, h *tar.Header) error {
 }
 
 func (d *disk) link(e Entry, h *tar.Header) error {
-	d.links = append(d.links, pending{e, h})
+	d.links = append(d.links, later(e, h))
 	return nil
 }
 
@@ -129,12 +133,12 @@ func (d *disk) finish() error {
 		if !d.owners {
 			continue
 		}
-		if err := d.root.Lchown(l.entry.Path, l.header.Uid, l.header.Gid); err != nil {
+		if err := d.root.Lchown(l.entry.Path, l.uid, l.gid); err != nil {
 			return envelope.OnDisk("giving "+l.entry.Path+" its owner", err)
 		}
 	}
 	for i := len(d.dirs) - 1; i >= 0; i-- {
-		if err := d.finishDir(d.dirs[i].entry, d.dirs[i].header); err != nil {
+		if err := d.finishDir(&d.dirs[i]); err != nil {
 			return err
 		}
 	}
@@ -142,18 +146,19 @@ func (d *disk) finish() error {
 }
 
 // finishDir is called for the inner directories first.
-func (d *disk) finishDir(e Entry, h *tar.Header) error {
+func (d *disk) finishDir(p *pending) error {
+	e := p.entry
 	f, err := d.root.Open(e.Path)
 	if err != nil {
 		return envelope.OnDisk("opening "+e.Path, err)
 	}
 	defer f.Close()
 	if d.owners {
-		if err := f.Chown(h.Uid, h.Gid); err != nil {
+		if err := f.Chown(p.uid, p.gid); err != nil {
 			return envelope.OnDisk("giving "+e.Path+" its owner", err)
 		}
 	}
-	if err := d.root.Chtimes(e.Path, time.Time{}, h.ModTime); err != nil {
+	if err := d.root.Chtimes(e.Path, time.Time{}, p.modified); err != nil {
 		return envelope.OnDisk("giving "+e.Path+" its time", err)
 	}
 	if err := f.Chmod(fs.FileMode(e.Mode)); err != nil {

@@ -53,6 +53,7 @@ type foreign struct {
 	disk    *disk
 	seen    Foreign
 	heads   int // of members, also of those that tar writes again
+	names   int // bytes of all paths and targets
 }
 
 func (x *foreign) all() error {
@@ -142,6 +143,9 @@ func (x *foreign) add(e Entry) error {
 	if x.seen.Count++; x.seen.Count > x.limits.Members {
 		return x.fault(corrupt("the archive has more than %d members", x.limits.Members))
 	}
+	if x.names += len(e.Path) + len(e.Target); x.names > x.limits.Names {
+		return x.fault(corrupt("the names in the archive have more than %d bytes", x.limits.Names))
+	}
 	if err := x.members.add(e); err != nil {
 		return x.fault(err)
 	}
@@ -173,7 +177,7 @@ func (x *foreign) parents(p string) error {
 
 // foreignEntry reads the head of a member.
 func foreignEntry(h *tar.Header) (Entry, error) {
-	name := strings.TrimPrefix(h.Name, "./")
+	name := strings.Clone(strings.TrimPrefix(h.Name, "./")) // it is a part of all records of the member
 	if h.Typeflag == tar.TypeDir {
 		if name = strings.TrimSuffix(name, "/"); name == "" && h.Name != "/" {
 			name = top
@@ -191,7 +195,7 @@ func foreignEntry(h *tar.Header) (Entry, error) {
 	case tar.TypeDir:
 		e.Type = typeDir
 	case tar.TypeSymlink:
-		e.Type, e.Target = typeLink, h.Linkname
+		e.Type, e.Target = typeLink, strings.Clone(h.Linkname)
 	default:
 		return e, corrupt("the member %q is no file, directory or symlink", path.Clean(h.Name))
 	}

@@ -155,6 +155,7 @@ func TestHostileArchivesOfTarChangeNothingOutside(t *testing.T) {
 		"a pipe":                             {"no file, directory or symlink", []tar.Header{{Name: "x", Typeflag: tar.TypeFifo}}},
 		"more members than allowed":          {"more than 4 members", []tar.Header{{Name: "1"}, {Name: "2"}, {Name: "3/4/5"}}},
 		"one directory again and again":      {"more than 4 members", []tar.Header{dir, dir, dir, dir, dir}},
+		"more names than allowed":            {"the names in the archive have more than 3000 bytes", []tar.Header{{Name: strings.Repeat("d/", 50) + "x"}, link("l", strings.Repeat("x", 500))}},
 		"more bytes than allowed":            {"more than 9000 bytes", []tar.Header{{Name: "1"}, {Name: "2"}, {Name: "3"}, {Name: "4", Linkname: strings.Repeat("x", 90)}}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -165,7 +166,9 @@ func TestHostileArchivesOfTarChangeNothingOutside(t *testing.T) {
 				t.Fatal(err)
 			}
 			limits := archive.Limits{Members: 4}
-			if strings.Contains(c.text, "bytes") {
+			if strings.Contains(c.text, "names") {
+				limits = archive.Limits{Names: 3000}
+			} else if strings.Contains(c.text, "bytes") {
 				limits = archive.Limits{Bytes: 9000}
 				c.members = append(c.members, tar.Header{Name: strings.Repeat("long/", 1000) + "x", Format: tar.FormatPAX})
 			}

@@ -1,11 +1,17 @@
 package archive_test
 
 import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"runtime"
+	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -86,4 +92,26 @@ func writeLarge(dst io.Writer, size int64) error {
 	err = w.Stream("large", 0o600, epoch(), size, io.LimitReader(newMixed(), size))
 	_, err2 := w.Close()
 	return errors.Join(err, err2)
+}
+
+// Whoever made an archive may give each member a MiB of records, which compress to nothing.
+func TestRecordsOfMembersAreNotKept(t *testing.T) {
+	const members, limit = 120, 100 << 20
+	defer debug.SetGCPercent(debug.SetGCPercent(5)) // what is kept counts, and not what garbage there is
+	var b bytes.Buffer
+	zip, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
+	must(t, err)
+	w := tar.NewWriter(zip)
+	for i := range members {
+		must(t, w.WriteHeader(&tar.Header{
+			Typeflag: tar.TypeDir, Name: fmt.Sprintf("%0150d/", i), Mode: 0o700, Format: tar.FormatPAX,
+			PAXRecords: map[string]string{"comment": strings.Repeat("x", 1_000_000)},
+		}))
+	}
+	must(t, errors.Join(w.Close(), zip.Close()))
+	got := highWater(func() { _, err = unpackTarGz(bytes.NewReader(b.Bytes()), t.TempDir(), archive.Limits{}) })
+	must(t, err)
+	if t.Logf("%d MiB", got>>20); got > limit {
+		t.Errorf("%d members took %d MiB", members, got>>20)
+	}
 }

@@ -296,14 +296,15 @@ func (r *reader) entry(h *tar.Header) (Entry, error) {
 	if err := checkForm(h); err != nil {
 		return Entry{}, err
 	}
-	e := Entry{Path: h.Name, Mode: uint32(h.Mode)}
+	// What is kept of the head is not to keep all records of the member, of which it is a part.
+	e := Entry{Path: strings.Clone(h.Name), Mode: uint32(h.Mode)}
 	switch h.Typeflag {
 	case tar.TypeReg:
 		e.Type, e.Size = typeFile, h.Size
 	case tar.TypeDir:
-		e.Type, e.Path = typeDir, strings.TrimSuffix(h.Name, "/")
+		e.Type, e.Path = typeDir, strings.TrimSuffix(e.Path, "/")
 	case tar.TypeSymlink:
-		e.Type, e.Target = typeLink, h.Linkname
+		e.Type, e.Target = typeLink, strings.Clone(h.Linkname)
 	}
 	if r.names += len(e.Path) + len(e.Target); r.names > r.limits.Names {
 		return Entry{}, corrupt("the names in the archive have more than %d bytes", r.limits.Names)

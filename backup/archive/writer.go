@@ -215,6 +215,14 @@ func (w *Writer) Close() (Manifest, error) {
 	return m, nil
 }
 
+// Abandon gives up an archive that is not to be finished, and waits for what is still on its
+// way: compressing goes on beside the calls, and dst may be written to until Abandon has
+// returned. After Close it does nothing.
+func (w *Writer) Abandon() {
+	w.zip.Reset(nil)
+	_ = w.keep(errors.New("it was abandoned"))
+}
+
 func (w *Writer) finish() error {
 	if err := w.members.links(); err != nil {
 		return w.keep(err)

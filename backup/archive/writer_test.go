@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/keyreach/keyreach/backup/archive"
 )
@@ -126,4 +127,48 @@ func TestAnArchiveOfNothingIsOne(t *testing.T) {
 	if m.Count != 0 || names(t, to) != "" {
 		t.Errorf("it has %+v", m)
 	}
+}
+
+// stalled takes the head of a frame, which is written at once, and holds everything else
+// back until it is released.
+type stalled struct {
+	begun    bool
+	released chan struct{}
+}
+
+func (s *stalled) Write(b []byte) (int, error) {
+	if s.begun {
+		<-s.released
+	}
+	s.begun = true
+	return len(b), nil
+}
+
+func TestAWriterThatIsAbandonedWaitsForWhatIsOnItsWay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		dst := &stalled{released: make(chan struct{})}
+		var abandoned bool
+		go func() {
+			w, err := archive.NewWriter(dst, header())
+			if err == nil {
+				// A block and a half, of which the first is written while this goes on.
+				err = w.Stream("noise", 0o600, epoch(), 1<<20, strings.NewReader(noise(96<<10)))
+			}
+			if err == nil {
+				t.Error("a stream that is too short was taken")
+			}
+			w.Abandon()
+			abandoned = true
+		}()
+		synctest.Wait()
+		if abandoned {
+			t.Error("it did not wait, and what it is written to may be written to afterwards")
+		}
+		close(dst.released)
+		synctest.Wait()
+		if !abandoned {
+			t.Error("it waits for more than what is on its way")
+		}
+	})
 }

@@ -242,7 +242,7 @@ func (r *cbcReader) next() {
 	case len(r.out) == 0:
 		r.err = Fail(Truncated, errors.New("reading the file: it ends before its data"))
 	case ended:
-		r.out, r.err = unpad(r.out)
+		r.out, r.err = unpad(r.out, r.holds)
 	default:
 		r.holds = true
 		copy(r.held[:], r.out[len(r.out)-aes.BlockSize:])
@@ -251,11 +251,12 @@ func (r *cbcReader) next() {
 }
 
 // unpad takes the padding off. Where there is none the file was cut at a block or changed,
-// or the passphrase is another; a file that was read up to here makes the last unlikely.
-func unpad(b []byte) ([]byte, error) {
+// or the passphrase is another; a file that was read up to here, after other pieces, makes
+// the last unlikely.
+func unpad(b []byte, after bool) ([]byte, error) {
 	pad := int(b[len(b)-1])
 	if pad == 0 || pad > aes.BlockSize || !bytes.HasSuffix(b, bytes.Repeat([]byte{byte(pad)}, pad)) {
-		if len(b) <= aes.BlockSize {
+		if !after && len(b) <= aes.BlockSize {
 			return nil, Fail(NoKey, errors.New("opening the file: the passphrase does not open it, or it was changed"))
 		}
 		return b[:len(b)-aes.BlockSize], Fail(Corrupt, errors.New("reading the file: its last block is not the end of what was written: it was changed, or the passphrase is another"))

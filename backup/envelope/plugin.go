@@ -2,6 +2,7 @@ package envelope
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -64,17 +65,17 @@ func (d PluginRecipientData) Encode() (string, error) {
 }
 
 // PluginIdentity returns the identity of the data. The empty one, which age -j makes,
-// allows the keys of the caller's own account, and takes the context as the file has it if
-// it is one of Keyreach.
-func PluginIdentity(ctx context.Context, kms KMS, own string, data []byte) (age.Identity, error) {
+// allows own, the keys of the caller's own account, and takes the context as the file has
+// it if it is one of Keyreach.
+func PluginIdentity(ctx context.Context, kms KMS, own AllowList, data []byte) (age.Identity, error) {
 	var d PluginIdentityData
 	if len(data) > 0 {
 		if err := strictly(data, &d); err != nil {
 			return nil, fmt.Errorf("reading the identity of the plugin: %w", err)
 		}
 	}
-	if d.Allow.Empty() && own != "" {
-		d.Allow.Accounts = []string{own}
+	if d.Allow.Empty() {
+		d.Allow.Accounts, d.Allow.Partition = own.Accounts, cmp.Or(d.Allow.Partition, own.Partition)
 	}
 	return pluginIdentity{NewKMSIdentity(ctx, kms, d.Allow, d.Expect)}, nil
 }
@@ -118,8 +119,8 @@ func (i pluginIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 }
 
 // PluginMain answers as age-plugin-keyreach, and returns the exit code. The arguments are
-// those after the name of the program; own is the caller's account.
-func PluginMain(ctx context.Context, kms KMS, own string, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+// those after the name of the program; own allows the keys of the caller's account.
+func PluginMain(ctx context.Context, kms KMS, own AllowList, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	p, err := plugin.New(PluginName)
 	if err != nil {
 		fmt.Fprintln(stderr, err)

@@ -22,7 +22,7 @@ const pluginProgram = "age-plugin-" + envelope.PluginName
 // KMS needs no state for that.
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == pluginProgram {
-		os.Exit(envelope.PluginMain(context.Background(), newFakeKMS(), account, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+		os.Exit(envelope.PluginMain(context.Background(), newFakeKMS(), of(account), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())
 }
@@ -132,7 +132,7 @@ func TestWhoeverCallsThePluginByHandIsToldWhatItIs(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]int{"": 4, "--help": 0, "backup list": 4} {
 		var said bytes.Buffer
-		if code := envelope.PluginMain(context.Background(), newFakeKMS(), account, strings.Fields(args), strings.NewReader(""), io.Discard, &said); code != want {
+		if code := envelope.PluginMain(context.Background(), newFakeKMS(), of(account), strings.Fields(args), strings.NewReader(""), io.Discard, &said); code != want {
 			t.Errorf("%q: exit code %d, expected %d", args, code, want)
 		}
 		if !strings.Contains(said.String(), "age -d -j keyreach") || !strings.HasSuffix(said.String(), "\n") {
@@ -148,7 +148,7 @@ func TestThePluginTellsOfTheWayToOtherKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, err := envelope.PluginIdentity(context.Background(), k, "999999999999", nil)
+	id, err := envelope.PluginIdentity(context.Background(), k, of("999999999999"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,25 +158,46 @@ func TestThePluginTellsOfTheWayToOtherKeys(t *testing.T) {
 	}
 }
 
+// of allows the keys of an account.
+func of(account string) envelope.AllowList { return envelope.AllowList{Accounts: []string{account}} }
+
+func TestThePluginCallsTheKeysOfTheCallersPartition(t *testing.T) {
+	t.Parallel()
+	k := newFakeKMS()
+	chinese := strings.Replace(strings.Replace(keyOne, "arn:aws:", "arn:aws-cn:", 1), "us-east-1", "cn-north-1", 1)
+	file := encrypt(t, content(10), kmsRecipient(k, chinese))
+	for partition, opens := range map[string]bool{"": false, "aws": false, "aws-cn": true} {
+		own := of(account)
+		own.Partition = partition
+		id, err := envelope.PluginIdentity(context.Background(), k, own, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := decrypt(file, archived, id); (err == nil) != opens {
+			t.Errorf("the caller's partition is %q: %v", partition, err)
+		}
+	}
+}
+
 func TestPluginDataIsReadStrictly(t *testing.T) {
 	t.Parallel()
 	ctx, k := context.Background(), newFakeKMS()
 	for _, data := range []string{"x", `{"key":[]}`, `{"allow":{"acounts":["1"]}}`, `{} {}`} {
-		if _, err := envelope.PluginIdentity(ctx, k, account, []byte(data)); err == nil {
+		if _, err := envelope.PluginIdentity(ctx, k, of(account), []byte(data)); err == nil {
 			t.Errorf("the identity %s was taken", data)
 		}
 	}
 	if _, err := envelope.PluginRecipient(ctx, k, nil); err == nil {
 		t.Error("the empty recipient was taken")
 	}
-	id, err := envelope.PluginIdentity(ctx, k, account, nil)
+	id, err := envelope.PluginIdentity(ctx, k, of(account), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := id.Unwrap(nil); err != age.ErrIncorrectIdentity && !strings.Contains(err.Error(), age.ErrIncorrectIdentity.Error()) {
 		t.Errorf("a file without KMS keys: %v", err)
 	}
-	if code := envelope.PluginMain(ctx, k, account, []string{"--age-plugin=other"}, strings.NewReader(""), io.Discard, io.Discard); code == 0 {
+	if code := envelope.PluginMain(ctx, k, of(account), []string{"--age-plugin=other"}, strings.NewReader(""), io.Discard, io.Discard); code == 0 {
 		t.Error("another machine was answered")
 	}
 	text, err := envelope.PluginRecipientData{Keys: []string{keyOne}, Context: backupContext}.Encode()

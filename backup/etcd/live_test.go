@@ -224,11 +224,11 @@ func TestCertificatesThatDoNotFitAreToldApart(t *testing.T) {
 	good, goodKey := ours.pair(t, "client")
 	bad, badKey := theirs.pair(t, "client")
 	source := func(ca, cert, key string) etcd.Source {
-		return etcd.Source{Endpoints: []string{s.endpoint}, CACert: ca, Cert: cert, Key: key, DialTimeout: 2 * time.Second}
+		return etcd.Source{Endpoints: []string{s.endpoint}, CACert: ca, Cert: cert, Key: key, DialTimeout: 20 * time.Second}
 	}
 	right := source(ours.file, good, goodKey)
 	await(t, right)
-	plain := etcd.Source{Endpoints: []string{strings.Replace(s.endpoint, "https", "http", 1)}, DialTimeout: 2 * time.Second}
+	plain := etcd.Source{Endpoints: []string{strings.Replace(s.endpoint, "https", "http", 1)}, DialTimeout: 20 * time.Second}
 	localhost := right
 	localhost.Endpoints = []string{strings.Replace(s.endpoint, "127.0.0.1", "localhost", 1)}
 	for name, test := range map[string]struct {

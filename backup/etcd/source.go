@@ -228,13 +228,15 @@ func (s Source) save(ctx context.Context, w Writer, m *member) (t Taken, begun b
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	// Only the beginning has a limit: a snapshot takes the time that it takes.
-	timer := time.AfterFunc(s.wait(), func() { cancel(fmt.Errorf("no snapshot began within %s", s.wait())) })
+	late := fmt.Errorf("no snapshot began within %s", s.wait())
+	timer := time.AfterFunc(s.wait(), func() { cancel(late) })
 	stream, err := pb.NewMaintenanceClient(m.client.ActiveConnection()).Snapshot(ctx, &pb.SnapshotRequest{})
 	if err != nil {
 		return t, false, err
 	}
 	first, err := stream.Recv()
-	if !timer.Stop() && err != nil {
+	if !timer.Stop() { // also when it began at that moment: the stream is broken off
+		cancel(late) // which the timer may be about to do
 		return t, false, context.Cause(ctx)
 	}
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -202,6 +203,9 @@ func untilOf(text string, now time.Time) (time.Time, error) {
 func durationOf(text string) (time.Duration, error) {
 	if days, ok := strings.CutSuffix(text, "d"); ok {
 		hours, err := time.ParseDuration(days + "h")
+		if err == nil && hours.Abs() > math.MaxInt64/24 {
+			err = fmt.Errorf("%q is more time than can be counted", text)
+		}
 		return 24 * hours, err
 	}
 	return time.ParseDuration(text)

@@ -251,11 +251,11 @@ func (f *backupFlags) allowed(ctx context.Context, talk io.Writer) (envelope.All
 	case f.caller != "":
 		return envelope.AllowList{Accounts: []string{f.caller}, Partition: f.partition()}, nil
 	}
-	own, err := f.reach().Own(ctx)
+	own, partition, err := f.reach().OwnIn(ctx)
 	if err != nil {
 		return envelope.AllowList{}, err
 	}
-	return envelope.AllowList{Accounts: []string{own}, Partition: f.partition()}, nil
+	return envelope.AllowList{Accounts: []string{own}, Partition: cmp.Or(partition, f.partition())}, nil
 }
 
 // partition is that of the accounts: of the Region that calls go to.

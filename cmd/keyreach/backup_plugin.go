@@ -11,9 +11,9 @@ import (
 // agePlugin is the program under the name of age's plugin: age opens backups by it.
 func agePlugin(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
 	c := live.Open(live.Options{})
-	own, err := c.Own(ctx)
-	if err != nil {
-		own = "" // then only the keys that the identity names are called
+	var own envelope.AllowList // otherwise only the keys that the identity names are called
+	if account, partition, err := c.OwnIn(ctx); err == nil {
+		own = envelope.AllowList{Accounts: []string{account}, Partition: partition}
 	}
 	return envelope.PluginMain(ctx, c.BackupKMS(""), own, args, in, out, errs)
 }

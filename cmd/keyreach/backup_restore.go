@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/keyreach/keyreach/backup"
 	"github.com/keyreach/keyreach/backup/etcd"
 	"github.com/keyreach/keyreach/backup/stepca"
+	"github.com/keyreach/keyreach/backup/store"
 	"github.com/keyreach/keyreach/estate"
 )
 
@@ -52,12 +54,9 @@ func (f *restoreFlags) run(ctx context.Context, s *streams, id string) error {
 	if err := apart(f.to, f.at); err != nil {
 		return err
 	}
-	o, b, err := f.find(ctx, s, id)
+	o, b, err := f.found(ctx, s, id)
 	if err != nil {
 		return err
-	}
-	if f.version != "" {
-		b.VersionID = f.version
 	}
 	show := newMeter(s.err, "read")
 	o.Progress = show.of
@@ -67,6 +66,21 @@ func (f *restoreFlags) run(ctx context.Context, s *streams, id string) error {
 		return backupFailure(err)
 	}
 	return f.print(s, &b, &done)
+}
+
+// found is the backup that is meant. A version of one that is named may be hidden.
+func (f *restoreFlags) found(ctx context.Context, s *streams, id string) (*backup.Opener, backup.Backup, error) {
+	if id == "" || f.version == "" {
+		o, b, err := f.find(ctx, s, id)
+		b.VersionID = cmp.Or(f.version, b.VersionID)
+		return o, b, err
+	}
+	at, err := f.openStore(ctx, false)
+	if err != nil {
+		return nil, backup.Backup{}, err
+	}
+	o, err := f.opener(ctx, s, at)
+	return o, backup.At(store.Object{ID: f.meant(at, id).ID, VersionID: f.version}), err
 }
 
 // apart refuses a target that holds the store, which the exchange would move away with all

@@ -123,9 +123,9 @@ func keysView(v *backup.Verified) []keyView {
 		}
 		list = append(list, one)
 	}
-	for _, what := range v.Others {
-		one := keyView{Type: what, Opens: v.OthersOpen}
-		if !v.OthersOpen {
+	for _, other := range v.Others {
+		one := keyView{Type: other.Type, Opens: other.Opens}
+		if !other.Opens {
 			one.Error = "none of the identities and passphrases at hand opens it"
 		}
 		list = append(list, one)
