@@ -6,27 +6,8 @@ import (
 
 	"github.com/keyreach/keyreach/awsfacts"
 	"github.com/keyreach/keyreach/backup/envelope"
+	"github.com/keyreach/keyreach/backup/store"
 )
-
-// BackupRole is who works with backups.
-type BackupRole string
-
-// The roles.
-const (
-	// BackupWriter makes backups and can open none.
-	BackupWriter BackupRole = "writer"
-	// BackupRestorer lists, verifies and opens them.
-	BackupRestorer BackupRole = "restorer"
-	// BackupPruner removes old ones and opens none.
-	BackupPruner BackupRole = "pruner"
-	// BackupRewrapper puts them under other keys.
-	BackupRewrapper BackupRole = "rewrapper"
-)
-
-// BackupRoles returns all of them.
-func BackupRoles() []BackupRole {
-	return []BackupRole{BackupWriter, BackupRestorer, BackupPruner, BackupRewrapper}
-}
 
 // BackupPlace is where backups lie and under which keys.
 type BackupPlace struct {
@@ -41,12 +22,11 @@ type BackupPlace struct {
 	Locked bool
 }
 
-// BackupNeeds returns the rights that a role needs at a place, sorted. See
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
-// and for uploads in parts under a key of KMS
+// BackupNeeds returns the rights that a role needs at a place, sorted. For uploads in parts
+// under a key of KMS see
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions.
-func BackupNeeds(role BackupRole, at BackupPlace) ([]Need, error) {
-	if !slices.Contains(BackupRoles(), role) {
+func BackupNeeds(role store.Role, at BackupPlace) ([]Need, error) {
+	if !slices.Contains(store.Roles(), role) {
 		return nil, fmt.Errorf("nobody who works with backups is called %q", role)
 	}
 	var list []Need
@@ -65,8 +45,8 @@ func BackupNeeds(role BackupRole, at BackupPlace) ([]Need, error) {
 		return nil, fmt.Errorf("working out the rights on backups: %w", err)
 	}
 	arn := "arn:" + awsfacts.PartitionName(at.Region) + ":s3:::" + bucket
-	list = append(list, needsOn(arn, backupBucketActions(role))...)
-	list = append(list, needsOn(arn+"/"+prefix+"*", backupObjectActions(role, at.Locked))...)
+	list = append(list, needsOn(arn, role.BucketActions())...)
+	list = append(list, needsOn(arn+"/"+prefix+"*", role.ObjectActions(at.Locked))...)
 	if at.SSEKey != "" {
 		// The ARN of the bucket is what S3 says where the bucket has a bucket key. See
 		// https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#encryption-context.
@@ -84,13 +64,13 @@ func needsOn(resource string, actions []string) (list []Need) {
 }
 
 // backupKeyActions are those on the keys that wrap file keys, in the context of backups.
-func backupKeyActions(role BackupRole) []string {
+func backupKeyActions(role store.Role) []string {
 	switch role {
-	case BackupWriter:
+	case store.WriterRole:
 		return []string{"kms:Encrypt"}
-	case BackupRestorer:
+	case store.RestorerRole:
 		return []string{"kms:Decrypt"}
-	case BackupRewrapper:
+	case store.RewrapperRole:
 		return []string{"kms:Decrypt", "kms:Encrypt"}
 	}
 	return nil
@@ -106,40 +86,11 @@ func within(name string, values []string, list []Need) []Need {
 	return list
 }
 
-// backupBucketActions: with the right to list, what is not there is told from what may
-// not be read.
-func backupBucketActions(role BackupRole) []string {
-	switch role {
-	case BackupWriter:
-		return []string{"s3:ListBucket", "s3:ListBucketMultipartUploads"}
-	case BackupPruner:
-		return []string{"s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:ListBucketVersions"}
-	}
-	return []string{"s3:ListBucket", "s3:ListBucketVersions"}
-}
-
-func backupObjectActions(role BackupRole, locked bool) []string {
-	switch role {
-	case BackupRestorer:
-		return []string{"s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectRetention", "s3:GetObjectLegalHold"}
-	case BackupPruner:
-		return []string{"s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:GetObjectRetention", "s3:GetObjectLegalHold"}
-	}
-	list := []string{"s3:PutObject", "s3:AbortMultipartUpload"}
-	if role == BackupRewrapper {
-		list = append(list, "s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectRetention", "s3:GetObjectLegalHold")
-	}
-	if locked {
-		list = append(list, "s3:PutObjectRetention")
-	}
-	return list
-}
-
 // backupSealActions are those on the key under which S3 encrypts: a writer too has to
 // decrypt, to join the parts of an upload.
-func backupSealActions(role BackupRole) []string {
+func backupSealActions(role store.Role) []string {
 	switch role {
-	case BackupRestorer, BackupPruner:
+	case store.RestorerRole, store.PrunerRole:
 		return []string{"kms:Decrypt"}
 	}
 	return []string{"kms:Decrypt", "kms:GenerateDataKey"}

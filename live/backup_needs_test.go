@@ -30,7 +30,7 @@ func backupPolicy(needs []live.Need) string {
 }
 
 // backupWork does with the rights of a role what the role does, and tells what failed.
-func backupWork(w *vaultWorld, role live.BackupRole, needs []live.Need, at live.BackupPlace) error {
+func backupWork(w *vaultWorld, role store.Role, needs []live.Need, at live.BackupPlace) error {
 	w.Helper()
 	c := w.as(w.user(opOwner, "u", backupPolicy(needs)))
 	ctx, keys := w.Context(), c.BackupKMS("")
@@ -45,7 +45,7 @@ func backupWork(w *vaultWorld, role live.BackupRole, needs []live.Need, at live.
 		w.Fatal(err)
 	}
 	var errs []error
-	wraps, opens := role == live.BackupWriter || role == live.BackupRewrapper, role == live.BackupRestorer || role == live.BackupRewrapper
+	wraps, opens := role == store.WriterRole || role == store.RewrapperRole, role == store.RestorerRole || role == store.RewrapperRole
 	if wraps {
 		_, _, err := keys.Encrypt(ctx, at.Keys[0], head, bound)
 		errs = append(errs, err)
@@ -58,14 +58,14 @@ func backupWork(w *vaultWorld, role live.BackupRole, needs []live.Need, at live.
 	_, err = s.List(ctx)
 	errs = append(errs, err)
 	switch role {
-	case live.BackupWriter:
+	case store.WriterRole:
 		_, err = save(ctx, s, "new", bytes.Repeat([]byte("x"), 17<<20))
 		_, swept := s.Sweep(ctx, time.Hour)
 		errs = append(errs, err, swept)
-	case live.BackupPruner:
+	case store.PrunerRole:
 		_, swept := s.Sweep(ctx, time.Hour)
 		errs = append(errs, s.Remove(ctx, was), swept)
-	case live.BackupRewrapper:
+	case store.RewrapperRole:
 		_, err := s.Replace(ctx, was, head, 4)
 		errs = append(errs, err)
 	}
@@ -89,13 +89,13 @@ func newBackupPlace(w *vaultWorld) live.BackupPlace {
 // it is not there.
 func TestEachRoleHasTheRightsThatBackupsTake(t *testing.T) {
 	t.Parallel()
-	missed := map[live.BackupRole][]string{
-		live.BackupWriter:    {"kms:Encrypt", "kms:GenerateDataKey", "kms:Decrypt", "s3:PutObject", "s3:ListBucketMultipartUploads", "s3:ListBucket"},
-		live.BackupRestorer:  {"kms:Decrypt", "s3:GetObjectVersion", "s3:ListBucket"},
-		live.BackupPruner:    {"s3:DeleteObject", "s3:ListBucketMultipartUploads", "s3:ListBucket"},
-		live.BackupRewrapper: {"kms:Encrypt", "kms:GenerateDataKey", "kms:Decrypt", "s3:PutObject", "s3:GetObject", "s3:ListBucket"},
+	missed := map[store.Role][]string{
+		store.WriterRole:    {"kms:Encrypt", "kms:GenerateDataKey", "kms:Decrypt", "s3:PutObject", "s3:ListBucketMultipartUploads", "s3:ListBucket"},
+		store.RestorerRole:  {"kms:Decrypt", "s3:GetObjectVersion", "s3:ListBucket"},
+		store.PrunerRole:    {"s3:DeleteObject", "s3:ListBucketMultipartUploads", "s3:ListBucket"},
+		store.RewrapperRole: {"kms:Encrypt", "kms:GenerateDataKey", "kms:Decrypt", "s3:PutObject", "s3:GetObject", "s3:ListBucket"},
 	}
-	for _, role := range live.BackupRoles() {
+	for _, role := range store.Roles() {
 		for _, without := range append([]string{""}, missed[role]...) {
 			t.Run(string(role)+" without "+without, func(t *testing.T) {
 				t.Parallel()
@@ -123,7 +123,7 @@ func TestEachRoleHasTheRightsThatBackupsTake(t *testing.T) {
 	if _, err := live.BackupNeeds("owner", live.BackupPlace{}); err == nil {
 		t.Error("there is no such role")
 	}
-	if _, err := live.BackupNeeds(live.BackupWriter, live.BackupPlace{URL: "x"}); err == nil {
+	if _, err := live.BackupNeeds(store.WriterRole, live.BackupPlace{URL: "x"}); err == nil {
 		t.Error("there is no such place")
 	}
 }
@@ -132,7 +132,7 @@ func TestWhoWritesBackupsOpensNone(t *testing.T) {
 	t.Parallel()
 	w := newVaultWorld(t, true)
 	at := newBackupPlace(w)
-	for _, role := range []live.BackupRole{live.BackupWriter, live.BackupPruner} {
+	for _, role := range []store.Role{store.WriterRole, store.PrunerRole} {
 		needs, err := live.BackupNeeds(role, at)
 		if err != nil {
 			t.Fatal(err)
@@ -143,7 +143,7 @@ func TestWhoWritesBackupsOpensNone(t *testing.T) {
 			}
 		}
 	}
-	needs, err := live.BackupNeeds(live.BackupWriter, at)
+	needs, err := live.BackupNeeds(store.WriterRole, at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ func TestWhoWritesBackupsOpensNoneUnderTheKeyOfTheBucket(t *testing.T) {
 	w := newVaultWorld(t, true)
 	at := newBackupPlace(w)
 	at.Keys = []string{at.SSEKey}
-	needs, err := live.BackupNeeds(live.BackupWriter, at)
+	needs, err := live.BackupNeeds(store.WriterRole, at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func TestTheRightsOnAKeyAreForBackupsOnly(t *testing.T) {
 	t.Parallel()
 	w := newVaultWorld(t, true)
 	at := newBackupPlace(w)
-	needs, err := live.BackupNeeds(live.BackupRewrapper, at)
+	needs, err := live.BackupNeeds(store.RewrapperRole, at)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package plan_test
 import (
 	"encoding/json"
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -118,7 +119,7 @@ func TestTheRightsThatAreSetUpAreThoseThatTheWorkTakes(t *testing.T) {
 		toTheWholeList []string
 	}{
 		{"444455556666:role/nodes", []string{"s3:PutObject", "s3:AbortMultipartUpload"}, []string{"s3:DeleteObject", "s3:GetObject"}, []string{"s3:ListBucket", "s3:ListBucketMultipartUploads"}},
-		{"111122223333:role/restorer", []string{"s3:GetObject", "s3:GetObjectVersion"}, []string{"s3:DeleteObject", "s3:PutObject"}, []string{"s3:ListBucket", "s3:ListBucketVersions"}},
+		{"111122223333:role/restorer", []string{"s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectRetention"}, []string{"s3:DeleteObject", "s3:PutObject"}, []string{"s3:ListBucket", "s3:ListBucketVersions"}},
 		{"111122223333:role/admin", []string{"s3:DeleteObject", "s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectRetention", "s3:GetObjectLegalHold"}, []string{"s3:PutObject", "s3:DeleteObjectVersion"}, []string{"s3:ListBucket", "s3:ListBucketMultipartUploads"}},
 	} {
 		may := func(action, resource string) bool {
@@ -145,6 +146,37 @@ func TestTheRightsThatAreSetUpAreThoseThatTheWorkTakes(t *testing.T) {
 			if !may(action, bucket) {
 				t.Errorf("%s may not %s", who.role, action)
 			}
+		}
+	}
+}
+
+// A right that a newer version needs, or that somebody took away, goes back into the
+// statement that is there.
+func TestARightThatIsMissingInAStatementOfAPlanIsPutBack(t *testing.T) {
+	t.Parallel()
+	routes, e := backups(t, stores, "")
+	after := performed(t, planned(t, routes, e, plan.Options{}), e)
+	for _, action := range []string{"s3:GetObjectVersion", "s3:AbortMultipartUpload", "s3:GetObjectLegalHold"} {
+		data, err := after.AppendJSON(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := string(data)
+		stands := `\\?"` + action + `\\?"`
+		less := regexp.MustCompile(stands+`,\s*|,\s*`+stands).ReplaceAllString(text, "")
+		if less == text {
+			t.Fatalf("nothing allows %s", action)
+		}
+		short, err := estate.Load("estate.json", []byte(less))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := planned(t, routes, short, plan.Options{})
+		if p.Empty() {
+			t.Errorf("%s is not missed", action)
+		}
+		if again := planned(t, routes, performed(t, p, short), plan.Options{}); !again.Empty() {
+			t.Errorf("%s: a second plan has %d steps", action, len(again.Steps))
 		}
 	}
 }

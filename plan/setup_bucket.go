@@ -7,6 +7,7 @@ import (
 
 	"github.com/keyreach/keyreach/access"
 	"github.com/keyreach/keyreach/awsfacts"
+	"github.com/keyreach/keyreach/backup/store"
 	"github.com/keyreach/keyreach/estate"
 	"github.com/keyreach/keyreach/route"
 )
@@ -139,11 +140,7 @@ type use struct {
 	list    []string // actions on the bucket
 }
 
-// usesOf are the least rights of the parties. A host also completes and gives up uploads in
-// parts and sweeps what interrupted ones left; who restores also finds and reads versions
-// that were hidden; who prunes hides, and looks at each backup for its lock. See
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions and
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html.
+// usesOf are the least rights of the parties.
 func usesOf(b *bucket) []use {
 	if b.own == nil {
 		return []use{
@@ -151,11 +148,10 @@ func usesOf(b *bucket) []use {
 			{"restorers", readPart, []string{"s3:GetObject", "s3:GetObjectVersion"}, []string{"s3:ListBucket"}},
 		}
 	}
-	return []use{
-		{"hosts", writePart, []string{"s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject"}, []string{"s3:ListBucket", "s3:ListBucketMultipartUploads"}},
-		{"restorers", readPart, []string{"s3:GetObject", "s3:GetObjectVersion"}, []string{"s3:ListBucket", "s3:ListBucketVersions"}},
-		{"admins", prunePart, []string{"s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:GetObjectLegalHold", "s3:GetObjectRetention"}, []string{"s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:ListBucketVersions"}},
+	as := func(party string, p part, role store.Role) use {
+		return use{party, p, role.ObjectActions(false), role.BucketActions()}
 	}
+	return []use{as("hosts", writePart, store.WriterRole), as("restorers", readPart, store.RestorerRole), as("admins", prunePart, store.PrunerRole)}
 }
 
 // bucketRules let in the principals of other accounts.
@@ -188,10 +184,7 @@ func (m *maker) ownRules(r *route.Route, b bucket) []rule {
 			}
 			for _, w := range []rule{{part: u.part, resource: b.objects(), actions: u.objects}, {part: listPart, resource: b.arn(), actions: u.list}} {
 				w.principal, w.routes = holder, []string{r.Name}
-				w.actions = slices.DeleteFunc(slices.Clone(w.actions), func(action string) bool { return m.allowedItself(holder, action, w.resource) })
-				if len(w.actions) > 0 {
-					rules = merge(rules, w)
-				}
+				rules = merge(rules, w)
 			}
 		}
 	}
@@ -210,11 +203,15 @@ func (m *maker) allowedItself(principal, action, resource string) bool {
 	return d.Effect == access.Allow || d.Effect == access.ImplicitDeny && !slices.Contains(d.BlockedBy(), access.Identity)
 }
 
-// wantOwn has the parties' own policies let them use the bucket.
+// wantOwn has the parties' own policies let them use the bucket, as far as they do not yet.
 func (m *maker) wantOwn(r *route.Route, b bucket) {
 	for _, w := range m.ownRules(r, b) {
 		holder := w.principal
 		w.principal = ""
+		w.actions = slices.DeleteFunc(slices.Clone(w.actions), func(action string) bool { return m.allowedItself(holder, action, w.resource) })
+		if len(w.actions) == 0 {
+			continue
+		}
 		if m.inline[holder] == nil {
 			m.inline[holder] = map[string][]rule{}
 		}

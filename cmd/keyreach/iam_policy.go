@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keyreach/keyreach/backup/store"
 	"github.com/keyreach/keyreach/live"
 )
 
@@ -16,7 +17,7 @@ func newIAMPolicy(s *streams) *cobra.Command {
 	for _, p := range live.Purposes() {
 		purposes = append(purposes, string(p))
 	}
-	for _, role := range live.BackupRoles() {
+	for _, role := range store.Roles() {
 		purposes = append(purposes, backupPurpose+string(role))
 	}
 	purpose := string(live.ForReading)
@@ -43,7 +44,7 @@ to be inline: make a managed policy of them.`,
 				return misuse(fmt.Errorf("--for %q: it is one of %s", purpose, strings.Join(purposes, ", ")))
 			}
 			if role, ok := strings.CutPrefix(purpose, backupPurpose); ok {
-				needs, err := backups.needs(live.BackupRole(role))
+				needs, err := backups.needs(store.Role(role))
 				if err != nil {
 					return err
 				}

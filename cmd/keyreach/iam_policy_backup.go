@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/keyreach/keyreach/arn"
+	"github.com/keyreach/keyreach/backup/store"
 	"github.com/keyreach/keyreach/live"
 )
 
@@ -44,8 +45,8 @@ func (f *backupPlaceFlags) none(fs *pflag.FlagSet) error {
 }
 
 // needs are the rights of a role at the place.
-func (f *backupPlaceFlags) needs(role live.BackupRole) ([]live.Need, error) {
-	writes := role == live.BackupWriter || role == live.BackupRewrapper
+func (f *backupPlaceFlags) needs(role store.Role) ([]live.Need, error) {
+	writes := role == store.WriterRole || role == store.RewrapperRole
 	inS3 := strings.HasPrefix(f.store, "s3://")
 	switch {
 	case f.store == "" && len(f.keys) == 0:
@@ -58,7 +59,7 @@ func (f *backupPlaceFlags) needs(role live.BackupRole) ([]live.Need, error) {
 		return nil, misuse(errors.New("only a bucket locks what is in it")).hinting("give --store s3://BUCKET/PREFIX")
 	case f.locked && !writes:
 		return nil, misuse(fmt.Errorf("--locked is for those who write, and a %s does not", role))
-	case !inS3 && len(f.keys) == 0, !inS3 && role == live.BackupPruner:
+	case !inS3 && len(f.keys) == 0, !inS3 && role == store.PrunerRole:
 		return nil, misuse(fmt.Errorf("a %s of this store calls nobody at AWS", role)).hinting("a bucket is named with --store s3://BUCKET/PREFIX, keys with --kms-key ARN")
 	}
 	at := live.BackupPlace{Keys: f.keys, SSEKey: f.sseKey, Region: f.region, Locked: f.locked}
