@@ -141,7 +141,7 @@ func (f *legacyFlags) check(path string) error {
 		return misuse(fmt.Errorf("--unpack: %s is not called a tar.gz", path)).hinting("leave it out, and look at what is in the file")
 	case kms && len(f.keys) == 0:
 		return misuse(errors.New("a .kms file does not name its key")).hinting("give --kms-key ARN, several times for several that it may be")
-	case enc && f.passphrase == "" && f.fd == 0:
+	case enc && f.passphrase == "" && !f.fd.given:
 		return misuse(errors.New("a .enc file is encrypted with a passphrase")).hinting("give --passphrase-file FILE or --passphrase-fd N")
 	}
 	return nil
