@@ -117,8 +117,19 @@ func walk(ctx context.Context, dir string, exclude []string, v visitor) error {
 	return nil
 }
 
-func (w *walker) excluded(p string) bool {
-	return slices.ContainsFunc(w.exclude, func(pattern string) bool {
+// LeavesOut reports whether what AddTree is told to exclude leaves out the path, by itself
+// or with a directory that it lies in.
+func LeavesOut(exclude []string, p string) bool {
+	for p = path.Clean(p); p != top && p != "/"; p = path.Dir(p) {
+		if excluded(exclude, p) {
+			return true
+		}
+	}
+	return false
+}
+
+func excluded(exclude []string, p string) bool {
+	return slices.ContainsFunc(exclude, func(pattern string) bool {
 		name := p
 		if !strings.Contains(pattern, "/") {
 			name = path.Base(p)
@@ -146,7 +157,7 @@ func (w *walker) list(p string) (visited, error) {
 	if err != nil {
 		return visited{}, w.failed(p, err)
 	}
-	names = slices.DeleteFunc(names, func(name string) bool { return w.excluded(path.Join(p, name)) })
+	names = slices.DeleteFunc(names, func(name string) bool { return excluded(w.exclude, path.Join(p, name)) })
 	slices.Sort(names)
 	return visited{p, info, names}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/keyreach/keyreach/backup"
+	"github.com/keyreach/keyreach/backup/archive"
 	"github.com/keyreach/keyreach/backup/envelope"
 )
 
@@ -92,8 +94,8 @@ func (f *createFlags) run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	if files, ok := source.(*backup.Files); ok && len(files.Exclude) == 0 && holds(files.Root, f.at) {
-		return misuse(fmt.Errorf("the store %s lies in %s, and would be in its own backups", f.at, files.Root)).hinting("name another --store, or leave it out with --exclude")
+	if err := f.outside(source); err != nil {
+		return err
 	}
 	keep, err := optionalDuration("--retention", f.retention)
 	interval, err2 := optionalDuration("--unless-within", f.within)
@@ -146,6 +148,18 @@ func (f *createFlags) run(ctx context.Context, s *streams) error {
 		return backupFailure(err) // of --after: the backup is made and told all the same
 	}
 	return ping(ctx, f.ping)
+}
+
+// outside refuses a store that would be in its own backups.
+func (f *createFlags) outside(source backup.Source) error {
+	files, ok := source.(*backup.Files)
+	if !ok {
+		return nil
+	}
+	if at, within := placeIn(files.Root, f.at); !within || archive.LeavesOut(files.Exclude, filepath.ToSlash(at)) {
+		return nil
+	}
+	return misuse(fmt.Errorf("the store %s lies in %s, and would be in its own backups", f.at, files.Root)).hinting("name another --store, or leave it out with --exclude")
 }
 
 // named is what is backed up, under the name that the backup gets.
