@@ -114,7 +114,7 @@ type keyView struct {
 }
 
 func keysView(v *backup.Verified) []keyView {
-	var list []keyView
+	list := []keyView{}
 	for i := range v.Keys {
 		k := &v.Keys[i]
 		one := keyView{Type: envelope.StanzaType, Key: k.ARN, Opens: k.Err == nil, State: k.Key.State, Deletion: k.Key.Deletion}
