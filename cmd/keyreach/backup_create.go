@@ -152,14 +152,21 @@ func (f *createFlags) run(ctx context.Context, s *streams) error {
 
 // outside refuses a store that would be in its own backups.
 func (f *createFlags) outside(source backup.Source) error {
-	files, ok := source.(*backup.Files)
-	if !ok {
+	root, hint := "", "name another --store"
+	var exclude []string
+	switch source := source.(type) {
+	case *backup.Files:
+		root, exclude = source.Root, source.Exclude
+		hint += ", or leave it out with --exclude"
+	case *backup.StepCA:
+		root = source.Place.Dir
+	default:
 		return nil
 	}
-	if at, within := placeIn(files.Root, f.at); !within || archive.LeavesOut(files.Exclude, filepath.ToSlash(at)) {
+	if at, within := placeIn(root, f.at); !within || archive.LeavesOut(exclude, filepath.ToSlash(at)) {
 		return nil
 	}
-	return misuse(fmt.Errorf("the store %s lies in %s, and would be in its own backups", f.at, files.Root)).hinting("name another --store, or leave it out with --exclude")
+	return misuse(fmt.Errorf("the store %s lies in %s, and would be in its own backups", f.at, root)).hinting(hint)
 }
 
 // named is what is backed up, under the name that the backup gets.
