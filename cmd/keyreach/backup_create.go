@@ -19,6 +19,7 @@ import (
 	"github.com/keyreach/keyreach/backup"
 	"github.com/keyreach/keyreach/backup/archive"
 	"github.com/keyreach/keyreach/backup/envelope"
+	"github.com/keyreach/keyreach/backup/store"
 )
 
 type createFlags struct {
@@ -30,6 +31,8 @@ type createFlags struct {
 	within    string
 	lock      string
 	ping      string
+
+	secretly age.Identity // of the passphrase, if there is one
 }
 
 // recipientFlags say who can open what is made.
@@ -124,7 +127,7 @@ func (f *createFlags) run(ctx context.Context, s *streams) error {
 	creation := backup.Creation{
 		Source: source, Store: at, Name: name, Recipients: recipients, Tool: "keyreach " + programVersion(),
 		Now: time.Now, Seen: last.seen, Retention: keep, Progress: show.at,
-		Under: slices.Concat(f.keys, f.recipients),
+		Under: slices.Concat(f.keys, f.recipients), Opens: f.opens(at),
 	}
 	made, recent := creation.Recent(ctx, interval)
 	if recent {
@@ -206,7 +209,20 @@ func (f *createFlags) prepare(ctx context.Context, s *streams) (func(backup.ID) 
 	if err != nil {
 		return nil, err
 	}
+	if secret != "" {
+		if f.secretly, err = envelope.NewPassphraseIdentity(secret); err != nil {
+			return nil, misuse(err)
+		}
+	}
 	return f.recipientFlags.prepare(ctx, &f.backupFlags, secret, s)
+}
+
+// opens tells whether the passphrase, if there is one, opens a backup.
+func (f *createFlags) opens(at store.Store) func(context.Context, *backup.Backup) bool {
+	if f.secretly == nil {
+		return nil
+	}
+	return (&backup.Opener{Store: at, Native: []age.Identity{f.secretly}}).Opens
 }
 
 // hint says where a recipient comes from. What was given may be the secret that it is of.
