@@ -127,7 +127,7 @@ func (o *Opener) Prune(ctx context.Context, plan []Pruned) (removed []Pruned, er
 		if err := ctx.Err(); err != nil {
 			return removed, err
 		}
-		if err := o.Store.Remove(ctx, p.Object); err != nil && !o.gone(ctx, p.Object.ID, err) {
+		if err := o.Store.Remove(ctx, p.Object); err != nil && !o.Gone(ctx, p.Object.ID, err) {
 			return removed, fmt.Errorf("removing %s: %w", p.Object.ID, err)
 		}
 		removed = append(removed, p)
@@ -135,9 +135,9 @@ func (o *Opener) Prune(ctx context.Context, plan []Pruned) (removed []Pruned, er
 	return removed, nil
 }
 
-// gone reports whether a backup could not be removed because it is there no more, and not
-// because the store is not.
-func (o *Opener) gone(ctx context.Context, id string, err error) bool {
+// Gone reports whether work on a backup that was listed failed because it is there no more,
+// as where somebody prunes at the same time, and not because the store or a key is not.
+func (o *Opener) Gone(ctx context.Context, id string, err error) bool {
 	if envelope.ClassOf(err) != envelope.NotFound {
 		return false
 	}

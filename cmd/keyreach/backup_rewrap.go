@@ -96,8 +96,8 @@ func (f *rewrapFlags) which(ctx context.Context, s *streams, id string) (*backup
 	return o, list, err
 }
 
-// each rewraps the backups of a list. One that does not open, is damaged or was taken away
-// keeps none of the others from it; the failure is that of the first.
+// each rewraps the backups of a list. One that does not open or is damaged keeps none of the
+// others from it; the failure is that of the first. What is taken away meanwhile is none.
 func (f *rewrapFlags) each(ctx context.Context, s *streams, o *backup.Opener, list []backup.Backup, recipients func(backup.ID) ([]age.Recipient, error)) (views []backupView, failed error) {
 	views = []backupView{}
 	for i := range list {
@@ -105,6 +105,8 @@ func (f *rewrapFlags) each(ctx context.Context, s *streams, o *backup.Opener, li
 		switch {
 		case err == nil:
 			views = append(views, v)
+			continue
+		case f.all && o.Gone(ctx, list[i].Object.ID, err):
 			continue
 		case failed == nil:
 			failed = backupFailure(err)

@@ -46,6 +46,45 @@ func TestHowOldTheNewestGoodBackupIs(t *testing.T) {
 	}
 }
 
+func TestWhatIsTakenAwayMeanwhileIsNoBadBackup(t *testing.T) {
+	t.Parallel()
+	at, err := store.OpenDir(t.TempDir(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := func(age time.Duration) backup.Backup {
+		id := backup.NewID("files", "a", time.Now().Add(-age))
+		return backup.Backup{Object: store.Object{ID: id.String()}, ID: id}
+	}
+	there, gone := named(2*time.Hour), named(time.Hour)
+	w, err := at.Create(t.Context(), there.Object.ID)
+	if err == nil {
+		_, err = w.Commit(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &backup.Opener{Store: at}
+	for _, c := range []struct {
+		what string
+		all  bool
+		list []backup.Backup
+		want backup.Backup
+		is   envelope.Class
+	}{
+		{"the newest is gone, and the one before is looked at", false, []backup.Backup{gone, there}, there, envelope.Truncated},
+		{"one of all is gone", true, []backup.Backup{there, gone}, there, envelope.Truncated},
+		{"the only one is gone", true, []backup.Backup{gone}, gone, envelope.NotFound},
+		{"all are gone", true, []backup.Backup{gone, gone}, gone, envelope.NotFound},
+	} {
+		f := verifyFlags{all: c.all}
+		done := f.verify(t.Context(), o, c.list, false)
+		if len(done) != 1 || done[0].Object.ID != c.want.Object.ID || envelope.ClassOf(done[0].Err) != c.is {
+			t.Errorf("%s: %+v", c.what, done)
+		}
+	}
+}
+
 func TestAFailureOfABackupHasItsNextStep(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
