@@ -247,6 +247,9 @@ func printVerified(p *printer, v *backup.Verified, now time.Time) {
 		what := k.Type
 		if k.Key != "" {
 			what = "key " + k.Key
+			if k.Called != "" {
+				what += ", by its replica " + k.Called
+			}
 			if k.State != "" {
 				what += " (" + k.State + ")"
 			}

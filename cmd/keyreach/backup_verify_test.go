@@ -85,6 +85,24 @@ func TestWhatIsTakenAwayMeanwhileIsNoBadBackup(t *testing.T) {
 	}
 }
 
+func TestAReplicaThatIsCalledIsToldFromTheKeyOfTheBackup(t *testing.T) {
+	t.Parallel()
+	const key, replica = "arn:aws:kms:us-east-1:111122223333:key/mrk-1", "arn:aws:kms:eu-west-1:111122223333:key/mrk-1"
+	for called, want := range map[string]string{
+		key:     "opens key " + key + " (Enabled)",
+		replica: "opens key " + key + ", by its replica " + replica + " (Enabled)",
+	} {
+		var out strings.Builder
+		v := backup.Verified{Keys: []envelope.Opening{{ARN: key, Called: called, Key: envelope.Key{ARN: called, State: "Enabled"}}}}
+		if printVerified(&printer{w: &out}, &v, time.Now()); !strings.Contains(strings.Join(strings.Fields(out.String()), " "), want) {
+			t.Errorf("%s was called, and it says %s", called, out.String())
+		}
+		if told := keysView(&v)[0].Called; (told == "") != (called == key) || told != "" && told != replica {
+			t.Errorf("%s was called, and JSON has %q", called, told)
+		}
+	}
+}
+
 func TestAFailureOfABackupHasItsNextStep(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
