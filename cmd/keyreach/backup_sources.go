@@ -109,7 +109,8 @@ func (f *sourceFlags) belong() error {
 		if _, err := path.Match(pattern, ""); err != nil {
 			return misuse(fmt.Errorf("--exclude %s is no pattern: %w", pattern, err))
 		}
-		if strings.HasPrefix(pattern, "/") {
+		// Paths have their shortest form, so that "cache/" is none.
+		if p := strings.TrimPrefix(pattern, "./"); p != "" && path.Clean("/"+p) != "/"+p {
 			return misuse(fmt.Errorf("--exclude %s matches nothing: patterns are of paths in the directory", pattern)).hinting("write the path as it is from the directory on, as in --exclude cache/tmp")
 		}
 	}
