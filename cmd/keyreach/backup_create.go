@@ -155,6 +155,9 @@ func (f *createFlags) run(ctx context.Context, s *streams) error {
 
 // outside refuses a store that would be in its own backups.
 func (f *createFlags) outside(source backup.Source) error {
+	if f.at == "" {
+		return nil // which is refused as such
+	}
 	root, hint := "", "name another --store"
 	var exclude []string
 	switch source := source.(type) {

@@ -54,7 +54,7 @@ func execute(ctx context.Context, args []string, in io.Reader, out, errs io.Writ
 // matter of usage, and what could not be written, as to a full disk, is none.
 func unnamed(err error) *exitError {
 	var written *fs.PathError
-	if errors.As(err, &written) {
+	if errors.As(err, &written) && written.Op == "write" {
 		return failure(err)
 	}
 	return misuse(err)
