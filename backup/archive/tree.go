@@ -13,6 +13,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/keyreach/keyreach/backup/envelope"
 )
@@ -209,11 +210,17 @@ func (w *walker) any(p string) error {
 	return fmt.Errorf("%s is %s, which cannot be in a backup: leave it out with --exclude %s", p, kind(info.Mode()), only(p))
 }
 
-// only is the pattern of one path, and of nothing of the same name elsewhere.
+// only is the pattern of one path, and of nothing of the same name elsewhere, as a shell
+// takes it.
 func only(p string) string {
 	p = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(p)
 	if !strings.Contains(p, "/") {
-		return "./" + p
+		p = "./" + p
+	}
+	if strings.ContainsFunc(p, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("_./@%+=:,-", r)
+	}) {
+		return "'" + strings.ReplaceAll(p, "'", `'\''`) + "'"
 	}
 	return p
 }
