@@ -69,10 +69,11 @@ func (o *Opener) Verify(ctx context.Context, b *Backup, full bool) (v Verified) 
 // tryKeys reads the header and opens each of its stanzas. It returns the file key, nil when
 // nothing at hand opens it.
 func (o *Opener) tryKeys(ctx context.Context, v *Verified) (fileKey []byte, err error) {
-	h, err := o.head(ctx, &v.Backup)
+	h, size, err := o.headAndSize(ctx, &v.Backup)
 	if err != nil {
 		return nil, err
 	}
+	v.Size = size // it may have been rewrapped since it was listed
 	kms := false
 	for i := range h.Stanzas {
 		if s := &h.Stanzas[i]; s.KMS != nil {
@@ -102,12 +103,19 @@ func (o *Opener) tryKeys(ctx context.Context, v *Verified) (fileKey []byte, err 
 
 // head reads the header of a backup.
 func (o *Opener) head(ctx context.Context, b *Backup) (*envelope.Header, error) {
-	r, _, err := o.Store.Open(ctx, b.Object.ID, b.VersionID, 0)
+	h, _, err := o.headAndSize(ctx, b)
+	return h, err
+}
+
+// headAndSize reads the header, and how many bytes the backup has now.
+func (o *Opener) headAndSize(ctx context.Context, b *Backup) (*envelope.Header, int64, error) {
+	r, at, err := o.Store.Open(ctx, b.Object.ID, b.VersionID, 0)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer r.Close()
-	return envelope.ReadHeader(r)
+	h, err := envelope.ReadHeader(r)
+	return h, at.Size, err
 }
 
 func (o *Opener) readAll(ctx context.Context, v *Verified, identities []age.Identity) error {

@@ -64,3 +64,33 @@ func TestEachWayInIsOpenedOnceByAVerification(t *testing.T) {
 		})
 	}
 }
+
+func TestABackupThatIsRewrappedAfterTheListingIsWhole(t *testing.T) {
+	t.Parallel()
+	one, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := creation(t, []age.Recipient{one.Recipient()})
+	if _, err := c.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b, err := backup.Find(t.Context(), c.Store, backup.Select{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := backup.Opener{Store: c.Store, Native: []age.Identity{one}}
+	at, err := o.Rewrap(t.Context(), &b, []age.Recipient{one.Recipient(), two.Recipient()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, full := range []bool{false, true} {
+		if v := o.Verify(t.Context(), &b, full); v.Err != nil || v.Size != at.Size {
+			t.Errorf("full %v: it has %d bytes, and %d when it was rewrapped: %v", full, v.Size, at.Size, v.Err)
+		}
+	}
+}
