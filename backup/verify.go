@@ -61,9 +61,25 @@ func (o *Opener) Verify(ctx context.Context, b *Backup, full bool) (v Verified) 
 	if full {
 		v.Err = o.readAll(ctx, &v, identities)
 	} else {
-		v.Err = o.readEnd(ctx, &v, identities)
+		v.Err = o.readQuick(ctx, &v, identities)
 	}
 	return v
+}
+
+// readQuick reads the end. Where that is missing, the backup may have been rewrapped since
+// its header was read, and has another size.
+func (o *Opener) readQuick(ctx context.Context, v *Verified, identities []age.Identity) error {
+	for {
+		err := o.readEnd(ctx, v, identities)
+		if envelope.ClassOf(err) != envelope.Truncated {
+			return err
+		}
+		_, size, again := o.headAndSize(ctx, &v.Backup)
+		if again != nil || size == v.Size {
+			return err
+		}
+		v.Size = size
+	}
 }
 
 // tryKeys reads the header and opens each of its stanzas. It returns the file key, nil when

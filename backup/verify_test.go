@@ -2,12 +2,14 @@ package backup_test
 
 import (
 	"context"
+	"io"
 	"testing"
 
 	"filippo.io/age"
 
 	"github.com/keyreach/keyreach/backup"
 	"github.com/keyreach/keyreach/backup/envelope"
+	"github.com/keyreach/keyreach/backup/store"
 )
 
 // counted is a KMS that counts what it is asked to decrypt, by key.
@@ -62,6 +64,46 @@ func TestEachWayInIsOpenedOnceByAVerification(t *testing.T) {
 				t.Errorf("the identity opened %d times, KMS %v", opened, kms.decrypted)
 			}
 		})
+	}
+}
+
+// rewrapping is a store in which a backup is rewrapped once its header was read.
+type rewrapping struct {
+	store.Store
+	opened int
+	rewrap func()
+}
+
+func (r *rewrapping) Open(ctx context.Context, id, version string, from int64) (io.ReadCloser, store.Object, error) {
+	if r.opened++; r.opened == 2 {
+		r.rewrap()
+	}
+	return r.Store.Open(ctx, id, version, from)
+}
+
+func TestABackupThatIsRewrappedWhileItIsVerifiedIsWhole(t *testing.T) {
+	t.Parallel()
+	native, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := creation(t, []age.Recipient{native.Recipient()})
+	if _, err := c.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b, err := backup.Find(t.Context(), c.Store, backup.Select{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := backup.Opener{Store: c.Store, Native: []age.Identity{native}}
+	during := o
+	during.Store = &rewrapping{Store: c.Store, rewrap: func() {
+		if _, err := o.Rewrap(t.Context(), &b, []age.Recipient{native.Recipient(), native.Recipient()}); err != nil {
+			t.Error(err)
+		}
+	}}
+	if v := during.Verify(t.Context(), &b, false); v.Err != nil {
+		t.Error(v.Err)
 	}
 }
 
