@@ -48,6 +48,9 @@ type Creation struct {
 	// Under are the keys and recipients by the names that they are given by: under others,
 	// an unchanged source is backed up again.
 	Under []string
+	// Opens, when set, reports whether what opens the new backup opens the last one too:
+	// passphrases have no names.
+	Opens func(ctx context.Context, last *Backup) bool
 	// Progress, when set, is told how many bytes were written so far.
 	Progress func(written int64)
 }
@@ -147,6 +150,9 @@ func (c *Creation) unchanged(ctx context.Context, print string) (Made, bool) {
 	}
 	for _, o := range list {
 		if c.Seen.is(&o) {
+			if id, err := ParseID(o.ID); c.Opens != nil && (err != nil || !c.Opens(ctx, &Backup{o, id})) {
+				return Made{}, false
+			}
 			return Made{Object: o, Unchanged: true, Kind: c.Source.Kind(), Name: CleanName(c.Name), Created: c.Seen.Created, Seen: c.Seen}, true
 		}
 	}

@@ -27,6 +27,18 @@ type Opener struct {
 	Limits   archive.Limits
 }
 
+// Opens reports whether the identities of age and passphrases at hand open a backup. No key
+// is called, and no more than the header read; one that cannot be read does not open.
+func (o *Opener) Opens(ctx context.Context, b *Backup) bool {
+	h, err := o.head(ctx, b)
+	if err != nil {
+		return false
+	}
+	fileKey, err := age.DecryptHeader(h.Raw, o.Native...)
+	clear(fileKey)
+	return err == nil
+}
+
 // open returns the plaintext of a backup: what archive reads.
 func (o *Opener) open(ctx context.Context, b *Backup) (io.Reader, io.Closer, error) {
 	identities, err := o.identities(ctx, b)

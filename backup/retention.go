@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/keyreach/keyreach/backup/envelope"
+	"github.com/keyreach/keyreach/backup/store"
 )
 
 // Retention says which backups of a series stay: the newest of each of the last days,
@@ -115,6 +118,7 @@ func Age(d time.Duration) string {
 }
 
 // Prune takes away what a plan lets go, the oldest first, and stops at the first failure.
+// What somebody else has taken away meanwhile is none.
 func (o *Opener) Prune(ctx context.Context, plan []Pruned) (removed []Pruned, err error) {
 	for _, p := range slices.Backward(plan) {
 		if p.Keep {
@@ -123,10 +127,20 @@ func (o *Opener) Prune(ctx context.Context, plan []Pruned) (removed []Pruned, er
 		if err := ctx.Err(); err != nil {
 			return removed, err
 		}
-		if err := o.Store.Remove(ctx, p.Object); err != nil {
+		if err := o.Store.Remove(ctx, p.Object); err != nil && !o.Gone(ctx, p.Object.ID, err) {
 			return removed, fmt.Errorf("removing %s: %w", p.Object.ID, err)
 		}
 		removed = append(removed, p)
 	}
 	return removed, nil
+}
+
+// Gone reports whether work on a backup that was listed failed because it is there no more,
+// as where somebody prunes at the same time, and not because the store or a key is not.
+func (o *Opener) Gone(ctx context.Context, id string, err error) bool {
+	if envelope.ClassOf(err) != envelope.NotFound {
+		return false
+	}
+	list, err := o.Store.List(ctx)
+	return err == nil && !slices.ContainsFunc(list, func(at store.Object) bool { return at.ID == id })
 }

@@ -1,6 +1,8 @@
 package backup_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/keyreach/keyreach/backup"
+	"github.com/keyreach/keyreach/backup/envelope"
 	"github.com/keyreach/keyreach/backup/store"
 )
 
@@ -145,6 +148,54 @@ func TestANameInAnIDIsToldFromOthers(t *testing.T) {
 	for _, name := range []string{"", "..", "/", "日本", "ünïcode", "a\xff", strings.Repeat("a", 81)} {
 		if backup.CheckName(name) == nil {
 			t.Errorf("%q is taken, and its backups would be of the series %s", name, backup.CleanName(name))
+		}
+	}
+}
+
+// racing is a store from which somebody else takes backups away at the same time, or that
+// lets nobody take any away after some.
+type racing struct {
+	store.Store
+	lets int
+}
+
+func (r *racing) Remove(ctx context.Context, o store.Object) error {
+	if r.lets--; r.lets < 0 {
+		return envelope.Fail(envelope.Denied, errors.New("it is refused"))
+	}
+	if err := r.Store.Remove(ctx, o); err != nil {
+		return err
+	}
+	return r.Store.Remove(ctx, o) // the second finds nothing
+}
+
+func TestPruningGoesOnWhereAnotherWasFaster(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ lets, removed int }{{9, 3}, {2, 2}} {
+		at, err := store.OpenDir(t.TempDir(), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, b := range made("etcd.prod", 0, time.Hour, 2*time.Hour, 3*time.Hour) {
+			w, err := at.Create(t.Context(), b.Object.ID)
+			if err == nil {
+				_, err = w.Commit(t.Context())
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		list, err := backup.List(t.Context(), at, backup.Select{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		removed, err := (&backup.Opener{Store: &racing{at, c.lets}}).Prune(t.Context(), backup.Retention{Last: 1}.Plan(list, now))
+		if len(removed) != c.removed || (err == nil) != (c.removed == 3) {
+			t.Errorf("let to remove %d, it removed %d: %v", c.lets, len(removed), err)
+		}
+		left, err := at.List(t.Context())
+		if err != nil || len(left) != 4-c.removed {
+			t.Errorf("let to remove %d, %d are left: %v", c.lets, len(left), err)
 		}
 	}
 }

@@ -67,18 +67,35 @@ func (o *Opener) Verify(ctx context.Context, b *Backup, full bool) (v Verified) 
 	if full {
 		v.Err = o.readAll(ctx, &v, identities)
 	} else {
-		v.Err = o.readEnd(ctx, &v, identities)
+		v.Err = o.readQuick(ctx, &v, identities)
 	}
 	return v
+}
+
+// readQuick reads the end. Where that is missing, the backup may have been rewrapped since
+// its header was read, and has another size.
+func (o *Opener) readQuick(ctx context.Context, v *Verified, identities []age.Identity) error {
+	for {
+		err := o.readEnd(ctx, v, identities)
+		if envelope.ClassOf(err) != envelope.Truncated {
+			return err
+		}
+		_, size, again := o.headAndSize(ctx, &v.Backup)
+		if again != nil || size == v.Size {
+			return err
+		}
+		v.Size = size
+	}
 }
 
 // tryKeys reads the header and opens each of its stanzas. It returns the file key, nil when
 // nothing at hand opens it.
 func (o *Opener) tryKeys(ctx context.Context, v *Verified) (fileKey []byte, err error) {
-	h, err := o.head(ctx, &v.Backup)
+	h, size, err := o.headAndSize(ctx, &v.Backup)
 	if err != nil {
 		return nil, err
 	}
+	v.Size = size // it may have been rewrapped since it was listed
 	v.Others, fileKey = o.tryOthers(h)
 	if slices.ContainsFunc(h.Stanzas, func(s envelope.Stanza) bool { return s.Type == envelope.StanzaType }) {
 		allow, err := o.Allow(ctx)
@@ -146,12 +163,19 @@ func (o *Opener) tryOther(h *envelope.Header, s *envelope.Stanza) []byte {
 
 // head reads the header of a backup.
 func (o *Opener) head(ctx context.Context, b *Backup) (*envelope.Header, error) {
-	r, _, err := o.Store.Open(ctx, b.Object.ID, b.VersionID, 0)
+	h, _, err := o.headAndSize(ctx, b)
+	return h, err
+}
+
+// headAndSize reads the header, and how many bytes the backup has now.
+func (o *Opener) headAndSize(ctx context.Context, b *Backup) (*envelope.Header, int64, error) {
+	r, at, err := o.Store.Open(ctx, b.Object.ID, b.VersionID, 0)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer r.Close()
-	return envelope.ReadHeader(r)
+	h, err := envelope.ReadHeader(r)
+	return h, at.Size, err
 }
 
 func (o *Opener) readAll(ctx context.Context, v *Verified, identities []age.Identity) error {

@@ -3,6 +3,7 @@ package backup_test
 import (
 	"context"
 	"errors"
+	"io"
 	"slices"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/keyreach/keyreach/backup"
 	"github.com/keyreach/keyreach/backup/envelope"
+	"github.com/keyreach/keyreach/backup/store"
 )
 
 // counted is a KMS that counts what it is asked to decrypt, by key.
@@ -116,5 +118,75 @@ func TestAVerificationByAnIdentityNeedsNoAWS(t *testing.T) {
 	v := o.Verify(t.Context(), &b, true)
 	if !v.Good() || len(v.Keys) != 2 || !errors.Is(v.Keys[0].Err, none) || v.Keys[1].ARN != twoKey || !v.Others[0].Opens {
 		t.Errorf("%+v", v)
+	}
+}
+
+// rewrapping is a store in which a backup is rewrapped once its header was read.
+type rewrapping struct {
+	store.Store
+	opened int
+	rewrap func()
+}
+
+func (r *rewrapping) Open(ctx context.Context, id, version string, from int64) (io.ReadCloser, store.Object, error) {
+	if r.opened++; r.opened == 2 {
+		r.rewrap()
+	}
+	return r.Store.Open(ctx, id, version, from)
+}
+
+func TestABackupThatIsRewrappedWhileItIsVerifiedIsWhole(t *testing.T) {
+	t.Parallel()
+	native, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := creation(t, []age.Recipient{native.Recipient()})
+	if _, err := c.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b, err := backup.Find(t.Context(), c.Store, backup.Select{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := backup.Opener{Store: c.Store, Native: []age.Identity{native}}
+	during := o
+	during.Store = &rewrapping{Store: c.Store, rewrap: func() {
+		if _, err := o.Rewrap(t.Context(), &b, []age.Recipient{native.Recipient(), native.Recipient()}); err != nil {
+			t.Error(err)
+		}
+	}}
+	if v := during.Verify(t.Context(), &b, false); v.Err != nil {
+		t.Error(v.Err)
+	}
+}
+
+func TestABackupThatIsRewrappedAfterTheListingIsWhole(t *testing.T) {
+	t.Parallel()
+	one, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := creation(t, []age.Recipient{one.Recipient()})
+	if _, err := c.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b, err := backup.Find(t.Context(), c.Store, backup.Select{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := backup.Opener{Store: c.Store, Native: []age.Identity{one}}
+	at, err := o.Rewrap(t.Context(), &b, []age.Recipient{one.Recipient(), two.Recipient()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, full := range []bool{false, true} {
+		if v := o.Verify(t.Context(), &b, full); v.Err != nil || v.Size != at.Size {
+			t.Errorf("full %v: it has %d bytes, and %d when it was rewrapped: %v", full, v.Size, at.Size, v.Err)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -54,11 +55,12 @@ func statesOf(keys []envelope.Opening) []string {
 	var list []string
 	for i := range keys {
 		k := &keys[i]
+		key := cmp.Or(k.Called, k.ARN) // a replica has a state of its own
 		switch {
 		case !k.Key.Deletion.IsZero():
-			list = append(list, fmt.Sprintf("key %s will be deleted on %s: cancel that, or rewrap the backup under another key", k.ARN, k.Key.Deletion.Format(time.DateOnly)))
+			list = append(list, fmt.Sprintf("key %s will be deleted on %s: cancel that, or rewrap the backup under another key", key, k.Key.Deletion.Format(time.DateOnly)))
 		case k.Key.State != "" && k.Key.State != "Enabled":
-			list = append(list, fmt.Sprintf("key %s is %s", k.ARN, k.Key.State))
+			list = append(list, fmt.Sprintf("key %s is %s", key, k.Key.State))
 		}
 	}
 	return list

@@ -13,6 +13,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/keyreach/keyreach/backup/envelope"
 )
@@ -117,8 +118,19 @@ func walk(ctx context.Context, dir string, exclude []string, v visitor) error {
 	return nil
 }
 
-func (w *walker) excluded(p string) bool {
-	return slices.ContainsFunc(w.exclude, func(pattern string) bool {
+// LeavesOut reports whether what AddTree is told to exclude leaves out the path, by itself
+// or with a directory that it lies in.
+func LeavesOut(exclude []string, p string) bool {
+	for p = path.Clean(p); p != top && p != "/"; p = path.Dir(p) {
+		if excluded(exclude, p) {
+			return true
+		}
+	}
+	return false
+}
+
+func excluded(exclude []string, p string) bool {
+	return slices.ContainsFunc(exclude, func(pattern string) bool {
 		name := p
 		if !strings.Contains(pattern, "/") {
 			name = path.Base(p)
@@ -146,7 +158,7 @@ func (w *walker) list(p string) (visited, error) {
 	if err != nil {
 		return visited{}, w.failed(p, err)
 	}
-	names = slices.DeleteFunc(names, func(name string) bool { return w.excluded(path.Join(p, name)) })
+	names = slices.DeleteFunc(names, func(name string) bool { return excluded(w.exclude, path.Join(p, name)) })
 	slices.Sort(names)
 	return visited{p, info, names}, nil
 }
@@ -198,11 +210,17 @@ func (w *walker) any(p string) error {
 	return fmt.Errorf("%s is %s, which cannot be in a backup: leave it out with --exclude %s", p, kind(info.Mode()), only(p))
 }
 
-// only is the pattern of one path, and of nothing of the same name elsewhere.
+// only is the pattern of one path, and of nothing of the same name elsewhere, as a shell
+// takes it.
 func only(p string) string {
 	p = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(p)
 	if !strings.Contains(p, "/") {
-		return "./" + p
+		p = "./" + p
+	}
+	if strings.ContainsFunc(p, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("_./@%+=:,-", r)
+	}) {
+		return "'" + strings.ReplaceAll(p, "'", `'\''`) + "'"
 	}
 	return p
 }

@@ -211,6 +211,9 @@ func durationOf(text string) (time.Duration, error) {
 	return time.ParseDuration(text)
 }
 
+// estateOrLive is for commands that read the estate from a file or from AWS.
+const estateOrLive = "give the estate with --estate FILE, or read AWS with --live"
+
 // world reads the routes, and the estate from a file or from AWS as it is now.
 func (l *liveFlags) world(ctx context.Context, s *streams, path, estateAt string, fromAWS bool) (*planInput, error) {
 	if fromAWS && estateAt != "" {
@@ -230,7 +233,7 @@ func (l *liveFlags) world(ctx context.Context, s *streams, path, estateAt string
 		in.estateAt = file.EstatePath()
 	}
 	if in.estate, err = estate.LoadFile(in.estateAt); err != nil {
-		return nil, unreadable(err).hinting(hintFor(err, "give the estate with --estate FILE, or read AWS with --live"))
+		return nil, unreadable(err).hinting(hintFor(err, estateOrLive))
 	}
 	return in, nil
 }

@@ -198,6 +198,10 @@ func (o *applyOptions) planned(ctx context.Context, s *streams, path string, p *
 	}
 	in, err := o.world(ctx, s, o.dir, o.estate, false)
 	if err != nil {
+		var exit *exitError
+		if errors.As(err, &exit) && exit.hint == estateOrLive { // a saved plan was made from one estate
+			exit.hint = "give the estate that the plan was made from with --estate FILE, or plan and write on what AWS has now: keyreach apply " + quoted(o.dir)
+		}
 		return nil, err
 	}
 	chosen := report{file: in.file}

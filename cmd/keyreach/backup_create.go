@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -16,7 +17,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/keyreach/keyreach/backup"
+	"github.com/keyreach/keyreach/backup/archive"
 	"github.com/keyreach/keyreach/backup/envelope"
+	"github.com/keyreach/keyreach/backup/store"
 )
 
 type createFlags struct {
@@ -28,6 +31,8 @@ type createFlags struct {
 	within    string
 	lock      string
 	ping      string
+
+	secretly age.Identity // of the passphrase, if there is one
 }
 
 // recipientFlags say who can open what is made.
@@ -92,8 +97,8 @@ func (f *createFlags) run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	if files, ok := source.(*backup.Files); ok && len(files.Exclude) == 0 && holds(files.Root, f.at) {
-		return misuse(fmt.Errorf("the store %s lies in %s, and would be in its own backups", f.at, files.Root)).hinting("name another --store, or leave it out with --exclude")
+	if err := f.outside(source); err != nil {
+		return err
 	}
 	keep, err := optionalDuration("--retention", f.retention)
 	interval, err2 := optionalDuration("--unless-within", f.within)
@@ -122,7 +127,7 @@ func (f *createFlags) run(ctx context.Context, s *streams) error {
 	creation := backup.Creation{
 		Source: source, Store: at, Name: name, Recipients: recipients, Tool: "keyreach " + programVersion(),
 		Now: time.Now, Seen: last.seen, Retention: keep, Progress: show.at,
-		Under: slices.Concat(f.keys, f.recipients),
+		Under: slices.Concat(f.keys, f.recipients), Opens: f.opens(at),
 	}
 	made, recent := creation.Recent(ctx, interval)
 	if recent {
@@ -146,6 +151,28 @@ func (f *createFlags) run(ctx context.Context, s *streams) error {
 		return backupFailure(err) // of --after: the backup is made and told all the same
 	}
 	return ping(ctx, f.ping)
+}
+
+// outside refuses a store that would be in its own backups.
+func (f *createFlags) outside(source backup.Source) error {
+	if f.at == "" {
+		return nil // which is refused as such
+	}
+	root, hint := "", "name another --store"
+	var exclude []string
+	switch source := source.(type) {
+	case *backup.Files:
+		root, exclude = source.Root, source.Exclude
+		hint += ", or leave it out with --exclude"
+	case *backup.StepCA:
+		root = source.Place.Dir
+	default:
+		return nil
+	}
+	if at, within := placeIn(root, f.at); !within || archive.LeavesOut(exclude, filepath.ToSlash(at)) {
+		return nil
+	}
+	return misuse(fmt.Errorf("the store %s lies in %s, and would be in its own backups", f.at, root)).hinting(hint)
 }
 
 // named is what is backed up, under the name that the backup gets.
@@ -185,7 +212,20 @@ func (f *createFlags) prepare(ctx context.Context, s *streams) (func(backup.ID) 
 	if err != nil {
 		return nil, err
 	}
+	if secret != "" {
+		if f.secretly, err = envelope.NewPassphraseIdentity(secret); err != nil {
+			return nil, misuse(err)
+		}
+	}
 	return f.recipientFlags.prepare(ctx, &f.backupFlags, secret, s)
+}
+
+// opens tells whether the passphrase, if there is one, opens a backup.
+func (f *createFlags) opens(at store.Store) func(context.Context, *backup.Backup) bool {
+	if f.secretly == nil {
+		return nil
+	}
+	return (&backup.Opener{Store: at, Native: []age.Identity{f.secretly}}).Opens
 }
 
 // hint says where a recipient comes from. What was given may be the secret that it is of.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -41,7 +42,7 @@ type backupFlags struct {
 	accounts   []string
 	identities []string
 	passphrase string
-	fd         int
+	fd         descriptor
 
 	kind, name string
 	format     dataFormat
@@ -93,8 +94,33 @@ func (f *backupFlags) addOpening(fs *pflag.FlagSet) {
 
 func (f *backupFlags) addPassphrase(fs *pflag.FlagSet) {
 	fs.StringVar(&f.passphrase, "passphrase-file", "", "the `FILE` with the passphrase; - asks for it")
-	fs.IntVar(&f.fd, "passphrase-fd", 0, "the file descriptor `N` to read the passphrase from")
+	fs.Var(&f.fd, "passphrase-fd", "the file descriptor `N` to read the passphrase from")
 }
+
+// descriptor is the number of an open file, if one is given: 0, standard input, is one too.
+type descriptor struct {
+	number uint64
+	given  bool
+}
+
+func (d *descriptor) String() string {
+	if !d.given {
+		return ""
+	}
+	return strconv.FormatUint(d.number, 10)
+}
+
+// Set takes the number.
+func (d *descriptor) Set(text string) (err error) {
+	if d.number, err = strconv.ParseUint(text, 10, 31); err != nil {
+		return errors.New("it is the number of an open file")
+	}
+	d.given = true
+	return nil
+}
+
+// Type is that of the number.
+func (d *descriptor) Type() string { return "int" }
 
 // reach opens the way to AWS; it calls nobody yet.
 func (f *backupFlags) reach() *live.Cloud {
@@ -141,10 +167,10 @@ func (f *backupFlags) openStore(ctx context.Context, create bool) (store.Store, 
 // secret is the passphrase, empty when none was given.
 func (f *backupFlags) secret(s *streams, twice bool) (string, error) {
 	switch {
-	case f.passphrase != "" && f.fd != 0:
+	case f.passphrase != "" && f.fd.given:
 		return "", misuse(errors.New("--passphrase-file and --passphrase-fd exclude each other"))
-	case f.fd != 0:
-		return readPassphrase(os.NewFile(uintptr(f.fd), "descriptor"), fmt.Sprintf("descriptor %d", f.fd))
+	case f.fd.given:
+		return readPassphrase(os.NewFile(uintptr(f.fd.number), "descriptor"), "descriptor "+f.fd.String())
 	case f.passphrase == "":
 		return "", nil
 	case f.passphrase == "-":

@@ -19,21 +19,36 @@ import (
 
 // holds reports whether a directory holds the store, or is it.
 func holds(dir, store string) bool {
+	_, within := placeIn(dir, store)
+	return within
+}
+
+// placeIn is where in a directory the store is, and whether it is in it.
+func placeIn(dir, store string) (at string, within bool) {
 	if strings.Contains(store, "://") {
-		return false
+		return "", false
 	}
 	dir, err1 := filepath.Abs(dir)
 	store, err2 := filepath.Abs(store)
 	if err1 != nil || err2 != nil {
-		return false
+		return "", false
 	}
-	for _, p := range []*string{&dir, &store} {
-		if real, err := filepath.EvalSymlinks(*p); err == nil { // the store need not be there yet
-			*p = real
-		}
+	at, err := filepath.Rel(realPath(dir), realPath(store))
+	return at, err == nil && filepath.IsLocal(at)
+}
+
+// realPath is a path without symlinks, as far as there is something at it: a store or a
+// target need not be there yet.
+func realPath(p string) string {
+	real, err := filepath.EvalSymlinks(p)
+	switch parent := filepath.Dir(p); {
+	case err == nil:
+		return real
+	case parent == p:
+		return p
+	default:
+		return filepath.Join(realPath(parent), filepath.Base(p))
 	}
-	within, err := filepath.Rel(dir, store)
-	return err == nil && filepath.IsLocal(within)
 }
 
 // meant is which backups are meant. An id may be given as the file of the store, or as its

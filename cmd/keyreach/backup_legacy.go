@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -141,7 +142,9 @@ func (f *legacyFlags) check(path string) error {
 		return misuse(fmt.Errorf("--unpack: %s is not called a tar.gz", path)).hinting("leave it out, and look at what is in the file")
 	case kms && len(f.keys) == 0:
 		return misuse(errors.New("a .kms file does not name its key")).hinting("give --kms-key ARN, several times for several that it may be")
-	case enc && f.passphrase == "" && f.fd == 0:
+	case kms && slices.ContainsFunc(f.keys, func(key string) bool { return !strings.HasPrefix(key, "arn:") }):
+		return misuse(errors.New("--kms-key is not the ARN of a key")).hinting("give it as arn:aws:kms:REGION:ACCOUNT:key/ID")
+	case enc && f.passphrase == "" && !f.fd.given:
 		return misuse(errors.New("a .enc file is encrypted with a passphrase")).hinting("give --passphrase-file FILE or --passphrase-fd N")
 	}
 	return nil

@@ -84,13 +84,17 @@ func (f *pruneFlags) run(ctx context.Context, s *streams) error {
 		return err
 	}
 	removed, err := (&backup.Opener{Store: at}).Prune(ctx, plan)
-	if err != nil {
+	if err == nil {
+		_, err = at.Sweep(ctx, backup.LeftAfter)
+	}
+	if err != nil && len(removed) == 0 {
 		return backupFailure(err)
 	}
-	if _, err := at.Sweep(ctx, backup.LeftAfter); err != nil {
-		return backupFailure(err)
+	// What is gone is told, also when the rest failed.
+	if err := f.print(s, plan, removed); err != nil {
+		return err
 	}
-	return f.print(s, plan, removed)
+	return backupFailure(err)
 }
 
 // approve shows what goes and asks for a yes.

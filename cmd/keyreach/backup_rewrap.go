@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 
+	"filippo.io/age"
 	"github.com/spf13/cobra"
 
 	"github.com/keyreach/keyreach/backup"
+	"github.com/keyreach/keyreach/backup/envelope"
 	"github.com/keyreach/keyreach/estate"
 )
 
@@ -55,52 +57,99 @@ func (f *rewrapFlags) run(ctx context.Context, s *streams, id string) error {
 	if err != nil {
 		return err
 	}
-	o, newest, err := f.find(ctx, s, id)
+	o, list, err := f.which(ctx, s, id)
 	if err != nil {
 		return err
 	}
-	list := []backup.Backup{newest}
-	if f.all {
-		if list, err = backup.List(ctx, o.Store, backup.Select{Kind: f.kind, Name: f.name}); err != nil {
-			return backupFailure(err)
-		}
-	}
-	views := []backupView{}
-	for i := range list {
-		b := &list[i]
-		rs, err := recipients(b.ID)
-		if err != nil {
-			return backupFailure(err)
-		}
-		at, err := o.Rewrap(ctx, b, rs)
-		if err != nil {
-			return partly(backupFailure(err), i, len(list))
-		}
-		made := backup.Backup{Object: at, ID: b.ID}
-		v := storedView(&made)
-		if v.Warnings, err = o.Warnings(ctx, &made); err != nil {
-			return partly(backupFailure(err), i, len(list))
-		}
-		if f.format.format == textFormat {
-			p := &printer{w: s.out}
-			p.line(0, 0, "%s: under %s and %s now", b.Object.ID, count(len(f.newKeys), "KMS key"), count(len(f.recipients), "recipient"))
-			for _, w := range v.Warnings {
-				p.line(2, len("WARNING: "), "WARNING: %s", w)
-			}
-			if p.err != nil {
-				return p.err
-			}
-		}
-		views = append(views, v)
-	}
-	if f.format.format != textFormat {
-		return f.format.writeLine(s.out, struct {
+	views, failed := f.each(ctx, s, o, list, recipients)
+	if f.format.format != textFormat && (failed == nil || len(views) > 0) {
+		if err := f.format.writeLine(s.out, struct {
 			FormatVersion int          `json:"format_version"`
 			Store         string       `json:"store"`
 			Rewrapped     []backupView `json:"rewrapped"`
-		}{estate.FormatVersion, f.at, views})
+		}{estate.FormatVersion, f.at, views}); err != nil {
+			return err
+		}
 	}
-	return nil
+	return partly(failed, len(views), len(list))
+}
+
+// which are the backups that are meant, of which there is one at least.
+func (f *rewrapFlags) which(ctx context.Context, s *streams, id string) (*backup.Opener, []backup.Backup, error) {
+	if !f.all {
+		o, b, err := f.find(ctx, s, id)
+		return o, []backup.Backup{b}, err
+	}
+	at, err := f.openStore(ctx, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	want := f.meant(at, "")
+	if _, err := backup.Find(ctx, at, want); err != nil {
+		return nil, nil, backupFailure(err)
+	}
+	list, err := backup.List(ctx, at, want)
+	if err != nil {
+		return nil, nil, backupFailure(err)
+	}
+	o, err := f.opener(ctx, s, at)
+	return o, list, err
+}
+
+// each rewraps the backups of a list. One that does not open or is damaged keeps none of the
+// others from it; the failure is that of the first. What is taken away meanwhile is none.
+func (f *rewrapFlags) each(ctx context.Context, s *streams, o *backup.Opener, list []backup.Backup, recipients func(backup.ID) ([]age.Recipient, error)) (views []backupView, failed error) {
+	views = []backupView{}
+	for i := range list {
+		v, err := f.one(ctx, s, o, &list[i], recipients)
+		switch {
+		case err == nil:
+			views = append(views, v)
+			continue
+		case f.all && o.Gone(ctx, list[i].Object.ID, err):
+			continue
+		case failed == nil:
+			failed = backupFailure(err)
+		default:
+			fmt.Fprintf(s.err, "warning: %s\n", oneLine(err))
+		}
+		if !ofOne(err) {
+			break
+		}
+	}
+	return views, failed
+}
+
+// ofOne reports whether a failure is of one backup, and says nothing of others.
+func ofOne(err error) bool {
+	switch envelope.ClassOf(err) {
+	case envelope.NoKey, envelope.Corrupt, envelope.Truncated, envelope.NotFound:
+		return calledOf(err) != "kms"
+	}
+	return false
+}
+
+// one rewraps a backup, and says so.
+func (f *rewrapFlags) one(ctx context.Context, s *streams, o *backup.Opener, b *backup.Backup, recipients func(backup.ID) ([]age.Recipient, error)) (backupView, error) {
+	rs, err := recipients(b.ID)
+	if err != nil {
+		return backupView{}, err
+	}
+	at, err := o.Rewrap(ctx, b, rs)
+	if err != nil {
+		return backupView{}, err
+	}
+	made := backup.Backup{Object: at, ID: b.ID}
+	v := storedView(&made)
+	if v.Warnings, err = o.Warnings(ctx, &made); err != nil || f.format.format != textFormat {
+		return v, err
+	}
+	p := &printer{w: s.out}
+	p.line(0, 0, "%s: under %s and %s now", b.Object.ID, count(len(f.newKeys), "KMS key"), count(len(f.recipients), "recipient"))
+	for _, w := range v.Warnings {
+		p.line(2, len("WARNING: "), "WARNING: %s", w)
+	}
+	return v, p.err
 }
 
 // partly says how many were done before a failure.

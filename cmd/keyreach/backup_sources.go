@@ -33,7 +33,7 @@ type sourceFlags struct {
 }
 
 func (f *sourceFlags) add(fs *pflag.FlagSet) {
-	fs.StringSliceVar(&f.exclude, "exclude", nil, "leave out what matches the `PATTERN` (files): of the whole path, or without a slash of the last name")
+	fs.StringArrayVar(&f.exclude, "exclude", nil, "leave out what matches the `PATTERN` (files): of the whole path, or without a slash of the last name") // a name may have a comma
 	fs.StringVar(&f.before, "before", "", "run the `COMMAND` before reading, to have the source stand still")
 	fs.StringVar(&f.after, "after", "", "run the `COMMAND` after reading, however it went")
 	fs.StringSliceVar(&f.endpoints, "endpoints", nil, "the `URL`s of etcd's members")
@@ -109,7 +109,8 @@ func (f *sourceFlags) belong() error {
 		if _, err := path.Match(pattern, ""); err != nil {
 			return misuse(fmt.Errorf("--exclude %s is no pattern: %w", pattern, err))
 		}
-		if strings.HasPrefix(pattern, "/") {
+		// Paths have their shortest form, so that "cache/" is none.
+		if p := strings.TrimPrefix(pattern, "./"); p != "" && path.Clean("/"+p) != "/"+p {
 			return misuse(fmt.Errorf("--exclude %s matches nothing: patterns are of paths in the directory", pattern)).hinting("write the path as it is from the directory on, as in --exclude cache/tmp")
 		}
 	}

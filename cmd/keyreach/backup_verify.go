@@ -86,7 +86,7 @@ func (f *verifyFlags) run(ctx context.Context, s *streams, id string) error {
 }
 
 // verify looks at all backups, or at the newest: with a greatest age, at the newest of each
-// series that is good.
+// series that is good. What is taken away meanwhile is passed over where there is another.
 func (f *verifyFlags) verify(ctx context.Context, o *backup.Opener, list []backup.Backup, wantGood bool) []backup.Verified {
 	var done []backup.Verified
 	found := map[string]bool{} // the series of which a good one was seen
@@ -96,6 +96,9 @@ func (f *verifyFlags) verify(ctx context.Context, o *backup.Opener, list []backu
 			continue
 		}
 		v := o.Verify(ctx, &list[i], !f.quick)
+		if another := len(done) > 0 || i < len(list)-1; another && o.Gone(ctx, v.Object.ID, v.Err) {
+			continue
+		}
 		ahead := v.ID.Ahead(time.Now())
 		if ahead {
 			v.Warnings = append(v.Warnings, "its time is yet to come: the clock was wrong that made it, or this one is; it does not count for --max-age")
@@ -244,6 +247,9 @@ func printVerified(p *printer, v *backup.Verified, now time.Time) {
 		what := k.Type
 		if k.Key != "" {
 			what = "key " + k.Key
+			if k.Called != "" {
+				what += ", by its replica " + k.Called
+			}
 			if k.State != "" {
 				what += " (" + k.State + ")"
 			}

@@ -46,6 +46,63 @@ func TestHowOldTheNewestGoodBackupIs(t *testing.T) {
 	}
 }
 
+func TestWhatIsTakenAwayMeanwhileIsNoBadBackup(t *testing.T) {
+	t.Parallel()
+	at, err := store.OpenDir(t.TempDir(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := func(age time.Duration) backup.Backup {
+		id := backup.NewID("files", "a", time.Now().Add(-age))
+		return backup.Backup{Object: store.Object{ID: id.String()}, ID: id}
+	}
+	there, gone := named(2*time.Hour), named(time.Hour)
+	w, err := at.Create(t.Context(), there.Object.ID)
+	if err == nil {
+		_, err = w.Commit(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &backup.Opener{Store: at}
+	for _, c := range []struct {
+		what string
+		all  bool
+		list []backup.Backup
+		want backup.Backup
+		is   envelope.Class
+	}{
+		{"the newest is gone, and the one before is looked at", false, []backup.Backup{gone, there}, there, envelope.Truncated},
+		{"one of all is gone", true, []backup.Backup{there, gone}, there, envelope.Truncated},
+		{"the only one is gone", true, []backup.Backup{gone}, gone, envelope.NotFound},
+		{"all are gone", true, []backup.Backup{gone, gone}, gone, envelope.NotFound},
+	} {
+		f := verifyFlags{all: c.all}
+		done := f.verify(t.Context(), o, c.list, false)
+		if len(done) != 1 || done[0].Object.ID != c.want.Object.ID || envelope.ClassOf(done[0].Err) != c.is {
+			t.Errorf("%s: %+v", c.what, done)
+		}
+	}
+}
+
+func TestAReplicaThatIsCalledIsToldFromTheKeyOfTheBackup(t *testing.T) {
+	t.Parallel()
+	const key, replica = "arn:aws:kms:us-east-1:111122223333:key/mrk-1", "arn:aws:kms:eu-west-1:111122223333:key/mrk-1"
+	for called, want := range map[string]string{
+		key:     "opens key " + key + " (Enabled)",
+		replica: "opens key " + key + ", by its replica " + replica + " (Enabled)",
+	} {
+		var out strings.Builder
+		v := backup.Verified{Keys: []envelope.Opening{{ARN: key, Called: called, Key: envelope.Key{ARN: called, State: "Enabled"}}}}
+		if printVerified(&printer{w: &out}, &v, time.Now()); !strings.Contains(strings.Join(strings.Fields(out.String()), " "), want) {
+			t.Errorf("%s was called, and it says %s", called, out.String())
+		}
+		if told := keysView(&v)[0].Called; (told == "") != (called == key) || told != "" && told != replica {
+			t.Errorf("%s was called, and JSON has %q", called, told)
+		}
+	}
+}
+
 func TestAFailureOfABackupHasItsNextStep(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -107,6 +107,7 @@ func oneLine(err error) string {
 type keyView struct {
 	Type     string    `json:"type"`
 	Key      string    `json:"key,omitempty"`
+	Called   string    `json:"called,omitempty"` // a replica of the key, whose state it is then
 	Opens    bool      `json:"opens"`
 	State    string    `json:"state,omitempty"`
 	Deletion time.Time `json:"deletion_date,omitzero"`
@@ -114,10 +115,13 @@ type keyView struct {
 }
 
 func keysView(v *backup.Verified) []keyView {
-	var list []keyView
+	list := []keyView{}
 	for i := range v.Keys {
 		k := &v.Keys[i]
 		one := keyView{Type: envelope.StanzaType, Key: k.ARN, Opens: k.Err == nil, State: k.Key.State, Deletion: k.Key.Deletion}
+		if k.Called != k.ARN {
+			one.Called = k.Called
+		}
 		if k.Err != nil {
 			one.Error = refusal(k.Err)
 		}

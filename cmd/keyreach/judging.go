@@ -53,7 +53,7 @@ func (j *judging) prepare() error {
 		return nil
 	}
 	if j.loaded, err = estate.LoadFile(j.estate); err != nil {
-		return unreadable(err).hinting(hintFor(err, "give the estate with --estate FILE, or read AWS with --live"))
+		return unreadable(err).hinting(hintFor(err, estateOrLive))
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -34,8 +35,7 @@ func execute(ctx context.Context, args []string, in io.Reader, out, errs io.Writ
 	}
 	var exit *exitError
 	if !errors.As(err, &exit) {
-		// What cobra refuses before a command runs is a matter of usage.
-		exit = misuse(err)
+		exit = unnamed(err)
 	}
 	var file *estate.FileError
 	switch {
@@ -48,6 +48,16 @@ func execute(ctx context.Context, args []string, in io.Reader, out, errs io.Writ
 		fmt.Fprintln(errs, "  "+strings.ReplaceAll(exit.hint, "\n", "\n  "))
 	}
 	return exit.code
+}
+
+// unnamed is a failure that no command gave its code: what cobra refuses before one runs is a
+// matter of usage, and what could not be written, as to a full disk, is none.
+func unnamed(err error) *exitError {
+	var written *fs.PathError
+	if errors.As(err, &written) && written.Op == "write" {
+		return failure(err)
+	}
+	return misuse(err)
 }
 
 func newRoot(s *streams) *cobra.Command {
