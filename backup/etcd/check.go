@@ -44,13 +44,10 @@ func Check(path string) (Info, error) {
 	return info, err
 }
 
-// live is a key as it is at the newest revision.
-type live struct {
-	sum   [sha256.Size]byte
-	lease int64
-}
+// sum is the digest of a key as it is at the newest revision.
+type sum [sha256.Size]byte
 
-func check(path string, keep bool) (Info, map[string]live, error) {
+func check(path string, keep bool) (Info, map[string]sum, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return Info{}, nil, envelope.OnDisk("reading "+"the snapshot", err)
@@ -131,7 +128,7 @@ func openBolt(path string) (*bbolt.DB, error) {
 	return db, damage(err)
 }
 
-func contents(db *bbolt.DB, info *Info, keep bool) (keys map[string]live, err error) {
+func contents(db *bbolt.DB, info *Info, keep bool) (keys map[string]sum, err error) {
 	err = db.View(func(tx *bbolt.Tx) error {
 		if b := tx.Bucket([]byte("cluster")); b != nil {
 			info.ClusterVersion = string(b.Get([]byte("clusterVersion")))
@@ -155,8 +152,8 @@ func contents(db *bbolt.DB, info *Info, keep bool) (keys map[string]live, err er
 // readKeys goes over the records by revision. The name of one is the revision, an
 // underscore and the place in its transaction, of 8 bytes each, and a t when the record is
 // a deletion.
-func readKeys(b *bbolt.Bucket, info *Info, keep bool) (map[string]live, error) {
-	keys := map[string]live{}
+func readKeys(b *bbolt.Bucket, info *Info, keep bool) (map[string]sum, error) {
+	keys := map[string]sum{}
 	info.Revision = 1 // of a store to which nothing was written
 	err := b.ForEach(func(name, value []byte) error {
 		deleted := len(name) == 18 && name[17] == 't'
@@ -173,9 +170,9 @@ func readKeys(b *bbolt.Bucket, info *Info, keep bool) (map[string]live, error) {
 		case deleted:
 			delete(keys, string(kv.Key))
 		case keep:
-			keys[string(kv.Key)] = live{digest(&kv), kv.Lease}
+			keys[string(kv.Key)] = digest(&kv)
 		default:
-			keys[string(kv.Key)] = live{}
+			keys[string(kv.Key)] = sum{}
 		}
 		return nil
 	})
@@ -184,7 +181,7 @@ func readKeys(b *bbolt.Bucket, info *Info, keep bool) (map[string]live, error) {
 }
 
 // digest is of everything that etcd tells of a key.
-func digest(kv *mvccpb.KeyValue) [sha256.Size]byte {
+func digest(kv *mvccpb.KeyValue) sum {
 	h := sha256.New()
 	for _, n := range []int64{int64(len(kv.Key)), kv.CreateRevision, kv.ModRevision, kv.Version, kv.Lease} {
 		h.Write(binary.BigEndian.AppendUint64(nil, uint64(n)))

@@ -80,7 +80,7 @@ func Prove(ctx context.Context, snapshot, scratch string) (Report, error) {
 
 type drill struct {
 	snapshot, scratch string
-	keys              map[string]live
+	keys              map[string]sum
 	report            Report
 }
 
@@ -282,7 +282,7 @@ func (d *drill) key(kv *mvccpb.KeyValue) error {
 	if !ok {
 		return fmt.Errorf("comparing the keys: the restored etcd has one of revision %d that the snapshot lacks", kv.ModRevision)
 	}
-	if want.sum != digest(kv) {
+	if want != digest(kv) {
 		return fmt.Errorf("comparing the keys: the one of revision %d is not as it is in the snapshot", kv.ModRevision)
 	}
 	d.report.Compared++

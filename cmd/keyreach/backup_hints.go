@@ -127,6 +127,8 @@ func unclassed(err error) error {
 		exit.hint = "name a --profile, or set what the AWS SDK reads; aws sts get-caller-identity shows who you are"
 	case cloud.KindOf(err) == cloud.State && calledOf(err) == "kms":
 		exit.hint = "enable the key, or cancel its deletion, or leave it out and name another"
+	case cloud.KindOf(err) == cloud.State && calledOf(err) != "s3":
+		exit.hint = "somebody else works on it: this changed nothing of it; run the command again"
 	case errors.Is(err, syscall.ENOSPC):
 		exit.hint = "nothing was changed: free some space, or name another place"
 	case errors.As(err, &busy):

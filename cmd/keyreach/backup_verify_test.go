@@ -114,6 +114,7 @@ func TestAFailureOfABackupHasItsNextStep(t *testing.T) {
 		{envelope.Fail(envelope.Corrupt, errors.New("changed")), exitCorrupt, "keyreach backup verify --all finds"},
 		{envelope.Fail(envelope.Truncated, errors.New("cut")), exitTruncated, "keyreach backup verify --all finds"},
 		{&archive.BusyError{}, exitFailed, "wait for it"},
+		{store.Changed("/backups/x.age"), exitFailed, "run the command again"},
 	} {
 		var exit *exitError
 		if err := backupFailure(c.err); !errors.As(err, &exit) || exit.code != c.code || !strings.Contains(exit.hint, c.hint) {
