@@ -13,9 +13,9 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/keyreach/keyreach/backup/envelope"
+	"github.com/keyreach/keyreach/internal/shell"
 )
 
 // AddTree adds the directory root, as ".", and what lies in it, in the order of the
@@ -217,12 +217,7 @@ func only(p string) string {
 	if !strings.Contains(p, "/") {
 		p = "./" + p
 	}
-	if strings.ContainsFunc(p, func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("_./@%+=:,-", r)
-	}) {
-		return "'" + strings.ReplaceAll(p, "'", `'\''`) + "'"
-	}
-	return p
+	return shell.Quote(p)
 }
 
 func kind(m fs.FileMode) string {

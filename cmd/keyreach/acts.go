@@ -2,12 +2,12 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"math"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/internal/shell"
 	"github.com/keyreach/keyreach/live"
 	"github.com/keyreach/keyreach/plan"
 	"github.com/keyreach/keyreach/route"
@@ -97,7 +98,7 @@ func (a *actFlags) flags(withDir bool) string {
 	var text strings.Builder
 	add := func(name, value string) {
 		if value != "" {
-			text.WriteString(" --" + name + " " + quoted(value))
+			text.WriteString(" --" + name + " " + shell.Quote(value))
 		}
 	}
 	if withDir && a.dir != "." {
@@ -108,14 +109,6 @@ func (a *actFlags) flags(withDir bool) string {
 	add("region", a.region)
 	add("endpoint-url", a.endpoint)
 	return text.String()
-}
-
-// quoted is an argument as a shell takes it.
-func quoted(arg string) string {
-	if regexp.MustCompile(`^[A-Za-z0-9_./:@%+=,-]+$`).MatchString(arg) {
-		return arg
-	}
-	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
 }
 
 func (a *actFlags) resumeCommand(id string) string {
@@ -233,7 +226,7 @@ func (l *liveFlags) world(ctx context.Context, s *streams, path, estateAt string
 		in.estateAt = file.EstatePath()
 	}
 	if in.estate, err = estate.LoadFile(in.estateAt); err != nil {
-		return nil, unreadable(err).hinting(hintFor(err, estateOrLive))
+		return nil, unreadable(err).hinting(hintFor(err, cmp.Or(l.noEstate, estateOrLive)))
 	}
 	return in, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/internal/shell"
 	"github.com/keyreach/keyreach/plan"
 	"github.com/keyreach/keyreach/route"
 	"github.com/keyreach/keyreach/run"
@@ -132,7 +133,7 @@ func (o *applyOptions) run(ctx context.Context, s *streams, path string) error {
 func isPlace(path string) (bool, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return false, misuse(fmt.Errorf("looking for the plan: %w", err)).hinting("save one with keyreach plan --out " + quoted(path))
+		return false, misuse(fmt.Errorf("looking for the plan: %w", err)).hinting("save one with keyreach plan --out " + shell.Quote(path))
 	}
 	ext := filepath.Ext(path)
 	return info.IsDir() || ext == ".yaml" || ext == ".yml", nil
@@ -163,7 +164,7 @@ func (o *applyOptions) load(ctx context.Context, s *streams, path string) (*plan
 		return nil, nil, unreadable(err)
 	}
 	if o.change != "" && o.change != p.Change {
-		return nil, nil, misuse(fmt.Errorf("--change %s: the plan carries out %s", o.change, pick(p.Change == "", "no change of a number", "the change "+p.Change))).hinting("leave it out, or plan again with --change " + quoted(o.change))
+		return nil, nil, misuse(fmt.Errorf("--change %s: the plan carries out %s", o.change, pick(p.Change == "", "no change of a number", "the change "+p.Change))).hinting("leave it out, or plan again with --change " + shell.Quote(o.change))
 	}
 	in, err := o.planned(ctx, s, path, p)
 	if err != nil {
@@ -196,12 +197,9 @@ func (o *applyOptions) planned(ctx context.Context, s *streams, path string, p *
 		}
 		return in, err
 	}
+	o.noEstate = "give the estate that the plan was made from with --estate FILE, or plan and write on what AWS has now: keyreach apply " + shell.Quote(o.dir)
 	in, err := o.world(ctx, s, o.dir, o.estate, false)
 	if err != nil {
-		var exit *exitError
-		if errors.As(err, &exit) && exit.hint == estateOrLive { // a saved plan was made from one estate
-			exit.hint = "give the estate that the plan was made from with --estate FILE, or plan and write on what AWS has now: keyreach apply " + quoted(o.dir)
-		}
 		return nil, err
 	}
 	chosen := report{file: in.file}
@@ -347,7 +345,7 @@ func (a *actFlags) tellRun(p *printer, r *run.Run) {
 		p.line(0, 0, "It is to be closed after %s. Nothing closes it by itself: have this run then, by cron or by hand:", clockText(r.Until))
 		anywhere := *a
 		anywhere.dir, anywhere.state = absolute(a.dir), absolute(a.state)
-		p.verbatim(2, "keyreach revoke --expired --auto-approve"+anywhere.flags(false)+" "+quoted(anywhere.dir))
+		p.verbatim(2, "keyreach revoke --expired --auto-approve"+anywhere.flags(false)+" "+shell.Quote(anywhere.dir))
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/keyreach/keyreach/arn"
 	"github.com/keyreach/keyreach/diagnose"
 	"github.com/keyreach/keyreach/estate"
+	"github.com/keyreach/keyreach/internal/shell"
 	"github.com/keyreach/keyreach/plan"
 	"github.com/keyreach/keyreach/route"
 )
@@ -217,9 +218,9 @@ func (m *mending) commands() []string {
 	case m.plan == nil || m.plan.Empty():
 		return nil
 	case m.estate == "":
-		return []string{"keyreach collect --out estate-now.json", "keyreach apply --estate estate-now.json " + quoted(m.out)}
+		return []string{"keyreach collect --out estate-now.json", "keyreach apply --estate estate-now.json " + shell.Quote(m.out)}
 	}
-	return []string{"keyreach apply --estate " + quoted(m.estate) + " " + quoted(m.out)}
+	return []string{"keyreach apply --estate " + shell.Quote(m.estate) + " " + shell.Quote(m.out)}
 }
 
 // mendingView is the JSON form: the plan itself is in its file.

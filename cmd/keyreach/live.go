@@ -20,6 +20,7 @@ import (
 // liveFlags are those of the commands that call AWS.
 type liveFlags struct {
 	profile, region, endpoint string
+	noEstate                  string // what to do where there is no estate, unless estateOrLive
 }
 
 // add adds the flags.
