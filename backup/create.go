@@ -150,7 +150,7 @@ func (c *Creation) unchanged(ctx context.Context, print string) (Made, bool) {
 	}
 	for _, o := range list {
 		if c.Seen.is(&o) {
-			if id, err := ParseID(o.ID); c.Opens != nil && (err != nil || !c.Opens(ctx, &Backup{o, id})) {
+			if last := At(o); c.Opens != nil && (last.ID == ID{} || !c.Opens(ctx, &last)) {
 				return Made{}, false
 			}
 			return Made{Object: o, Unchanged: true, Kind: c.Source.Kind(), Name: CleanName(c.Name), Created: c.Seen.Created, Seen: c.Seen}, true

@@ -63,6 +63,12 @@ func Find(ctx context.Context, s store.Store, want Select) (Backup, error) {
 	if err != nil {
 		return Backup{}, err
 	}
+	return First(list, s, want)
+}
+
+// First returns the newest of a list of those meant. It fails as Find does where there is
+// none.
+func First(list []Backup, s store.Store, want Select) (Backup, error) {
 	if len(list) == 0 {
 		return Backup{}, envelope.Fail(envelope.NotFound, fmt.Errorf("there is no %s in %s", want, s))
 	}

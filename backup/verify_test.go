@@ -14,6 +14,28 @@ import (
 	"github.com/keyreach/keyreach/backup/store"
 )
 
+// stored makes the backup, and finds it.
+func stored(t *testing.T, c *backup.Creation) backup.Backup {
+	t.Helper()
+	if _, err := c.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b, err := backup.Find(t.Context(), c.Store, backup.Select{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func identity(t *testing.T) *age.X25519Identity {
+	t.Helper()
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
 // counted is a KMS that counts what it is asked to decrypt, by key.
 type counted struct {
 	aliases
@@ -38,21 +60,12 @@ func (c countedIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 
 func TestEachWayInIsOpenedOnceByAVerification(t *testing.T) {
 	t.Parallel()
-	native, err := age.GenerateX25519Identity()
-	if err != nil {
-		t.Fatal(err)
-	}
+	native := identity(t)
 	for name, full := range map[string]bool{"quick": false, "full": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := creation(t, []age.Recipient{native.Recipient()}, "alias/one", "alias/two")
-			if _, err := c.Run(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			b, err := backup.Find(t.Context(), c.Store, backup.Select{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			b := stored(t, c)
 			kms, opened := counted{decrypted: map[string]int{}}, 0
 			o := backup.Opener{Store: c.Store, Native: []age.Identity{countedIdentity{native, &opened}}, KMS: kms,
 				Allow: func(context.Context) (envelope.AllowList, error) {
@@ -71,22 +84,10 @@ func TestEachWayInIsOpenedOnceByAVerification(t *testing.T) {
 
 func TestAVerificationTellsOfEachIdentityWhetherItOpens(t *testing.T) {
 	t.Parallel()
-	mine, err := age.GenerateX25519Identity()
-	if err != nil {
-		t.Fatal(err)
-	}
-	theirs, err := age.GenerateX25519Identity()
-	if err != nil {
-		t.Fatal(err)
-	}
+	mine := identity(t)
+	theirs := identity(t)
 	c := creation(t, []age.Recipient{theirs.Recipient(), mine.Recipient()})
-	if _, err := c.Run(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	b, err := backup.Find(t.Context(), c.Store, backup.Select{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := stored(t, c)
 	o := backup.Opener{Store: c.Store, Native: []age.Identity{mine}}
 	v := o.Verify(t.Context(), &b, true)
 	if want := []backup.Other{{Type: "X25519"}, {Type: "X25519", Opens: true}}; v.Err != nil || !slices.Equal(v.Others, want) {
@@ -97,18 +98,9 @@ func TestAVerificationTellsOfEachIdentityWhetherItOpens(t *testing.T) {
 // Whoever has the identity that was kept offline may have nothing to call AWS with.
 func TestAVerificationByAnIdentityNeedsNoAWS(t *testing.T) {
 	t.Parallel()
-	native, err := age.GenerateX25519Identity()
-	if err != nil {
-		t.Fatal(err)
-	}
+	native := identity(t)
 	c := creation(t, []age.Recipient{native.Recipient()}, "alias/one", "alias/two")
-	if _, err := c.Run(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	b, err := backup.Find(t.Context(), c.Store, backup.Select{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := stored(t, c)
 	none := errors.New("no credentials")
 	o := backup.Opener{Store: c.Store, Allow: func(context.Context) (envelope.AllowList, error) { return envelope.AllowList{}, none }}
 	if v := o.Verify(t.Context(), &b, true); !errors.Is(v.Err, none) {
@@ -137,18 +129,9 @@ func (r *rewrapping) Open(ctx context.Context, id, version string, from int64) (
 
 func TestABackupThatIsRewrappedWhileItIsVerifiedIsWhole(t *testing.T) {
 	t.Parallel()
-	native, err := age.GenerateX25519Identity()
-	if err != nil {
-		t.Fatal(err)
-	}
+	native := identity(t)
 	c := creation(t, []age.Recipient{native.Recipient()})
-	if _, err := c.Run(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	b, err := backup.Find(t.Context(), c.Store, backup.Select{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := stored(t, c)
 	o := backup.Opener{Store: c.Store, Native: []age.Identity{native}}
 	during := o
 	during.Store = &rewrapping{Store: c.Store, rewrap: func() {
@@ -163,22 +146,10 @@ func TestABackupThatIsRewrappedWhileItIsVerifiedIsWhole(t *testing.T) {
 
 func TestABackupThatIsRewrappedAfterTheListingIsWhole(t *testing.T) {
 	t.Parallel()
-	one, err := age.GenerateX25519Identity()
-	if err != nil {
-		t.Fatal(err)
-	}
-	two, err := age.GenerateX25519Identity()
-	if err != nil {
-		t.Fatal(err)
-	}
+	one := identity(t)
+	two := identity(t)
 	c := creation(t, []age.Recipient{one.Recipient()})
-	if _, err := c.Run(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	b, err := backup.Find(t.Context(), c.Store, backup.Select{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := stored(t, c)
 	o := backup.Opener{Store: c.Store, Native: []age.Identity{one}}
 	at, err := o.Rewrap(t.Context(), &b, []age.Recipient{one.Recipient(), two.Recipient()})
 	if err != nil {

@@ -59,10 +59,7 @@ func creation(t *testing.T, native []age.Recipient, keys ...string) *backup.Crea
 
 func TestWhoeverMakesABackupIsWarnedOfWhatIsInIt(t *testing.T) {
 	t.Parallel()
-	id, err := age.GenerateX25519Identity()
-	if err != nil {
-		t.Fatal(err)
-	}
+	id := identity(t)
 	for _, c := range []struct {
 		what   string
 		native []age.Recipient

@@ -85,10 +85,10 @@ func (f *rewrapFlags) which(ctx context.Context, s *streams, id string) (*backup
 		return nil, nil, err
 	}
 	want := f.meant(at, "")
-	if _, err := backup.Find(ctx, at, want); err != nil {
-		return nil, nil, backupFailure(err)
-	}
 	list, err := backup.List(ctx, at, want)
+	if err == nil {
+		_, err = backup.First(list, at, want)
+	}
 	if err != nil {
 		return nil, nil, backupFailure(err)
 	}

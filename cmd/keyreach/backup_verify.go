@@ -68,7 +68,7 @@ func (f *verifyFlags) run(ctx context.Context, s *streams, id string) error {
 		return backupFailure(err)
 	}
 	if len(list) == 0 {
-		_, err := backup.Find(ctx, at, want)
+		_, err := backup.First(list, at, want)
 		return backupFailure(err)
 	}
 	show := newMeter(s.err, "read")

@@ -90,8 +90,8 @@ func newStatement(sid string, n live.Need) identityStatement {
 	return s
 }
 
-// printNeeds prints the rights, a statement for each resource and condition. name stands in the ids of
-// the statements, which have letters and digits only.
+// printNeeds prints the rights, a statement for each resource and condition. name stands in
+// the ids of the statements, which have letters and digits only.
 func printNeeds(s *streams, name string, needs []live.Need) error {
 	policy := identityPolicy{Version: "2012-10-17"}
 	for i, n := range needs {
